@@ -1,0 +1,444 @@
+import {
+  type AttributeValue,
+  type Attributes,
+  type Group,
+  type LogRecord,
+  MalformedOtlp,
+  type MetricPoint,
+  type OtlpRequest,
+  type OtlpSignal,
+  type Scope,
+  type Span,
+  type SpanEvent,
+  type Temporality,
+} from "./types.ts"
+
+/**
+ * Reads an OTLP/HTTP protobuf body: `ExportTraceServiceRequest`, `ExportLogsServiceRequest` or
+ * `ExportMetricsServiceRequest`, by walking the wire format once. Fields that no dialect needs are skipped.
+ *
+ * Throws `MalformedOtlp` on truncation, a bad wire type, text that is not UTF-8, ids of the wrong length, or
+ * nesting past `MAX_DEPTH`.
+ *
+ * @see https://protobuf.dev/programming-guides/encoding/ for the wire format
+ * @see https://opentelemetry.io/docs/specs/otlp/ ; field numbers are those of opentelemetry-proto 1.x
+ */
+export function decodeProtobuf(signal: OtlpSignal, body: Uint8Array): OtlpRequest {
+  const reader = new Reader(body)
+  switch (signal) {
+    case "traces":
+      return { signal, groups: readGroups(reader, readSpan) }
+    case "logs":
+      return { signal, groups: readGroups(reader, readLogRecord) }
+    case "metrics":
+      return { signal, groups: readGroups(reader, readMetric) }
+  }
+}
+
+/** Nesting of `AnyValue` that is read; protobuf's own default limit is 100 messages. */
+const MAX_DEPTH = 32
+
+const VARINT = 0
+const FIXED64 = 1
+const LENGTH_DELIMITED = 2
+const FIXED32 = 5
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+
+class Reader {
+  readonly #bytes: Uint8Array
+  readonly #view: DataView
+  #at = 0
+  #end: number
+  wireType = 0
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#end = bytes.length
+  }
+
+  /** The next field number, or 0 at the end of the current message. */
+  next(): number {
+    if (this.#at >= this.#end) return 0
+    const tag = this.varint()
+    this.wireType = tag & 7
+    const field = Math.floor(tag / 8)
+    if (field === 0) throw new MalformedOtlp("field number 0")
+    return field
+  }
+
+  /** Reads a nested message with `read`, which sees only that message's bytes. */
+  message<T>(read: (reader: Reader) => T): T {
+    const length = this.#length()
+    const outerEnd = this.#end
+    this.#end = this.#at + length
+    const value = read(this)
+    this.#at = this.#end
+    this.#end = outerEnd
+    return value
+  }
+
+  /** An unsigned varint as a number; exact up to 2^53. */
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (let count = 0; count < 10; count++) {
+      if (this.#at >= this.#end) throw new MalformedOtlp("truncated varint")
+      const byte = this.#bytes[this.#at++] ?? 0
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+      scale *= 128
+    }
+    throw new MalformedOtlp("varint longer than 10 bytes")
+  }
+
+  /** An `int64` varint in two's complement. */
+  int64(): number {
+    this.#expect(VARINT)
+    const start = this.#at
+    const value = this.varint()
+    if (value < 2 ** 53) return value
+    let exact = 0n
+    for (let at = start, shift = 0n; at < this.#at; at++, shift += 7n) {
+      exact |= BigInt((this.#bytes[at] ?? 0) & 0x7f) << shift
+    }
+    return Number(BigInt.asIntN(64, exact))
+  }
+
+  enum(): number {
+    this.#expect(VARINT)
+    return this.varint()
+  }
+
+  bool(): boolean {
+    return this.enum() !== 0
+  }
+
+  fixed64(): bigint {
+    return this.#view.getBigUint64(this.#fixed(FIXED64, 8), true)
+  }
+
+  sfixed64(): number {
+    return Number(this.#view.getBigInt64(this.#fixed(FIXED64, 8), true))
+  }
+
+  double(): number {
+    return this.#view.getFloat64(this.#fixed(FIXED64, 8), true)
+  }
+
+  string(): string {
+    const length = this.#length()
+    const start = this.#at
+    this.#at += length
+    try {
+      return utf8.decode(this.#bytes.subarray(start, this.#at))
+    } catch {
+      throw new MalformedOtlp("a string is not valid UTF-8")
+    }
+  }
+
+  bytes(): Uint8Array {
+    const length = this.#length()
+    const start = this.#at
+    this.#at += length
+    return this.#bytes.slice(start, this.#at)
+  }
+
+  /** A trace or span id as hex; empty, or exactly `size` bytes. */
+  id(size: number): string {
+    const length = this.#length()
+    if (length !== 0 && length !== size) throw new MalformedOtlp(`an id of ${length} bytes where ${size} are due`)
+    let hex = ""
+    for (const end = this.#at + length; this.#at < end; this.#at++) hex += HEX[this.#bytes[this.#at] ?? 0]
+    return hex
+  }
+
+  skip(): void {
+    switch (this.wireType) {
+      case VARINT:
+        this.varint()
+        return
+      case FIXED64:
+        this.#fixed(FIXED64, 8)
+        return
+      case LENGTH_DELIMITED: {
+        const length = this.#length()
+        this.#at += length
+        return
+      }
+      case FIXED32:
+        this.#fixed(FIXED32, 4)
+        return
+      default:
+        throw new MalformedOtlp(`wire type ${this.wireType}`)
+    }
+  }
+
+  #length(): number {
+    this.#expect(LENGTH_DELIMITED)
+    const length = this.varint()
+    if (length > this.#end - this.#at) throw new MalformedOtlp("truncated: a field is longer than its message")
+    return length
+  }
+
+  #fixed(wireType: number, size: number): number {
+    this.#expect(wireType)
+    const start = this.#at
+    if (size > this.#end - start) throw new MalformedOtlp("truncated fixed-width field")
+    this.#at += size
+    return start
+  }
+
+  #expect(wireType: number): void {
+    if (this.wireType !== wireType) throw new MalformedOtlp(`wire type ${this.wireType} where ${wireType} is due`)
+  }
+}
+
+type ReadItem<Item> = (reader: Reader) => Item | readonly Item[]
+
+function readGroups<Item>(reader: Reader, readItem: ReadItem<Item>): Group<Item>[] {
+  const groups: Group<Item>[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) groups.push(...reader.message((inner) => readResourceGroup(inner, readItem)))
+    else reader.skip()
+  }
+  return groups
+}
+
+function readResourceGroup<Item>(reader: Reader, readItem: ReadItem<Item>): Group<Item>[] {
+  let resource: Attributes = new Map()
+  const scopes: { scope: Scope; items: Item[] }[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) resource = reader.message(readResource)
+    else if (field === 2) scopes.push(reader.message((inner) => readScopeGroup(inner, readItem)))
+    else reader.skip()
+  }
+  return scopes.map((group) => ({ resource, ...group }))
+}
+
+function readResource(reader: Reader): Attributes {
+  const attributes = new Map<string, AttributeValue>()
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) readKeyValue(reader, attributes, 0)
+    else reader.skip()
+  }
+  return attributes
+}
+
+function readScopeGroup<Item>(reader: Reader, readItem: ReadItem<Item>): { scope: Scope; items: Item[] } {
+  let scope: Scope = { name: "", version: "" }
+  const items: Item[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) scope = reader.message(readScope)
+    else if (field === 2) {
+      const read = reader.message(readItem)
+      if (Array.isArray(read)) items.push(...(read as readonly Item[]))
+      else items.push(read as Item)
+    } else reader.skip()
+  }
+  return { scope, items }
+}
+
+function readScope(reader: Reader): Scope {
+  let name = ""
+  let version = ""
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) name = reader.string()
+    else if (field === 2) version = reader.string()
+    else reader.skip()
+  }
+  return { name, version }
+}
+
+function readKeyValue(reader: Reader, into: Map<string, AttributeValue>, depth: number): void {
+  let key = ""
+  let value: AttributeValue = null
+  reader.message((inner) => {
+    for (let field = inner.next(); field !== 0; field = inner.next()) {
+      if (field === 1) key = inner.string()
+      else if (field === 2) value = inner.message((any) => readAnyValue(any, depth))
+      else inner.skip()
+    }
+  })
+  into.set(key, value)
+}
+
+function readAnyValue(reader: Reader, depth: number): AttributeValue {
+  if (depth > MAX_DEPTH) throw new MalformedOtlp(`values nested deeper than ${MAX_DEPTH}`)
+  let value: AttributeValue = null
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) value = reader.string()
+    else if (field === 2) value = reader.bool()
+    else if (field === 3) value = reader.int64()
+    else if (field === 4) value = reader.double()
+    else if (field === 5) value = reader.message((inner) => readArray(inner, depth + 1))
+    else if (field === 6) value = reader.message((inner) => readKeyValueList(inner, depth + 1))
+    else if (field === 7) value = reader.bytes()
+    else reader.skip()
+  }
+  return value
+}
+
+function readArray(reader: Reader, depth: number): AttributeValue[] {
+  const values: AttributeValue[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) values.push(reader.message((inner) => readAnyValue(inner, depth)))
+    else reader.skip()
+  }
+  return values
+}
+
+function readKeyValueList(reader: Reader, depth: number): Attributes {
+  const values = new Map<string, AttributeValue>()
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) readKeyValue(reader, values, depth)
+    else reader.skip()
+  }
+  return values
+}
+
+function readSpan(reader: Reader): Span {
+  let traceId = ""
+  let spanId = ""
+  let parentSpanId = ""
+  let name = ""
+  let startUnixNano = 0n
+  let endUnixNano = 0n
+  let statusCode = 0
+  const attributes = new Map<string, AttributeValue>()
+  const events: SpanEvent[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) traceId = reader.id(16)
+    else if (field === 2) spanId = reader.id(8)
+    else if (field === 4) parentSpanId = reader.id(8)
+    else if (field === 5) name = reader.string()
+    else if (field === 7) startUnixNano = reader.fixed64()
+    else if (field === 8) endUnixNano = reader.fixed64()
+    else if (field === 9) readKeyValue(reader, attributes, 0)
+    else if (field === 11) events.push(reader.message(readSpanEvent))
+    else if (field === 15) statusCode = reader.message(readStatusCode)
+    else reader.skip()
+  }
+  return { traceId, spanId, parentSpanId, name, startUnixNano, endUnixNano, attributes, events, statusCode }
+}
+
+function readSpanEvent(reader: Reader): SpanEvent {
+  let timeUnixNano = 0n
+  let name = ""
+  const attributes = new Map<string, AttributeValue>()
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) timeUnixNano = reader.fixed64()
+    else if (field === 2) name = reader.string()
+    else if (field === 3) readKeyValue(reader, attributes, 0)
+    else reader.skip()
+  }
+  return { timeUnixNano, name, attributes }
+}
+
+function readStatusCode(reader: Reader): number {
+  let code = 0
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 3) code = reader.enum()
+    else reader.skip()
+  }
+  return code
+}
+
+function readLogRecord(reader: Reader): LogRecord {
+  let timeUnixNano = 0n
+  let observedUnixNano = 0n
+  let eventName = ""
+  let body: AttributeValue = null
+  let traceId = ""
+  let spanId = ""
+  const attributes = new Map<string, AttributeValue>()
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) timeUnixNano = reader.fixed64()
+    else if (field === 5) body = reader.message((inner) => readAnyValue(inner, 0))
+    else if (field === 6) readKeyValue(reader, attributes, 0)
+    else if (field === 9) traceId = reader.id(16)
+    else if (field === 10) spanId = reader.id(8)
+    else if (field === 11) observedUnixNano = reader.fixed64()
+    else if (field === 12) eventName = reader.string()
+    else reader.skip()
+  }
+  return { timeUnixNano, observedUnixNano, eventName, body, traceId, spanId, attributes }
+}
+
+const TEMPORALITIES: readonly Temporality[] = ["unspecified", "delta", "cumulative"]
+
+interface PointFields {
+  startUnixNano: bigint
+  timeUnixNano: bigint
+  value: number | null
+  count: number
+  attributes: Map<string, AttributeValue>
+}
+
+/** Where a kind of metric keeps its points, and under which field number a point keeps its attributes. */
+const POINT_ATTRIBUTES = new Map([
+  [5, 7], // gauge
+  [7, 7], // sum
+  [9, 9], // histogram
+  [10, 1], // exponential histogram
+  [11, 7], // summary
+])
+const NUMBER_METRICS: ReadonlySet<number> = new Set([5, 7])
+
+function readMetric(reader: Reader): MetricPoint[] {
+  let metric = ""
+  let unit = ""
+  let temporality: Temporality = "unspecified"
+  const points: PointFields[] = []
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    const attributesField = POINT_ATTRIBUTES.get(field)
+    if (field === 1) metric = reader.string()
+    else if (field === 3) unit = reader.string()
+    else if (attributesField !== undefined) {
+      const readPoint = NUMBER_METRICS.has(field) ? readNumberPoint : readDistributionPoint
+      reader.message((data) => {
+        for (let inner = data.next(); inner !== 0; inner = data.next()) {
+          if (inner === 1) points.push(data.message((point) => readPoint(point, attributesField)))
+          else if (inner === 2) temporality = TEMPORALITIES[data.enum()] ?? "unspecified"
+          else data.skip()
+        }
+      })
+    } else reader.skip()
+  }
+  return points.map((point) => ({ metric, unit, temporality, ...point }))
+}
+
+/** Data point flag: the point says that it records no value. */
+const NO_RECORDED_VALUE = 1
+
+function readNumberPoint(reader: Reader): PointFields {
+  const point: PointFields = { startUnixNano: 0n, timeUnixNano: 0n, value: null, count: 1, attributes: new Map() }
+  let flags = 0
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 2) point.startUnixNano = reader.fixed64()
+    else if (field === 3) point.timeUnixNano = reader.fixed64()
+    else if (field === 4) point.value = reader.double()
+    else if (field === 6) point.value = reader.sfixed64()
+    else if (field === 7) readKeyValue(reader, point.attributes, 0)
+    else if (field === 8) flags = reader.enum()
+    else reader.skip()
+  }
+  if ((flags & NO_RECORDED_VALUE) !== 0) point.value = null
+  return point
+}
+
+/** Histogram, exponential histogram and summary points share the fields that are read here. */
+function readDistributionPoint(reader: Reader, attributesField: number): PointFields {
+  const point: PointFields = { startUnixNano: 0n, timeUnixNano: 0n, value: null, count: 0, attributes: new Map() }
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === attributesField) readKeyValue(reader, point.attributes, 0)
+    else if (field === 2) point.startUnixNano = reader.fixed64()
+    else if (field === 3) point.timeUnixNano = reader.fixed64()
+    else if (field === 4) point.count = Number(reader.fixed64())
+    else if (field === 5) point.value = reader.double()
+    else reader.skip()
+  }
+  return point
+}

@@ -1,0 +1,109 @@
+import type { Origin, Outcome, PathScope, Rung, SignalKind, Surface } from "#sdk/ladder.ts"
+
+/**
+ * One normalized, content-free observation, before its names are interned: what a dialect makes of a span, a log
+ * record or a data point. A field the source does not give is null; nothing is invented.
+ */
+export interface Signal {
+  /** Event time from the source, never altered, so that a re-sent batch has the same key. Unix nanoseconds. */
+  readonly observedUnixNano: bigint
+  /** What makes this signal this signal, from the source's own ids; hashed to `signal_id`. */
+  readonly sourceId: string
+  readonly kind: SignalKind
+  /** The lowest rung that this signal alone proves. An operation stands on the highest rung of its signals. */
+  readonly rung: Rung
+  readonly agentTool: string
+  readonly agentVersion: string | null
+  readonly surface: Surface | null
+  /** Whoever the source says it acts for: e-mail, account or installation id. Keyed and hashed before it is stored. */
+  readonly identity: Identity | null
+  readonly operationId: string | null
+  readonly parentOperationId: string | null
+  readonly sessionId: string | null
+  /**
+   * The source's id of the real event, where it reports one event twice (as a log record and as a span). Signals with
+   * one occurrence are stored once: the `primary` wins and takes what only the `secondary` knows.
+   */
+  readonly occurrence: Occurrence | null
+  readonly mode: string | null
+  readonly model: string | null
+  readonly provider: string | null
+  readonly language: string | null
+  readonly repository: string | null
+  readonly outcome: Outcome | null
+  /** Mandatory on every decision; null where nobody decided anything. */
+  readonly origin: Origin | null
+  /** Time until the human could use it: shown (suggestion), first token (turn, model call), finish (task, run). */
+  readonly latencyMs: number | null
+  readonly durationMs: number | null
+  /** Time spent waiting on a human. */
+  readonly waitMs: number | null
+  /** All input tokens, cached ones included (the OpenTelemetry convention, whatever the source counts). */
+  readonly inputTokens: number | null
+  readonly outputTokens: number | null
+  /** Input tokens read from a cache; part of `inputTokens`. */
+  readonly cachedTokens: number | null
+  readonly costUsd: number | null
+  readonly linesAdded: number | null
+  readonly linesRemoved: number | null
+  readonly filesChanged: number | null
+  readonly toolCalls: number | null
+  readonly prompts: number | null
+  readonly pathScope: PathScope | null
+  /** At most 80 characters: program and sub-command, tool, MCP server/tool. Never arguments. */
+  readonly action: string | null
+  /** Class of failure, at most 40 characters. */
+  readonly error: string | null
+  readonly policyVersion: number | null
+}
+
+export interface Identity {
+  readonly kind: "email" | "account" | "installation" | "user"
+  readonly value: string
+}
+
+export interface Occurrence {
+  readonly id: string
+  readonly evidence: "primary" | "secondary"
+}
+
+/** The fields every dialect states; the rest default to null. */
+type Stated = "observedUnixNano" | "sourceId" | "kind" | "rung" | "agentTool"
+
+export type SignalFields = Pick<Signal, Stated> & Partial<Omit<Signal, Stated>>
+
+export function toSignal(fields: SignalFields): Signal {
+  return {
+    agentVersion: null,
+    surface: null,
+    identity: null,
+    operationId: null,
+    parentOperationId: null,
+    sessionId: null,
+    occurrence: null,
+    mode: null,
+    model: null,
+    provider: null,
+    language: null,
+    repository: null,
+    outcome: null,
+    origin: null,
+    latencyMs: null,
+    durationMs: null,
+    waitMs: null,
+    inputTokens: null,
+    outputTokens: null,
+    cachedTokens: null,
+    costUsd: null,
+    linesAdded: null,
+    linesRemoved: null,
+    filesChanged: null,
+    toolCalls: null,
+    prompts: null,
+    pathScope: null,
+    action: null,
+    error: null,
+    policyVersion: null,
+    ...fields,
+  }
+}
