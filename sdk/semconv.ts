@@ -36,6 +36,8 @@ export const ATTR_GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS = "gen_ai.usage.cache_rea
 /** Seconds. */
 export const ATTR_GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK = "gen_ai.response.time_to_first_chunk"
 
+/** The sender's own id of the signal, so that one sent twice is stored once. */
+export const ATTR_BELAY_SIGNAL_ID = "belay.signal_id"
 export const ATTR_BELAY_AGENT_TOOL = "belay.agent_tool"
 export const ATTR_BELAY_AGENT_VERSION = "belay.agent_version"
 export const ATTR_BELAY_RUNG = "belay.rung"

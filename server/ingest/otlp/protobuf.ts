@@ -3,6 +3,7 @@ import {
   type Attributes,
   type Group,
   type LogRecord,
+  MAX_DEPTH,
   MalformedOtlp,
   type MetricPoint,
   type OtlpRequest,
@@ -10,6 +11,7 @@ import {
   type Scope,
   type Span,
   type SpanEvent,
+  TEMPORALITIES,
   type Temporality,
 } from "./types.ts"
 
@@ -34,9 +36,6 @@ export function decodeProtobuf(signal: OtlpSignal, body: Uint8Array): OtlpReques
       return { signal, groups: readGroups(reader, readMetric) }
   }
 }
-
-/** Nesting of `AnyValue` that is read; protobuf's own default limit is 100 messages. */
-const MAX_DEPTH = 32
 
 const VARINT = 0
 const FIXED64 = 1
@@ -366,8 +365,6 @@ function readLogRecord(reader: Reader): LogRecord {
   }
   return { timeUnixNano, observedUnixNano, eventName, body, traceId, spanId, attributes }
 }
-
-const TEMPORALITIES: readonly Temporality[] = ["unspecified", "delta", "cumulative"]
 
 interface PointFields {
   startUnixNano: bigint

@@ -63,7 +63,9 @@ export interface LogRecord {
   readonly attributes: Attributes
 }
 
-export type Temporality = "unspecified" | "delta" | "cumulative"
+/** In the order of the enum's numbers. */
+export const TEMPORALITIES = ["unspecified", "delta", "cumulative"] as const
+export type Temporality = (typeof TEMPORALITIES)[number]
 
 /** One data point of a sum, gauge, histogram or summary. */
 export interface MetricPoint {
@@ -85,6 +87,9 @@ export type OtlpRequest =
   | { readonly signal: "metrics"; readonly groups: readonly Group<MetricPoint>[] }
 
 export type OtlpSignal = OtlpRequest["signal"]
+
+/** Nesting of `AnyValue` that is read, in either encoding; protobuf's own default limit is 100 messages. */
+export const MAX_DEPTH = 32
 
 /** The body is not what it claims to be. The message is safe to return to the sender. */
 export class MalformedOtlp extends Error {

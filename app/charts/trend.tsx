@@ -1,0 +1,107 @@
+import {
+  Area,
+  CartesianGrid,
+  ComposedChart,
+  Line,
+  ReferenceLine,
+  ResponsiveContainer,
+  Tooltip,
+  XAxis,
+  YAxis,
+} from "recharts"
+
+export interface TrendPoint {
+  /** Unix milliseconds of the bucket's start. */
+  readonly at: number
+  /** Null is a gap: nothing there, or withheld. */
+  readonly value: number | null
+  readonly interval: readonly [number, number] | null
+  readonly tooltip: readonly string[]
+}
+
+export interface TrendProps {
+  readonly points: readonly TrendPoint[]
+  readonly from: number
+  readonly to: number
+  readonly max: number
+  readonly objective: { readonly value: number; readonly label: string } | null
+  readonly color: string
+  readonly formatValue: (value: number) => string
+  readonly formatTime: (at: number) => string
+  readonly height: number
+}
+
+/** One line over time with its interval as a band and its objective dashed; gaps stay gaps. */
+export default function Trend(props: TrendProps) {
+  return (
+    <ResponsiveContainer width="100%" height={props.height}>
+      <ComposedChart data={[...props.points]} margin={{ top: 8, right: 12, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--line)" />
+        <XAxis
+          dataKey="at"
+          type="number"
+          scale="time"
+          domain={[props.from, props.to]}
+          tickFormatter={props.formatTime}
+          tick={TICK}
+          tickLine={false}
+          axisLine={{ stroke: "var(--line-strong)" }}
+          minTickGap={40}
+        />
+        <YAxis
+          domain={[0, props.max]}
+          tickFormatter={props.formatValue}
+          tick={TICK}
+          tickLine={false}
+          axisLine={false}
+          width={54}
+          tickCount={4}
+        />
+        <Tooltip content={<TrendTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <Area
+          dataKey="interval"
+          stroke="none"
+          fill={props.color}
+          fillOpacity={0.16}
+          isAnimationActive={false}
+          connectNulls={false}
+        />
+        {props.objective && (
+          <ReferenceLine
+            y={props.objective.value}
+            stroke="var(--ink-soft)"
+            strokeDasharray="4 4"
+            label={{ value: props.objective.label, position: "insideTopLeft", fill: "var(--ink-soft)", fontSize: 11 }}
+          />
+        )}
+        <Line
+          dataKey="value"
+          stroke={props.color}
+          strokeWidth={2}
+          dot={{ r: 2.5, fill: props.color, strokeWidth: 0 }}
+          activeDot={{ r: 4.5, stroke: "var(--surface)", strokeWidth: 2 }}
+          isAnimationActive={false}
+          connectNulls={false}
+        />
+      </ComposedChart>
+    </ResponsiveContainer>
+  )
+}
+
+const TICK = { fill: "var(--ink-faint)", fontSize: 11 }
+
+function TrendTooltip({ active, payload }: { active?: boolean; payload?: readonly { payload?: TrendPoint }[] }) {
+  const point = payload?.[0]?.payload
+  if (!active || point === undefined) return null
+  const [title, ...lines] = point.tooltip
+  return (
+    <div className="rounded-md border border-line-strong bg-surface px-3 py-2 text-xs">
+      <p className="font-medium">{title}</p>
+      {lines.map((line) => (
+        <p key={line} className="figures text-ink-soft">
+          {line}
+        </p>
+      ))}
+    </div>
+  )
+}

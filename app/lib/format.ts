@@ -1,0 +1,61 @@
+/** Figures in words: the only place where a ratio becomes a percentage and milliseconds become a unit. */
+
+const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 })
+const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 })
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 })
+
+export function formatCount(count: number): string {
+  return count < 100_000 ? whole.format(count) : compact.format(count)
+}
+
+/** A ratio 0..1 as a percentage with the unit. */
+export function formatShare(share: number): string {
+  return `${whole.format(share * 100)} %`
+}
+
+/** A difference of two ratios in percentage points, with its sign. */
+export function formatPoints(difference: number): string {
+  const points = Math.round(difference * 100)
+  if (points === 0) return "±0 pts"
+  return `${points > 0 ? "+" : "−"}${Math.abs(points)} ${Math.abs(points) === 1 ? "pt" : "pts"}`
+}
+
+/** The half-width of an interval in percentage points: `± 3`. */
+export function formatMargin(interval: { low: number; high: number }): string {
+  return `± ${oneDigit.format(((interval.high - interval.low) / 2) * 100)}`
+}
+
+/** Milliseconds in the unit in which people think of them. */
+export function formatDuration(ms: number): string {
+  if (ms < 1000) return `${whole.format(ms)} ms`
+  if (ms < 60_000) return `${oneDigit.format(ms / 1000)} s`
+  if (ms < 3_600_000) return `${oneDigit.format(ms / 60_000)} min`
+  return `${oneDigit.format(ms / 3_600_000)} h`
+}
+
+export function formatRate(rate: number): string {
+  return rate < 10 ? oneDigit.format(rate) : whole.format(rate)
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`
+}
+
+/** Date and time in the organization's zone. */
+export function formatInstant(date: Date, timeZone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", timeZone }).format(date)
+}
+
+export function formatDay(date: Date, timeZone: string): string {
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone }).format(date)
+}
+
+/** How long ago, in the largest unit that says it: `3 min ago`. */
+export function formatAge(from: Date, now: Date): string {
+  const seconds = Math.max(0, Math.round((now.getTime() - from.getTime()) / 1000))
+  if (seconds < 5) return "just now"
+  if (seconds < 60) return `${seconds} s ago`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`
+  return `${plural(Math.floor(seconds / 86_400), "day")} ago`
+}

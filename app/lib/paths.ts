@@ -1,0 +1,16 @@
+/** Every URL of Belay that a page links to. */
+export const paths = {
+  ladder: (search = "") => `/${search}`,
+  ladderCsv: (search = "") => `/ladder.csv${search}`,
+  connect: () => "/connect",
+  signIn: (to?: string) => (to === undefined || to === "/" ? "/sign-in" : `/sign-in?to=${encodeURIComponent(to)}`),
+  signOut: () => "/sign-out",
+  demoEnter: (role: string, to: string) => `/demo/enter?role=${role}&to=${encodeURIComponent(to)}`,
+  arrivals: () => "/events/arrivals",
+}
+
+/** A path within Belay from untrusted input; anything that could leave it is the ladder. */
+export function toLocalPath(to: string | null): string {
+  if (to === null || !/^\/(?![/\\])/.test(to)) return paths.ladder()
+  return to
+}

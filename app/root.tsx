@@ -1,0 +1,42 @@
+import { Links, Meta, Outlet, Scripts, ScrollRestoration, useRouteError } from "@remix-run/react"
+import type { LinksFunction, MetaFunction } from "@remix-run/node"
+import type { ReactNode } from "react"
+import "./styles.css"
+import { describeError, ErrorState } from "./ui/error-state.tsx"
+import { THEME_SCRIPT } from "./ui/theme.tsx"
+
+export const meta: MetaFunction = () => [{ title: "Belay" }]
+
+export const links: LinksFunction = () => [{ rel: "icon", href: "/favicon.svg", type: "image/svg+xml" }]
+
+export function Layout({ children }: { children: ReactNode }) {
+  return (
+    <html lang="en" suppressHydrationWarning>
+      <head>
+        <meta charSet="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        {/* Before anything is painted, so that a dark page never flashes light. */}
+        <script dangerouslySetInnerHTML={{ __html: THEME_SCRIPT }} />
+        <Meta />
+        <Links />
+      </head>
+      <body>
+        {children}
+        <ScrollRestoration />
+        <Scripts />
+      </body>
+    </html>
+  )
+}
+
+export default function Root() {
+  return <Outlet />
+}
+
+export function ErrorBoundary() {
+  return (
+    <main className="mx-auto max-w-xl px-6 py-24">
+      <ErrorState {...describeError(useRouteError())} />
+    </main>
+  )
+}

@@ -1,0 +1,177 @@
+import { CircleAlert, CircleCheck, TrendingDown, TrendingUp } from "lucide-react"
+import { RUNGS } from "#sdk/ladder.ts"
+import { SparkBars } from "../../charts/sparkline.tsx"
+import {
+  formatCount,
+  formatDuration,
+  formatMargin,
+  formatPoints,
+  formatRate,
+  formatShare,
+  plural,
+} from "../../lib/format.ts"
+import { Figure, NoData, Withheld } from "../../ui/figure.tsx"
+import type { LadderData } from "./load.server.ts"
+import { OPERATION_WORDS, RUNG_COLORS, RUNG_DESCRIPTIONS, RUNG_LABELS } from "./rungs.ts"
+
+type Row = LadderData["rungs"][number]
+
+/** The ladder itself: a band for each rung, orchestration on top. */
+export function Bands({ ladder }: { ladder: LadderData }) {
+  return (
+    <ol aria-label="Rungs, highest first" className="mt-5 overflow-hidden rounded-md border border-line bg-surface">
+      {ladder.rungs.map((row) => (
+        <Band key={row.rung} row={row} ladder={ladder} />
+      ))}
+    </ol>
+  )
+}
+
+function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
+  const color = RUNG_COLORS[row.rung]
+  const position = RUNGS.indexOf(row.rung) + 1
+  const isUnused = row.operationsState === "no_data"
+  return (
+    <li className="flex border-b border-line last:border-b-0">
+      <Ropes color={color} isUnused={isUnused} />
+      <div className="grid min-w-0 flex-1 grid-cols-2 gap-x-4 gap-y-4 py-4 pr-4 sm:grid-cols-3 xl:grid-cols-[13rem_repeat(5,minmax(0,1fr))] xl:items-start xl:gap-x-6 xl:py-5">
+        <div className="col-span-2 min-w-0 sm:col-span-3 xl:col-span-1">
+          <h2 className="flex items-baseline gap-2 text-lg font-semibold">
+            <span className="figures text-xs font-medium text-ink-faint">{position}</span>
+            {RUNG_LABELS[row.rung]}
+          </h2>
+          <p className="text-sm text-ink-soft">{RUNG_DESCRIPTIONS[row.rung]}</p>
+          {row.agentTools.length > 0 && (
+            <p className="mt-1 truncate font-mono text-xs text-ink-faint" title={row.agentTools.join(", ")}>
+              {row.agentTools.join(" · ")}
+            </p>
+          )}
+        </div>
+        {isUnused ? (
+          <div className="hatched col-span-2 flex min-h-14 items-center rounded-md px-4 sm:col-span-3 xl:col-span-5">
+            <p className="rounded-sm bg-surface px-2 py-0.5 text-sm text-ink-soft">
+              No {OPERATION_WORDS[row.rung]} in this period
+            </p>
+          </div>
+        ) : (
+          <>
+            <People row={row} minGroupSize={ladder.minGroupSize} />
+            <Operations row={row} ladder={ladder} />
+            <Acceptance row={row} ladder={ladder} />
+            <Latency row={row} ladder={ladder} />
+            <Prompts row={row} ladder={ladder} />
+          </>
+        )}
+      </div>
+    </li>
+  )
+}
+
+/** Two ropes that run through all bands, and this band's rung between them. */
+function Ropes({ color, isUnused }: { color: string; isUnused: boolean }) {
+  return (
+    <div aria-hidden className="relative mx-3 w-9 shrink-0 border-x-[3px] border-line-strong sm:mx-5 sm:w-12">
+      <div
+        className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 rounded-full"
+        style={
+          isUnused ? { border: "1.5px dashed var(--line-strong)", background: "var(--surface)" } : { background: color }
+        }
+      />
+    </div>
+  )
+}
+
+function People({ row, minGroupSize }: { row: Row; minGroupSize: number }) {
+  if (row.developers === null) return <Withheld label="People" minGroupSize={minGroupSize} />
+  return <Figure label="People" value={formatCount(row.developers)} />
+}
+
+function Operations({ row, ladder }: { row: Row; ladder: LadderData }) {
+  const word = `${OPERATION_WORDS[row.rung]}s`
+  const label = `${word.charAt(0).toUpperCase()}${word.slice(1)}`
+  if (row.operations === null) return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
+  const values = ladder.buckets.filter((bucket) => bucket.rung === row.rung).map((bucket) => bucket.operations)
+  return (
+    <div className="min-w-0">
+      <Figure label={label} value={formatCount(row.operations)} />
+      {values.length > 1 && (
+        <div className="mt-1 max-w-32">
+          <SparkBars
+            values={values}
+            color={RUNG_COLORS[row.rung]}
+            label={`${label} per ${ladder.bucket}: ${values.join(", ")}`}
+          />
+        </div>
+      )}
+    </div>
+  )
+}
+
+function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
+  if (row.acceptanceState === "withheld") return <Withheld label="Acceptance" minGroupSize={ladder.minGroupSize} />
+  if (row.acceptance === null || row.interval === null) {
+    return <NoData label="Acceptance">not decidable from this source</NoData>
+  }
+  const before = ladder.previous.find((candidate) => candidate.rung === row.rung)?.acceptance ?? null
+  return (
+    <Figure
+      label="Acceptance"
+      value={formatShare(row.acceptance)}
+      detail={formatMargin(row.interval)}
+      note={
+        <>
+          {before !== null && <Change difference={row.acceptance - before} />}
+          {plural(row.presented ?? 0, "decision")} by {plural(row.presentedDevelopers ?? 0, "person", "people")}
+        </>
+      }
+    />
+  )
+}
+
+function Change({ difference }: { difference: number }) {
+  if (Math.abs(difference) < 0.005) return null
+  const Icon = difference > 0 ? TrendingUp : TrendingDown
+  return (
+    <span className={difference > 0 ? "text-good" : "text-bad"}>
+      <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
+      {formatPoints(difference)} ·{" "}
+    </span>
+  )
+}
+
+function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
+  const objective = ladder.objectives[row.rung]
+  const label = "p95 latency"
+  if (row.latencyState === "withheld") return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
+  if (row.latencyP95Ms === null || row.latencyP50Ms === null)
+    return <NoData label={label}>not measured by this source</NoData>
+  const isMet = row.latencyP95Ms <= objective.p95Ms
+  const Icon = isMet ? CircleCheck : CircleAlert
+  return (
+    <Figure
+      label={`p95 ${objective.timed}`}
+      value={formatDuration(row.latencyP95Ms)}
+      detail={`p50 ${formatDuration(row.latencyP50Ms)}`}
+      note={
+        <span className={isMet ? "text-good" : "text-bad"}>
+          <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
+          {isMet ? "within" : "past"} {formatDuration(objective.p95Ms)}
+        </span>
+      }
+    />
+  )
+}
+
+function Prompts({ row, ladder }: { row: Row; ladder: LadderData }) {
+  const label = `Questions per ${OPERATION_WORDS[row.rung]}`
+  if (row.developersState === "withheld") return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
+  if (row.promptsPerOperation === null) return <NoData label={label} />
+  const before = ladder.previous.find((candidate) => candidate.rung === row.rung)?.promptsPerOperation ?? null
+  return (
+    <Figure
+      label={label}
+      value={formatRate(row.promptsPerOperation)}
+      note={before !== null && before > 0 && `was ${formatRate(before)}`}
+    />
+  )
+}

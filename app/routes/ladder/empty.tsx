@@ -1,0 +1,39 @@
+import { Link } from "@remix-run/react"
+import { Plug } from "lucide-react"
+import { RUNGS } from "#sdk/ladder.ts"
+import { paths } from "../../lib/paths.ts"
+import { buttonClass } from "../../ui/button.ts"
+import { RUNG_DESCRIPTIONS, RUNG_LABELS } from "./rungs.ts"
+
+/** What will be here, faintly, and the one step that fills it. */
+export function EmptyLadder() {
+  return (
+    <div className="relative mt-5 overflow-hidden rounded-md border border-line bg-surface">
+      <ol aria-hidden className="opacity-40">
+        {RUNGS.toReversed().map((rung) => (
+          <li key={rung} className="flex border-b border-line last:border-b-0">
+            <div className="relative mx-3 w-9 shrink-0 border-x-[3px] border-line-strong sm:mx-5 sm:w-12">
+              <div className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 rounded-full border-[1.5px] border-dashed border-line-strong bg-surface" />
+            </div>
+            <div className="py-6">
+              <p className="text-lg font-semibold">{RUNG_LABELS[rung]}</p>
+              <p className="text-sm">{RUNG_DESCRIPTIONS[rung]}</p>
+            </div>
+          </li>
+        ))}
+      </ol>
+      <div className="absolute inset-0 flex items-center justify-center p-4">
+        <div className="max-w-md rounded-md border border-line-strong bg-surface p-6 text-center">
+          <h2 className="text-lg font-semibold">No signals in this period</h2>
+          <p className="mt-2 text-ink-soft">
+            Point one agent tool at Belay and its next prompt shows up here. It takes a minute.
+          </p>
+          <Link to={paths.connect()} className={buttonClass("primary", "mt-4")}>
+            <Plug aria-hidden className="size-4" />
+            Connect an agent
+          </Link>
+        </div>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,136 @@
+import { Link, useNavigate, useSearchParams } from "@remix-run/react"
+import { clsx } from "clsx"
+import { Download } from "lucide-react"
+import { paths } from "../../lib/paths.ts"
+import { isoDay, ONE_DAY_MS, RANGES } from "../../lib/range.ts"
+import { buttonClass } from "../../ui/button.ts"
+import type { LadderData } from "./load.server.ts"
+
+const FIELD = "h-8 rounded-md border border-line-strong bg-surface px-2 text-sm"
+
+/** One bar, whose state is the URL. */
+export function Filters({ ladder }: { ladder: LadderData }) {
+  const [search] = useSearchParams()
+  const navigate = useNavigate()
+  const withParams = (changes: Record<string, string | null>) => {
+    const next = new URLSearchParams(search)
+    for (const [name, value] of Object.entries(changes)) {
+      if (value === null) next.delete(name)
+      else next.set(name, value)
+    }
+    return `?${next}`
+  }
+  const firstDay = isoDay(ladder.range.from, ladder.timeZone)
+  const lastDay = isoDay(new Date(ladder.range.to.getTime() - 1), ladder.timeZone)
+  const today = isoDay(ladder.now, ladder.timeZone)
+  const setDays = (from: string, to: string) => {
+    if (from === "" || to === "") return
+    navigate(withParams({ range: null, from, to }), { preventScrollReset: true })
+  }
+  return (
+    <div role="search" aria-label="Filters" className="mt-5 flex flex-wrap items-center gap-x-3 gap-y-2">
+      <div role="group" aria-label="Time range" className="flex rounded-md border border-line-strong bg-surface p-0.5">
+        {RANGES.map((range) => {
+          const isCurrent = ladder.range.preset === range.value
+          return (
+            <Link
+              key={range.value}
+              to={withParams({ range: range.value, from: null, to: null })}
+              preventScrollReset
+              prefetch="intent"
+              aria-current={isCurrent ? "true" : undefined}
+              className={clsx(
+                "rounded-sm px-2.5 py-1 text-sm transition-colors duration-150",
+                isCurrent ? "bg-accent-soft font-medium text-accent" : "text-ink-soft hover:bg-sunken hover:text-ink",
+              )}
+            >
+              {range.label}
+            </Link>
+          )
+        })}
+      </div>
+      <div className="flex items-center gap-1.5 text-sm text-ink-soft">
+        <label className="sr-only" htmlFor="from">
+          First day
+        </label>
+        <input
+          id="from"
+          type="date"
+          className={FIELD}
+          max={lastDay}
+          key={`from ${firstDay}`}
+          defaultValue={firstDay}
+          onBlur={(event) => event.target.value !== firstDay && setDays(event.target.value, lastDay)}
+        />
+        <span aria-hidden>–</span>
+        <label className="sr-only" htmlFor="to">
+          Last day
+        </label>
+        <input
+          id="to"
+          type="date"
+          className={FIELD}
+          min={firstDay}
+          max={today}
+          key={`to ${lastDay}`}
+          defaultValue={lastDay}
+          onBlur={(event) => event.target.value !== lastDay && setDays(firstDay, event.target.value)}
+        />
+      </div>
+      {ladder.teams.length > 0 && !ladder.isOwn && (
+        <label className="flex items-center gap-2 text-sm text-ink-soft">
+          Team
+          <select
+            className={clsx(FIELD, "text-ink")}
+            value={ladder.teamId ?? ""}
+            onChange={(event) => {
+              const team = event.target.value === "" ? null : event.target.value
+              navigate(withParams({ team }), { preventScrollReset: true })
+            }}
+          >
+            <option value="">All teams</option>
+            {ladder.teams.map((team) => (
+              <option key={team.id} value={team.id}>
+                {team.name}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {ladder.hasOwn && (
+        <div
+          role="group"
+          aria-label="Whose work"
+          className="flex rounded-md border border-line-strong bg-surface p-0.5"
+        >
+          {[
+            { who: null, label: "Everyone" },
+            { who: "me", label: "Only mine" },
+          ].map(({ who, label }) => (
+            <Link
+              key={label}
+              to={withParams({ who })}
+              preventScrollReset
+              aria-current={ladder.isOwn === (who === "me") ? "true" : undefined}
+              className={clsx(
+                "rounded-sm px-2.5 py-1 text-sm transition-colors duration-150",
+                ladder.isOwn === (who === "me")
+                  ? "bg-accent-soft font-medium text-accent"
+                  : "text-ink-soft hover:bg-sunken hover:text-ink",
+              )}
+            >
+              {label}
+            </Link>
+          ))}
+        </div>
+      )}
+      <a href={paths.ladderCsv(`?${search}`)} download className={buttonClass("quiet", "ml-auto")}>
+        <Download aria-hidden className="size-3.5" />
+        CSV
+      </a>
+      <span className="sr-only">
+        {Math.round((ladder.range.to.getTime() - ladder.range.from.getTime()) / ONE_DAY_MS)} days shown
+      </span>
+    </div>
+  )
+}

@@ -1,0 +1,41 @@
+import type { LoaderFunctionArgs, MetaFunction } from "@remix-run/node"
+import { useLoaderData } from "@remix-run/react"
+import { requireViewer } from "../../lib/viewer.server.ts"
+import { Bands } from "./bands.tsx"
+import { EmptyLadder } from "./empty.tsx"
+import { Filters } from "./filters.tsx"
+import { Freshness } from "./freshness.tsx"
+import { loadLadder } from "./load.server.ts"
+import { Teams } from "./teams.tsx"
+import { Trends } from "./trends.tsx"
+
+export const meta: MetaFunction = () => [{ title: "Trust ladder · Belay" }]
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const viewer = await requireViewer(request, context)
+  return loadLadder(viewer, new URL(request.url).searchParams, context)
+}
+
+export default function Ladder() {
+  const ladder = useLoaderData<typeof loader>()
+  const isEmpty = ladder.freshness.signals === 0
+  return (
+    <>
+      <header>
+        <h1 className="text-sm font-medium text-ink-faint">Trust ladder</h1>
+        <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">{ladder.sentence}</p>
+      </header>
+      <Filters ladder={ladder} />
+      {isEmpty ? (
+        <EmptyLadder />
+      ) : (
+        <>
+          <Bands ladder={ladder} />
+          <Freshness ladder={ladder} />
+          {ladder.teamId === null && !ladder.isOwn && ladder.teams.length > 0 && <Teams ladder={ladder} />}
+          <Trends ladder={ladder} />
+        </>
+      )}
+    </>
+  )
+}

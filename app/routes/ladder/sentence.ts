@@ -1,0 +1,98 @@
+import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
+import type { Ladder, LadderFigures } from "#server/rungs/queries.ts"
+import { formatDuration, formatRate, formatShare, plural } from "../../lib/format.ts"
+import { OPERATION_WORDS, RUNG_LABELS } from "./rungs.ts"
+
+/** At this many times the questions of before, people notice. */
+const PROMPTS_SURGE = 2
+const MOVES_TOLD = 2
+
+/**
+ * The page's answer in a sentence or two, made from the data: what moved between the previous period and this one, the
+ * worst first and in the team where it moved most. Only shares whose 95 % intervals do not overlap, objectives newly
+ * missed, and questions that doubled.
+ */
+export function describeLadder(
+  ladder: Pick<Ladder, "rungs" | "previous" | "teams" | "previousTeams">,
+  teams: readonly { readonly id: string; readonly name: string }[],
+  period: string,
+): string {
+  if (ladder.rungs.every((row) => row.operationsState === "no_data")) return `No operation in ${period}.`
+  const overall = ladder.rungs.flatMap((row) =>
+    movesOf(
+      row,
+      ladder.previous.find((before) => before.rung === row.rung),
+      null,
+    ),
+  )
+  const inTeams = ladder.teams.flatMap((row) =>
+    movesOf(
+      row,
+      ladder.previousTeams.find((before) => before.rung === row.rung && before.teamId === row.teamId),
+      teams.find((team) => team.id === row.teamId)?.name ?? null,
+    ),
+  )
+  const told = new Map<string, Move>()
+  for (const move of [...inTeams, ...overall].toSorted((a, b) => b.weight - a.weight)) {
+    // The same loss in a team and in the whole is one loss.
+    if (!told.has(move.what)) told.set(move.what, move)
+  }
+  if (told.size > 0) {
+    const sentences = [...told.values()].slice(0, MOVES_TOLD).map((move) => move.text)
+    return `${sentences.join("; ")}.`
+  }
+  const people = Math.max(...ladder.rungs.map((row) => row.developers ?? 0))
+  if (people === 0) return `Too few people worked with AI in ${period} to show how trust stands.`
+  return `No rung moved in ${period}: acceptance, latency and questions held, from ${plural(people, "person", "people")}.`
+}
+
+interface Move {
+  /** Rung and figure. */
+  readonly what: string
+  readonly text: string
+  /** Loss of trust is told before gain. */
+  readonly weight: number
+}
+
+function movesOf(row: LadderFigures, before: LadderFigures | undefined, team: string | null): Move[] {
+  if (before === undefined) return []
+  const who = team === null ? RUNG_LABELS[row.rung] : `${team}: ${RUNG_LABELS[row.rung].toLowerCase()}`
+  return [latencyMove(row, before, who), promptsMove(row, before, who), acceptanceMove(row, before, who)].filter(
+    (move) => move !== null,
+  )
+}
+
+function acceptanceMove(row: LadderFigures, before: LadderFigures, who: string): Move | null {
+  const [now, then] = [row.interval, before.interval]
+  if (row.acceptance === null || before.acceptance === null || now === null || then === null) return null
+  if (now.low <= then.high && then.low <= now.high) return null
+  const points = Math.abs(Math.round((row.acceptance - before.acceptance) * 100))
+  const isLoss = row.acceptance < before.acceptance
+  return {
+    what: `${row.rung} acceptance`,
+    text: `${who} acceptance ${isLoss ? "fell" : "rose"} ${plural(points, "point")} to ${formatShare(row.acceptance)}`,
+    weight: points / 100 + (isLoss ? 1 : 0),
+  }
+}
+
+function latencyMove(row: LadderFigures, before: LadderFigures, who: string): Move | null {
+  if (row.latencyP95Ms === null || before.latencyP95Ms === null) return null
+  const objective = LATENCY_OBJECTIVES[row.rung].p95Ms
+  if (row.latencyP95Ms <= objective || before.latencyP95Ms > objective) return null
+  const [from, to] = [formatDuration(before.latencyP95Ms), formatDuration(row.latencyP95Ms)]
+  return {
+    what: `${row.rung} latency`,
+    text: `${who} p95 latency rose from ${from} to ${to}, past its objective of ${formatDuration(objective)}`,
+    weight: 1.5 + row.latencyP95Ms / objective / 10,
+  }
+}
+
+function promptsMove(row: LadderFigures, before: LadderFigures, who: string): Move | null {
+  const [now, then] = [row.promptsPerOperation, before.promptsPerOperation]
+  if (now === null || then === null || now < 1 || now < then * PROMPTS_SURGE) return null
+  return {
+    what: `${row.rung} prompts`,
+    text: `${who} asks ${formatRate(now)} questions per ${OPERATION_WORDS[row.rung]}, up from ${formatRate(then)}`,
+    weight: 1.4 + now / 100,
+  }
+}

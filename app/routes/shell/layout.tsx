@@ -1,0 +1,192 @@
+import type { LoaderFunctionArgs } from "@remix-run/node"
+import { Form, NavLink, Outlet, useLoaderData, useLocation, useNavigation, useRouteError } from "@remix-run/react"
+import { clsx } from "clsx"
+import { FlaskConical, LogOut, Plug, TrendingUp } from "lucide-react"
+import { asTenant } from "#server/db/tenant.ts"
+import { DEMO_ACCOUNTS } from "#server/demo/accounts.ts"
+import { getOrganization } from "#server/team/queries.ts"
+import { paths } from "../../lib/paths.ts"
+import { requireViewer } from "../../lib/viewer.server.ts"
+import { describeError, ErrorState } from "../../ui/error-state.tsx"
+import { Logo } from "../../ui/logo.tsx"
+import { ThemeButton } from "../../ui/theme.tsx"
+
+export async function loader({ request, context }: LoaderFunctionArgs) {
+  const viewer = await requireViewer(request, context)
+  const organization = await asTenant(context.db, viewer.orgId, getOrganization)
+  return {
+    organization: organization.name,
+    email: viewer.email,
+    role: viewer.role,
+    demoRoles: organization.isDemo ? DEMO_ACCOUNTS.map((account) => account.role) : null,
+  }
+}
+
+const PAGES = [
+  { to: paths.ladder(), label: "Ladder", icon: TrendingUp },
+  { to: paths.connect(), label: "Connect", icon: Plug },
+]
+
+export default function Shell() {
+  const { organization, email, role, demoRoles } = useLoaderData<typeof loader>()
+  return (
+    <Frame
+      organization={organization}
+      account={
+        <div className="hidden border-t border-line p-3 md:block lg:p-4">
+          <p className="hidden truncate text-sm text-ink-soft lg:block" title={email}>
+            {email}
+          </p>
+          <p className="hidden text-xs text-ink-faint lg:block">{ROLE_LABELS[role]}</p>
+          <div className="mt-2 flex flex-col items-center gap-1 lg:flex-row lg:justify-between">
+            <ThemeButton />
+            {demoRoles === null && <SignOutButton />}
+          </div>
+        </div>
+      }
+      phoneAccount={
+        <>
+          <ThemeButton />
+          {demoRoles === null && <SignOutButton />}
+        </>
+      }
+      banner={demoRoles !== null && <DemoBanner current={role} roles={demoRoles} />}
+    >
+      <Outlet />
+    </Frame>
+  )
+}
+
+function SignOutButton() {
+  return (
+    <Form method="post" action={paths.signOut()}>
+      <button
+        type="submit"
+        aria-label="Sign out"
+        title="Sign out"
+        className="inline-flex size-8 items-center justify-center rounded-md text-ink-soft hover:bg-sunken hover:text-ink"
+      >
+        <LogOut aria-hidden className="size-4" />
+      </button>
+    </Form>
+  )
+}
+
+const ROLE_LABELS: Record<string, string> = {
+  owner: "Owner",
+  admin: "Admin",
+  manager: "Engineering manager",
+  "on-call": "On-call",
+  developer: "Developer",
+  author: "Tool author",
+  auditor: "Auditor",
+}
+
+function Frame(props: {
+  organization: string
+  banner: React.ReactNode
+  account: React.ReactNode
+  phoneAccount: React.ReactNode
+  children: React.ReactNode
+}) {
+  const navigation = useNavigation()
+  return (
+    <div className="flex min-h-dvh flex-col">
+      <a
+        href="#content"
+        className="sr-only focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-50 focus:rounded-md focus:bg-surface focus:px-3 focus:py-2"
+      >
+        Skip to content
+      </a>
+      {props.banner}
+      <div className="flex flex-1 flex-col md:flex-row">
+        <header className="flex shrink-0 items-center gap-1 border-b border-line bg-surface px-3 md:sticky md:top-0 md:h-dvh md:w-16 md:flex-col md:items-stretch md:border-r md:border-b-0 md:px-0 lg:w-52">
+          <div className="flex h-14 items-center gap-2.5 md:justify-center lg:justify-start lg:px-4">
+            <Logo className="size-7 shrink-0" />
+            <div className="hidden min-w-0 lg:block">
+              <p className="leading-4 font-semibold">Belay</p>
+              <p className="truncate text-xs text-ink-faint" title={props.organization}>
+                {props.organization}
+              </p>
+            </div>
+          </div>
+          <nav aria-label="Pages" className="flex flex-1 gap-1 px-1 md:flex-col md:px-2 lg:px-3">
+            {PAGES.map(({ to, label, icon: Icon }) => (
+              <NavLink
+                key={to}
+                to={to}
+                end={to === paths.ladder()}
+                prefetch="intent"
+                title={label}
+                className={({ isActive }) =>
+                  clsx(
+                    "flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium transition-colors duration-150 md:justify-center lg:justify-start",
+                    isActive ? "bg-accent-soft text-accent" : "text-ink-soft hover:bg-sunken hover:text-ink",
+                  )
+                }
+              >
+                <Icon aria-hidden className="size-4 shrink-0" />
+                <span className="md:sr-only lg:not-sr-only">{label}</span>
+              </NavLink>
+            ))}
+          </nav>
+          <div className="flex items-center md:hidden">{props.phoneAccount}</div>
+          {props.account}
+        </header>
+        <main
+          id="content"
+          tabIndex={-1}
+          aria-busy={navigation.state === "loading"}
+          className={clsx(
+            "min-w-0 flex-1 outline-none transition-opacity duration-150",
+            navigation.state === "loading" && "opacity-60",
+          )}
+        >
+          <div className="mx-auto max-w-[1440px] px-4 py-6 md:px-8 md:py-8">{props.children}</div>
+        </main>
+      </div>
+    </div>
+  )
+}
+
+/** On every page of the demo: says that the figures are invented, and lets the visitor be someone else. */
+function DemoBanner({ current, roles }: { current: string; roles: readonly string[] }) {
+  const { pathname, search } = useLocation()
+  return (
+    <aside
+      aria-label="Demo"
+      className="flex flex-wrap items-center gap-x-4 gap-y-1.5 border-b border-line bg-accent-soft px-4 py-1.5 text-sm"
+    >
+      <p className="flex items-center gap-2 font-medium text-accent">
+        <FlaskConical aria-hidden className="size-4" />
+        Demo: invented people and figures
+      </p>
+      <div className="flex items-center gap-1" role="group" aria-label="See Belay as">
+        <span className="mr-1 text-ink-soft">See Belay as</span>
+        {roles.map((role) => (
+          <a
+            key={role}
+            href={paths.demoEnter(role, pathname + search)}
+            aria-current={role === current ? "true" : undefined}
+            className={clsx(
+              "rounded-sm px-2 py-0.5 transition-colors duration-150",
+              role === current
+                ? "bg-surface font-medium text-ink"
+                : "text-ink-soft underline decoration-line-strong underline-offset-2 hover:text-ink",
+            )}
+          >
+            {role}
+          </a>
+        ))}
+      </div>
+    </aside>
+  )
+}
+
+export function ErrorBoundary() {
+  return (
+    <div className="mx-auto max-w-xl px-6 py-24">
+      <ErrorState {...describeError(useRouteError())} />
+    </div>
+  )
+}

@@ -1,0 +1,38 @@
+import { z } from "zod"
+
+const port = z.coerce.number().int().min(0).max(65535)
+
+const environmentSchema = z.object({
+  PORT: port.default(3000),
+  OTLP_PORT: port.default(4318),
+  HOST: z.string().default("127.0.0.1"),
+  BELAY_DATA_DIR: z.string().min(1).default(".belay"),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "starts with postgres:// or postgresql://")
+    .optional(),
+  BELAY_URL: z.url().optional(),
+  BELAY_READY: z.enum(["json", "text"]).default("text"),
+  BELAY_ADMIN_EMAIL: z.email().default("admin@localhost.localdomain"),
+  BELAY_ADMIN_PASSWORD: z.string().min(12, "has at least 12 characters").optional(),
+  BELAY_INGEST_KEY: z
+    .string()
+    .regex(/^blk_[A-Za-z0-9_-]{24,}$/, "looks like blk_… with at least 24 characters after it")
+    .optional(),
+  BELAY_RETENTION_DAYS: z.coerce.number().int().min(31).max(3650).default(90),
+})
+
+export type Config = z.infer<typeof environmentSchema>
+
+/**
+ * Reads Belay's settings from the environment. An empty variable counts as unset.
+ *
+ * Throws an Error that lists every variable that is wrong and how.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""))
+  const parsed = environmentSchema.safeParse(set)
+  if (parsed.success) return parsed.data
+  const wrong = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`)
+  throw new Error(`These environment variables are not usable:\n${wrong.join("\n")}`)
+}

@@ -1,0 +1,15 @@
+import type { Kysely } from "kysely"
+import type { DB } from "./db/types.ts"
+
+/** What every loader and action is given; built once in main.ts. */
+export interface AppContext {
+  /** Acts as `belay_app`: it sees nothing until `asTenant` says for whom. */
+  readonly db: Kysely<DB>
+  readonly now: () => Date
+  /** Where agents send OTLP/HTTP, without a path: `http://127.0.0.1:4318`. */
+  readonly otlpUrl: string
+  /** Where people open Belay. */
+  readonly publicUrl: string
+  /** The labelled demo organization, which visitors enter without signing in; null outside demo mode. */
+  readonly demoOrgId: string | null
+}

@@ -1,0 +1,178 @@
+import { randomBytes } from "node:crypto"
+import { type Kysely, sql } from "kysely"
+import type { DB } from "../db/types.ts"
+import type { Arrivals } from "../ingest/arrivals.ts"
+import { identityHash, pseudonymOf } from "../team/pseudonyms.ts"
+import { dayOf } from "../ingest/partitions.ts"
+import type { Batch, Stored } from "../ingest/store.ts"
+import type { Signal } from "../ingest/signal.ts"
+import { createAccount } from "../team/bootstrap.ts"
+import { DEMO_ACCOUNTS } from "./accounts.ts"
+import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
+import { createProgressBar } from "./progress.ts"
+import { createRandom } from "./random.ts"
+import { DEMO_TEAMS } from "./stories.ts"
+
+export const DEMO_ORGANIZATION = "Northwind (demo)"
+const HISTORY_DAYS = 56
+const DEVELOPERS_PER_TEAM = 8
+const DAY_MS = 86_400_000
+const TRICKLE_EVERY_MS = 1500
+
+const NAMES = [
+  "noor",
+  "ada",
+  "ben",
+  "chen",
+  "dana",
+  "eli",
+  "fay",
+  "gil",
+  "hana",
+  "ivo",
+  "jun",
+  "kim",
+  "lea",
+  "mio",
+  "nia",
+  "omar",
+  "pia",
+  "quin",
+  "rui",
+  "sam",
+  "tess",
+  "uma",
+  "vic",
+  "wes",
+  "xena",
+  "yara",
+  "zoe",
+  "alex",
+  "bo",
+  "cleo",
+  "dov",
+  "enzo",
+  "finn",
+  "gaia",
+  "hugo",
+  "inga",
+  "jack",
+  "kora",
+  "liam",
+  "mara",
+]
+const LANGUAGES = ["typescript", "python", "go", "kotlin", "swift"] as const
+
+export const DEMO_DEVELOPERS: readonly DemoDeveloper[] = NAMES.map((name, index) => ({
+  email: `${name}@northwind.example`,
+  team: DEMO_TEAMS[Math.floor(index / DEVELOPERS_PER_TEAM)] ?? DEMO_TEAMS[0],
+  language: LANGUAGES[index % LANGUAGES.length] ?? LANGUAGES[0],
+  agentTool: index % 3 === 0 ? "codex" : "claude-code",
+}))
+
+interface DemoOptions {
+  orgId: string
+  /** Acts as the owner: the demo's people are made here, not by what agents send. */
+  owner: Kysely<DB>
+  store(orgId: string, batch: Batch): Promise<Stored>
+  arrivals: Arrivals
+  now(): Date
+  log(message: string, error: unknown): void
+}
+
+/**
+ * Fills the demo organization with eight weeks of history through the code that stores telemetry, unless today's is
+ * there, and then keeps signals trickling in until `stop`.
+ */
+export async function startDemo(options: DemoOptions): Promise<{ stop(): Promise<void> }> {
+  const { orgId, owner, now } = options
+  await ensurePeople(owner, orgId, now())
+  if (!(await hasTodaysHistory(owner, orgId, now()))) await loadHistory(options)
+
+  const random = createRandom("trickle")
+  const trickle = setInterval(() => {
+    const [first, ...others] = DEMO_DEVELOPERS
+    if (first === undefined) return
+    const signals = generateNow(random.pick([first, ...others]), now())
+    options
+      .store(orgId, { signals, unrecognized: [] })
+      .then(() => options.arrivals.announce(orgId, signals))
+      .catch((error: unknown) => options.log("demo trickle failed", error))
+  }, TRICKLE_EVERY_MS)
+  return { stop: async () => clearInterval(trickle) }
+}
+
+async function ensurePeople(owner: Kysely<DB>, orgId: string, now: Date): Promise<void> {
+  await owner.transaction().execute(async (tx) => {
+    const org = await tx
+      .selectFrom("org")
+      .select("pseudonym_key")
+      .where("id", "=", orgId)
+      .forUpdate()
+      .executeTakeFirstOrThrow()
+    const existing = await tx.selectFrom("team").select("id").where("org_id", "=", orgId).executeTakeFirst()
+    if (existing) return
+    for (const account of DEMO_ACCOUNTS) {
+      await createAccount(tx, { orgId, ...account, password: randomBytes(24).toString("base64url") })
+    }
+    const since = dayOf(now, -HISTORY_DAYS - 1)
+    for (const name of DEMO_TEAMS) {
+      const team = await tx.insertInto("team").values({ org_id: orgId, name }).returning("id").executeTakeFirstOrThrow()
+      for (const { email } of DEMO_DEVELOPERS.filter((developer) => developer.team === name)) {
+        const hashed = identityHash(org.pseudonym_key, { kind: "email", value: email })
+        const developer = await tx
+          .insertInto("developer")
+          .values({ org_id: orgId, pseudonym: pseudonymOf(hashed) })
+          .returning("id")
+          .executeTakeFirstOrThrow()
+        await tx
+          .insertInto("developer_identity")
+          .values({
+            org_id: orgId,
+            identity_hash: Buffer.from(hashed, "hex"),
+            kind: "email",
+            developer_id: developer.id,
+          })
+          .execute()
+        await tx
+          .insertInto("team_member")
+          .values({ org_id: orgId, developer_id: developer.id, team_id: team.id, valid_from: new Date(since) })
+          .execute()
+      }
+    }
+  })
+}
+
+/** The stories are told in days before today, so another day's history is another history. */
+async function hasTodaysHistory(owner: Kysely<DB>, orgId: string, now: Date): Promise<boolean> {
+  const loaded = await owner
+    .selectFrom("change")
+    .select("id")
+    .where("org_id", "=", orgId)
+    .where("kind", "=", "demo_history")
+    .where("subject", "=", dayOf(now, 0))
+    .executeTakeFirst()
+  return loaded !== undefined
+}
+
+async function loadHistory({ orgId, owner, store, now }: DemoOptions): Promise<void> {
+  const today = new Date(dayOf(now(), 0))
+  const progress = createProgressBar("Loading eight weeks of demo history", HISTORY_DAYS)
+  await sql`select belay_make_signal_partitions(${dayOf(now(), -HISTORY_DAYS - 1)}::date, ${dayOf(now(), 1)}::date)`.execute(
+    owner,
+  )
+  await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
+  for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
+    const day = new Date(today.getTime() - daysAgo * DAY_MS)
+    const signals: Signal[] = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now()))
+    await store(orgId, { signals, unrecognized: [] })
+    progress.advance(HISTORY_DAYS - daysAgo)
+  }
+  await sql`analyze signal`.execute(owner)
+  await owner
+    .insertInto("change")
+    .values({ org_id: orgId, kind: "demo_history", subject: dayOf(now(), 0), occurred_at: now() })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  progress.finish()
+}

@@ -1,0 +1,238 @@
+import type { Outcome, Rung } from "#sdk/ladder.ts"
+import { type Signal, type SignalFields, toSignal } from "../ingest/signal.ts"
+import { createRandom, type Random } from "./random.ts"
+import { type Climate, climateOf, type DemoTeam } from "./stories.ts"
+
+export interface DemoDeveloper {
+  readonly email: string
+  readonly team: DemoTeam
+  readonly language: string
+  readonly agentTool: "claude-code" | "codex"
+}
+
+const DAY_MS = 86_400_000
+const AGENT_VERSIONS: Record<string, string> = {
+  "claude-code": "2.1.240",
+  codex: "0.169.0",
+  copilot: "0.42.0",
+  kilo: "7.7.9",
+}
+const MODELS: Record<string, readonly [string, string]> = {
+  "claude-code": ["anthropic", "claude-sonnet-4-5"],
+  codex: ["openai", "gpt-5-codex"],
+  copilot: ["github", "gpt-5-mini"],
+  kilo: ["anthropic", "claude-opus-4-5"],
+}
+
+/**
+ * One developer's signals of one UTC day, in order, none later than `until`. The same developer and day give the same
+ * signals, whatever `until` is.
+ */
+export function generateDay(developer: DemoDeveloper, day: Date, today: Date, until: Date): Signal[] {
+  const key = `${developer.email} ${day.toISOString().slice(0, 10)}`
+  const random = createRandom(key)
+  const daysAgo = Math.round((today.getTime() - day.getTime()) / DAY_MS)
+  const isWeekend = day.getUTCDay() === 0 || day.getUTCDay() === 6
+  if (!random.chance(isWeekend ? 0.08 : 0.93)) return []
+  const writer = createWriter(developer, key, random)
+  const climate = climateOf(developer.team, daysAgo)
+  const workDay = () => day.getTime() + 7 * 3_600_000 + Math.floor(random.next() * 10 * 3_600_000)
+  for (let left = count(random, climate.suggestionsPerDay); left > 0; left--) writer.suggestion(workDay(), climate)
+  for (let left = count(random, climate.turnsPerDay); left > 0; left--) writer.turn(workDay(), climate)
+  for (let left = count(random, climate.tasksPerDay); left > 0; left--) writer.task(workDay(), climate)
+  for (let left = count(random, climate.runsPerDay); left > 0; left--) writer.run(workDay(), climate)
+  const untilNano = BigInt(until.getTime()) * 1_000_000n
+  return writer.signals.filter((signal) => signal.observedUnixNano <= untilNano).map(toSignal)
+}
+
+/** One operation that ends at `now`, for the live trickle. */
+export function generateNow(developer: DemoDeveloper, now: Date): Signal[] {
+  const key = `${developer.email} live ${now.getTime()}`
+  const random = createRandom(key)
+  const writer = createWriter(developer, key, random)
+  const climate = climateOf(developer.team, 0)
+  const kind = random.next()
+  if (kind < 0.7) writer.suggestion(now.getTime(), climate)
+  else if (kind < 0.9) writer.turn(now.getTime(), climate)
+  else writer.task(now.getTime(), climate)
+  // A task takes minutes; here it has just ended.
+  const last = writer.signals.reduce(
+    (max, signal) => (signal.observedUnixNano > max ? signal.observedUnixNano : max),
+    0n,
+  )
+  const shift = last - BigInt(now.getTime()) * 1_000_000n
+  return writer.signals.map((signal) => toSignal({ ...signal, observedUnixNano: signal.observedUnixNano - shift }))
+}
+
+/** A whole number around a mean. */
+function count(random: Random, mean: number): number {
+  const wanted = mean * (0.6 + 0.8 * random.next())
+  return Math.floor(wanted) + (random.chance(wanted % 1) ? 1 : 0)
+}
+
+function createWriter(developer: DemoDeveloper, key: string, random: Random) {
+  const signals: SignalFields[] = []
+  let operations = 0
+
+  const emit = (
+    atMs: number,
+    rung: Rung,
+    agentTool: string,
+    fields: Partial<SignalFields> & Pick<SignalFields, "kind">,
+  ) => {
+    const [provider, model] = MODELS[agentTool] ?? ["unknown", "unknown"]
+    signals.push({
+      observedUnixNano: BigInt(Math.round(atMs)) * 1_000_000n + BigInt(signals.length % 1000) * 1000n,
+      sourceId: `demo ${key} ${signals.length}`,
+      rung,
+      agentTool,
+      agentVersion: AGENT_VERSIONS[agentTool] ?? null,
+      surface: agentTool === "copilot" || agentTool === "kilo" ? "ide" : "terminal",
+      identity: { kind: "email", value: developer.email },
+      sessionId: `demo-${key.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 50)}`,
+      language: developer.language,
+      repository: `${developer.team.toLowerCase()}-service`,
+      provider,
+      model,
+      ...fields,
+    })
+  }
+  const nextOperation = (rung: Rung) =>
+    `demo-${rung}-${key.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 40)}-${operations++}`
+
+  const modelCall = (atMs: number, rung: Rung, tool: string, operationId: string, size: number) =>
+    emit(atMs, rung, tool, {
+      kind: "model_call",
+      operationId,
+      inputTokens: Math.round(random.logNormal(6000 * size, 0.5)),
+      outputTokens: Math.round(random.logNormal(350 * size, 0.5)),
+      cachedTokens: Math.round(random.logNormal(2500 * size, 0.4)),
+      costUsd: Number((0.012 * size * (0.5 + random.next())).toFixed(6)),
+      durationMs: random.logNormal(3500, 0.5),
+    })
+
+  const decide = (acceptance: number): Outcome => {
+    if (random.chance(acceptance)) return random.chance(0.15) ? "modified" : "accepted"
+    return random.chance(0.3) ? "ignored" : "rejected"
+  }
+
+  const edit = (atMs: number, rung: Rung, tool: string, operationId: string, acceptance: number) =>
+    emit(atMs, rung, tool, {
+      kind: "edit",
+      operationId,
+      outcome: decide(acceptance),
+      origin: "human",
+      filesChanged: 1,
+      linesAdded: Math.round(random.logNormal(14, 0.8)),
+      linesRemoved: Math.round(random.logNormal(5, 0.8)),
+      pathScope: random.chance(0.97) ? "in_scope" : "out_of_scope",
+      waitMs: random.logNormal(4000, 0.8),
+    })
+
+  const prompt = (atMs: number, rung: Rung, tool: string, operationId: string) =>
+    emit(atMs, rung, tool, {
+      kind: "permission",
+      operationId,
+      outcome: random.chance(0.92) ? "accepted" : "rejected",
+      origin: "human",
+      waitMs: random.logNormal(7000, 0.9),
+      action: random.pick(["git push", "npm install", "docker compose", "kubectl apply", "gh pr"]),
+    })
+
+  return {
+    signals,
+
+    suggestion(atMs: number, climate: Climate) {
+      const latencyMs = random.logNormal(climate.suggestionMedianMs, 0.3)
+      emit(atMs, "autocomplete", "copilot", {
+        kind: "suggestion",
+        operationId: nextOperation("autocomplete"),
+        outcome: decide(climate.suggestionAcceptance),
+        origin: "human",
+        latencyMs,
+        durationMs: latencyMs,
+        linesAdded: random.between(1, 4),
+      })
+    },
+
+    turn(atMs: number, climate: Climate) {
+      const operationId = nextOperation("chat")
+      const first = random.logNormal(780, 0.4)
+      const whole = first + random.logNormal(5200, 0.5)
+      emit(atMs, "chat", "copilot", { kind: "start", operationId })
+      modelCall(atMs + whole - 10, "chat", "copilot", operationId, 0.5)
+      emit(atMs + whole, "chat", "copilot", {
+        kind: "turn",
+        operationId,
+        outcome: decide(climate.turnAcceptance),
+        origin: "human",
+        latencyMs: first,
+        durationMs: whole,
+      })
+    },
+
+    task(atMs: number, climate: Climate) {
+      const tool = developer.agentTool
+      const operationId = nextOperation("agent")
+      const whole = random.logNormal(150_000, 0.6)
+      emit(atMs, "agent", tool, { kind: "start", operationId })
+      for (let step = 1; step <= 3; step++) {
+        const at = atMs + (whole * step) / 4
+        modelCall(at, "agent", tool, operationId, 1)
+        emit(at + 40, "agent", tool, {
+          kind: "tool_call",
+          operationId,
+          action: random.pick(["Read", "Grep", "Bash", "Edit"]),
+          durationMs: random.logNormal(300, 0.9),
+        })
+      }
+      edit(atMs + whole * 0.8, "agent", tool, operationId, climate.editAcceptance)
+      edit(atMs + whole * 0.9, "agent", tool, operationId, climate.editAcceptance)
+      if (random.chance(0.5)) prompt(atMs + whole * 0.5, "agent", tool, operationId)
+      emit(atMs + whole, "agent", tool, {
+        kind: "task",
+        operationId,
+        latencyMs: whole,
+        durationMs: whole,
+        toolCalls: 3,
+        filesChanged: 2,
+      })
+    },
+
+    run(atMs: number, climate: Climate) {
+      const tool = random.chance(0.5) ? "kilo" : "claude-code"
+      const operationId = nextOperation("orchestration")
+      const prompts = count(random, climate.promptsPerRun)
+      const whole = random.logNormal(1_100_000, 0.5) + prompts * 12_000
+      emit(atMs, "orchestration", tool, { kind: "start", operationId })
+      for (let child = 1; child <= 3; child++) {
+        const childId = nextOperation("orchestration")
+        modelCall(atMs + (whole * child) / 4, "orchestration", tool, childId, 1.6)
+        emit(atMs + (whole * child) / 4 + 50, "orchestration", tool, {
+          kind: "task",
+          operationId: childId,
+          parentOperationId: operationId,
+          latencyMs: whole / 4,
+          durationMs: whole / 4,
+          toolCalls: random.between(4, 14),
+        })
+      }
+      for (let asked = 1; asked <= prompts; asked++) {
+        prompt(atMs + (whole * asked) / (prompts + 1), "orchestration", tool, operationId)
+      }
+      emit(atMs + whole, "orchestration", tool, {
+        kind: "run",
+        operationId,
+        outcome: decide(climate.runAcceptance),
+        origin: "human",
+        latencyMs: whole,
+        durationMs: whole,
+        toolCalls: random.between(12, 40),
+        filesChanged: random.between(2, 9),
+        linesAdded: Math.round(random.logNormal(160, 0.6)),
+        linesRemoved: Math.round(random.logNormal(50, 0.7)),
+        prompts,
+      })
+    },
+  }
+}

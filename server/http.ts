@@ -1,0 +1,130 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+import { createRequestHandler } from "@remix-run/express"
+import type { ServerBuild } from "@remix-run/node"
+import express from "express"
+import { sql } from "kysely"
+import type { AppContext } from "./context.ts"
+import type { Arrivals } from "./ingest/arrivals.ts"
+import type { OtlpReceiver } from "./ingest/http.ts"
+import { getViewer } from "./team/sessions.ts"
+
+const CLIENT_BUILD = fileURLToPath(new URL("../build/client", import.meta.url))
+
+export interface PageServer {
+  /** The Remix build; in development it is loaded anew for each request. */
+  readonly build: ServerBuild | (() => Promise<ServerBuild>)
+  /** Serves modules and styles in development, before the built files. */
+  readonly middleware?: RequestListener
+}
+
+/**
+ * The app's port: OTLP is answered before Express sees the request, then the few plain endpoints, then the pages.
+ */
+export function createAppServer(options: {
+  context: AppContext
+  receiver: OtlpReceiver
+  arrivals: Arrivals
+  pages: PageServer
+}): Server {
+  const { context, receiver, arrivals, pages } = options
+  const app = express()
+  app.disable("x-powered-by")
+  app.use((_request, response, next) => {
+    response.set({ "x-content-type-options": "nosniff", "referrer-policy": "same-origin", "x-frame-options": "DENY" })
+    next()
+  })
+  app.get("/healthz", (_request, response) => void response.type("text").send("ok\n"))
+  app.get("/readyz", async (_request, response) => {
+    try {
+      await sql`select 1`.execute(context.db)
+      response.type("text").send("ready\n")
+    } catch {
+      response.status(503).type("text").send("The database does not answer.\n")
+    }
+  })
+  app.get("/events/arrivals", (request, response) => void streamArrivals(request, response, context, arrivals))
+  app.use((request, response, next) => {
+    if (isForeignWrite(request)) response.status(403).type("text").send("This form was sent from another site.\n")
+    else next()
+  })
+  if (pages.middleware) app.use(pages.middleware)
+  else {
+    app.use("/assets", express.static(`${CLIENT_BUILD}/assets`, { immutable: true, maxAge: "1y" }))
+    app.use(express.static(CLIENT_BUILD, { maxAge: "1h" }))
+  }
+  app.all("*", createRequestHandler({ build: pages.build, getLoadContext: () => ({ ...context }) }))
+
+  return createServer((request, response) => {
+    if (!receiver.handle(request, response)) app(request, response)
+  })
+}
+
+/** The port that agents expect, where nothing but OTLP is answered. */
+export function createOtlpServer(receiver: OtlpReceiver): Server {
+  return createServer((request, response) => {
+    if (receiver.handle(request, response)) return
+    const isHealth = request.url === "/healthz"
+    response.writeHead(isHealth ? 200 : 404, { "content-type": "text/plain" })
+    response.end(isHealth ? "ok\n" : "This port takes OTLP: POST /v1/traces, /v1/logs or /v1/metrics.\n")
+  })
+}
+
+/** Resolves with the port that was bound; port 0 takes a free one. */
+export function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => {
+      const isTaken = error.code === "EADDRINUSE"
+      reject(
+        isTaken ? new Error(`Port ${port} is taken. Set PORT or OTLP_PORT to another, or stop what uses it.`) : error,
+      )
+    }
+    server.once("error", onError)
+    server.listen(port, host, () => {
+      server.off("error", onError)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+/** A write whose `Origin` is another site's: a cross-site request forgery. Clients without an origin have no cookie. */
+function isForeignWrite(request: IncomingMessage): boolean {
+  const { origin, host } = request.headers
+  if (request.method === "GET" || request.method === "HEAD" || origin === undefined) return false
+  try {
+    return new URL(origin).host !== host
+  } catch {
+    return true
+  }
+}
+
+const HEARTBEAT_MS = 15_000
+
+/** Server-sent events: one `arrival` for each batch of signals of the viewer's organization. */
+async function streamArrivals(
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: AppContext,
+  arrivals: Arrivals,
+): Promise<void> {
+  const viewer = await getViewer(context.db, request.headers.cookie ?? null, context.now()).catch(() => null)
+  if (viewer === null) {
+    response.writeHead(401, { "content-type": "text/plain" }).end("Sign in first.\n")
+    return
+  }
+  response.writeHead(200, {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+  })
+  response.write("retry: 2000\n\n")
+  const unsubscribe = arrivals.subscribe(viewer.orgId, (arrival) => {
+    response.write(`event: arrival\ndata: ${JSON.stringify(arrival)}\n\n`)
+  })
+  const heartbeat = setInterval(() => response.write(": still here\n\n"), HEARTBEAT_MS)
+  response.on("close", () => {
+    clearInterval(heartbeat)
+    unsubscribe()
+  })
+}

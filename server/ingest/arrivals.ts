@@ -1,0 +1,71 @@
+import type { Sql } from "postgres"
+import type { Signal } from "./signal.ts"
+
+/** A signal came in: what may be shown to whoever waits for it. Content-free, without the person. */
+export interface Arrival {
+  readonly agentTool: string
+  readonly agentVersion: string | null
+  readonly kind: string
+  readonly model: string | null
+  readonly count: number
+  /** ISO 8601. */
+  readonly receivedAt: string
+}
+
+export interface Arrivals {
+  /** Tells every process's listeners; at most once a second per agent tool. Never throws. */
+  announce(orgId: string, signals: readonly Signal[]): void
+  /** Calls `listener` for each arrival of the organization until the returned function is called. */
+  subscribe(orgId: string, listener: (arrival: Arrival) => void): () => void
+  close(): Promise<void>
+}
+
+const CHANNEL = "belay_arrival"
+const ANNOUNCE_EVERY_MS = 1000
+
+export async function openArrivals(
+  sql: Sql,
+  options: { now: () => Date; log: (message: string, error: unknown) => void },
+): Promise<Arrivals> {
+  const listeners = new Map<string, Set<(arrival: Arrival) => void>>()
+  const announcedAt = new Map<string, number>()
+  const subscription = await sql.listen(CHANNEL, (payload) => {
+    const { orgId, ...arrival } = JSON.parse(payload) as Arrival & { orgId: string }
+    for (const listener of listeners.get(orgId) ?? []) listener(arrival)
+  })
+
+  return {
+    announce(orgId, signals) {
+      const now = options.now()
+      const byTool = Map.groupBy(signals, (signal) => signal.agentTool)
+      for (const [agentTool, group] of byTool) {
+        const key = `${orgId} ${agentTool}`
+        if (now.getTime() - (announcedAt.get(key) ?? 0) < ANNOUNCE_EVERY_MS) continue
+        announcedAt.set(key, now.getTime())
+        const last = group.at(-1)
+        const payload = JSON.stringify({
+          orgId,
+          agentTool,
+          agentVersion: last?.agentVersion ?? null,
+          kind: last?.kind ?? "start",
+          model: group.findLast((signal) => signal.model !== null)?.model ?? null,
+          count: group.length,
+          receivedAt: now.toISOString(),
+        })
+        sql.notify(CHANNEL, payload).catch((error: unknown) => options.log("arrival not announced", error))
+      }
+    },
+    subscribe(orgId, listener) {
+      const own = listeners.get(orgId) ?? new Set()
+      listeners.set(orgId, own.add(listener))
+      return () => {
+        own.delete(listener)
+        if (own.size === 0) listeners.delete(orgId)
+      }
+    },
+    async close() {
+      listeners.clear()
+      await subscription.unlisten()
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import type { IncomingMessage } from "node:http"
+
+export type ReadBody = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "busy" | "aborted" }
+
+/**
+ * Reads a request's body, at most `maxBytes` of it.
+ *
+ * `hold` is told of every byte before it is kept and answers whether there is room for it. On a refusal the stream is
+ * left as it is, for the caller to answer and drain.
+ */
+export function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  hold: (bytes: number) => boolean,
+): Promise<ReadBody> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    const settle = (result: ReadBody) => {
+      request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose)
+      // A socket that dies while the body is drained has nobody left to tell.
+      request.on("error", () => {})
+      resolve(result)
+    }
+    const onData = (chunk: Buffer) => {
+      size += chunk.length
+      if (size > maxBytes) settle({ ok: false, reason: "too_large" })
+      else if (!hold(chunk.length)) settle({ ok: false, reason: "busy" })
+      else chunks.push(chunk)
+    }
+    const onEnd = () => settle({ ok: true, body: Buffer.concat(chunks, size) })
+    const onClose = () => settle({ ok: false, reason: "aborted" })
+    request.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose)
+  })
+}

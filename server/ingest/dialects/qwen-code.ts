@@ -1,0 +1,179 @@
+import type { Origin, Outcome } from "#sdk/ladder.ts"
+import type { Attributes, Group, Span } from "../otlp/types.ts"
+import { type Signal, toSignal } from "../signal.ts"
+import { readCount, readNumber, readText, toAction, toErrorClass, toId, toName } from "./attributes.ts"
+import {
+  commonFields,
+  createFamilyDialect,
+  type FamilyMember,
+  permissionOccurrence,
+  promptOperation,
+  toSubagentTask,
+} from "./gemini-family.ts"
+import { SILENT } from "./reading.ts"
+import { durationMsOf, spanKey, toPrimary, toSecondary } from "./source.ts"
+import { firstCallsOf, turnLatencyMs } from "./turn-latency.ts"
+
+const SILENT_SPANS: ReadonlySet<string> = new Set([
+  "qwen-code.hook",
+  "qwen-code.llm_request",
+  "qwen-code.subagent",
+  "qwen-code.tool",
+  "qwen-code.tool.execution",
+])
+
+/** The rating is the number of a menu entry, not a scale. */
+const RATINGS: ReadonlyMap<number, string> = new Map([
+  [1, "good"],
+  [2, "bad"],
+  [3, "fine"],
+])
+
+const member: FamilyMember = {
+  name: "qwen-code",
+  prefix: "qwen-code.",
+  version: (resource) => toName(resource.get("service.version")),
+  readSpan,
+
+  readEvent(event, record, base) {
+    const { attributes } = record
+    switch (event) {
+      case "config":
+      case "session.start": {
+        // Older builds tell only their configuration, newer ones the session as well.
+        const id = base.sessionId === null ? null : `session:${base.sessionId}`
+        return [
+          toSignal({
+            ...base,
+            kind: "session",
+            rung: "chat",
+            operationId: null,
+            occurrence: event === "session.start" ? toPrimary(id) : toSecondary(id),
+            mode: toName(attributes.get("approval_mode")),
+            model: toName(attributes.get("model")),
+          }),
+        ]
+      }
+
+      case "user_feedback": {
+        const rating = RATINGS.get(readCount(attributes, "rating") ?? 0)
+        if (rating === undefined) return SILENT
+        const model = toName(attributes.get("model"))
+        return [toSignal({ ...base, kind: "outcome", rung: "chat", model, action: `feedback:${rating}` })]
+      }
+
+      case "subagent_execution": {
+        if (readText(attributes, "status") === "started") return SILENT
+        return [
+          toSubagentTask(record, base, {
+            id: readText(attributes, "subagent_id"),
+            name: readText(attributes, "subagent_name"),
+            reason: readText(attributes, "terminate_reason", "status"),
+          }),
+        ]
+      }
+
+      default:
+        return null
+    }
+  },
+
+  silentEvents: new Set([
+    "qwen-code.api_cancel",
+    "qwen-code.api_request",
+    "qwen-code.api_retry",
+    "qwen-code.auth",
+    "qwen-code.file_operation",
+    "qwen-code.goal_state",
+    "qwen-code.memory.recall",
+    "qwen-code.session.end",
+    "qwen-code.skill_launch",
+    "qwen-code.slash_command",
+    "qwen-code.user_retry",
+    "qwen-code.workflow_run",
+  ]),
+
+  metrics: new Set([
+    "qwen-code.api.request.count",
+    "qwen-code.api.request.latency",
+    "qwen-code.api.retry.count",
+    "qwen-code.file.operation.count",
+    "qwen-code.memory.recall.count",
+    "qwen-code.memory.recall.duration",
+    "qwen-code.session.count",
+    "qwen-code.subagent.execution.count",
+    "qwen-code.token.usage",
+    "qwen-code.tool.call.count",
+    "qwen-code.tool.call.latency",
+    "qwen-code.tool.execution.count",
+  ]),
+}
+
+/** Qwen Code. Unlike Gemini CLI's, its spans carry the prompt's id and the wait for a person. */
+export const qwenCode = createFamilyDialect(member)
+
+function readSpan(group: Group<Span>): (span: Span) => readonly Signal[] | null {
+  const firstCalls = firstCallsOf(group.items, (span) =>
+    span.name === "qwen-code.llm_request" ? readNumber(span.attributes, "ttft_ms") : undefined,
+  )
+  return (span) => {
+    if (span.name === "qwen-code.interaction") return [toTurn(group.resource, span, turnLatencyMs(span, firstCalls))]
+    if (span.name === "qwen-code.tool.blocked_on_user") return [toWait(group.resource, span)]
+    return SILENT_SPANS.has(span.name) ? SILENT : null
+  }
+}
+
+function spanFields(resource: Attributes, span: Span) {
+  const session = readText(span.attributes, "session.id", "gen_ai.conversation.id") ?? readText(resource, "session.id")
+  return {
+    ...commonFields(member, resource, span.attributes),
+    observedUnixNano: span.endUnixNano,
+    sourceId: spanKey(span),
+    sessionId: toId(session),
+    operationId: promptOperation(session, readText(span.attributes, "qwen-code.prompt_id")),
+  }
+}
+
+function toTurn(resource: Attributes, span: Span, latencyMs: number | null): Signal {
+  const isFailed = span.statusCode === 2 || readText(span.attributes, "qwen-code.turn_status") === "error"
+  return toSignal({
+    ...spanFields(resource, span),
+    kind: "turn",
+    rung: "chat",
+    mode: toName(span.attributes.get("qwen-code.approval_mode")),
+    model: toName(span.attributes.get("qwen-code.model")),
+    latencyMs,
+    durationMs: readNumber(span.attributes, "interaction.duration_ms") ?? durationMsOf(span),
+    outcome: isFailed ? "failed" : null,
+    error: isFailed ? toErrorClass(readText(span.attributes, "error.type")) : null,
+  })
+}
+
+function toWait(resource: Attributes, span: Span): Signal {
+  const base = spanFields(resource, span)
+  return toSignal({
+    ...base,
+    ...waitVerdictOf(span.attributes),
+    kind: "permission",
+    rung: "agent",
+    occurrence: toSecondary(permissionOccurrence(base.sessionId, toId(readText(span.attributes, "tool.call_id")))),
+    waitMs: readNumber(span.attributes, "duration_ms") ?? durationMsOf(span),
+    action: toAction(readText(span.attributes, "tool.name")),
+  })
+}
+
+const SOURCE_ORIGINS: ReadonlyMap<string, Origin> = new Map([
+  ["cli", "human"],
+  ["ide", "human"],
+  ["auto", "rule"],
+  ["system", "rule"],
+])
+
+function waitVerdictOf(attributes: Attributes): { outcome: Outcome | null; origin: Origin } {
+  const decision = readText(attributes, "decision") ?? ""
+  if (decision === "aborted") return { outcome: "ignored", origin: "dismissed" }
+  if (decision === "auto_approved") return { outcome: "accepted", origin: "rule" }
+  const origin = SOURCE_ORIGINS.get(readText(attributes, "source") ?? "") ?? "unknown"
+  if (decision.startsWith("proceed_")) return { outcome: "accepted", origin }
+  return { outcome: decision === "cancel" ? "rejected" : null, origin }
+}

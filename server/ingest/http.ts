@@ -1,0 +1,225 @@
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { promisify } from "node:util"
+import { gunzip } from "node:zlib"
+import { readBody } from "./body.ts"
+import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
+import { decodeJson } from "./otlp/json.ts"
+import { decodeProtobuf } from "./otlp/protobuf.ts"
+import { CONTENT_TYPES, encodeExportResponse, encodeStatus, type OtlpEncoding, RPC_CODE } from "./otlp/response.ts"
+import { MalformedOtlp, type OtlpRequest, type OtlpSignal } from "./otlp/types.ts"
+import type { Batch, Stored } from "./store.ts"
+
+/** Bytes of a body as sent. */
+const COMPRESSED_MAX_BYTES = 16 * 1024 * 1024
+/** Bytes of a body once decompressed; the OTLP specification recommends 64 MiB. */
+const DECOMPRESSED_MAX_BYTES = 64 * 1024 * 1024
+/** Bytes of bodies being worked on at once; past it the sender is asked to come back. */
+const IN_FLIGHT_MAX_BYTES = 128 * 1024 * 1024
+const RETRY_AFTER_SECONDS = 5
+
+export interface OtlpReceiver {
+  /** Answers an OTLP request; false when the path is none of OTLP's. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean
+}
+
+export interface OtlpReceiverOptions {
+  /** The organization of a live ingest key, or null. */
+  authenticate(key: string): Promise<string | null>
+  /** Resolves once the batch is committed. */
+  store(orgId: string, batch: Batch): Promise<Stored>
+  /** Tells who is watching that signals came in. */
+  onStored(orgId: string, signals: Normalized["signals"]): void
+  now(): Date
+  log(message: string, error: unknown): void
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: Uint8Array
+  readonly headers?: Record<string, string>
+}
+
+const PATHS: ReadonlyMap<string, OtlpSignal> = new Map([
+  ["/v1/traces", "traces"],
+  ["/v1/logs", "logs"],
+  ["/v1/metrics", "metrics"],
+])
+
+/**
+ * OTLP/HTTP: authenticate, limit, decode, normalize, store, and only then acknowledge.
+ *
+ * @see https://opentelemetry.io/docs/specs/otlp/#otlphttp
+ */
+export function createOtlpReceiver(options: OtlpReceiverOptions): OtlpReceiver {
+  let inFlightBytes = 0
+
+  async function receive(request: IncomingMessage, signal: OtlpSignal, encoding: OtlpEncoding): Promise<Answer> {
+    const orgId = await authenticate(request, options)
+    if (orgId === null) {
+      const message =
+        "Unknown or revoked ingest key. Send it as the header 'Authorization: Bearer <key>'; keys are on Belay's Connect page."
+      return { ...failure(encoding, 401, RPC_CODE.unauthenticated, message), headers: { "www-authenticate": "Bearer" } }
+    }
+    const announced = Number(request.headers["content-length"] ?? 0)
+    if (announced > COMPRESSED_MAX_BYTES) return tooLarge(encoding, COMPRESSED_MAX_BYTES)
+    if (inFlightBytes + announced > IN_FLIGHT_MAX_BYTES) return busy(encoding)
+
+    let held = 0
+    const hold = (bytes: number) => {
+      held += bytes
+      inFlightBytes += bytes
+      return inFlightBytes <= IN_FLIGHT_MAX_BYTES
+    }
+    try {
+      const read = await readBody(request, COMPRESSED_MAX_BYTES, hold)
+      if (!read.ok) {
+        if (read.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
+        return read.reason === "busy" ? busy(encoding) : malformed(encoding, "the body ended before its end")
+      }
+      const body = await decompress(request, read.body, hold)
+      if (!body.ok) {
+        if (body.reason === "too_large") return tooLarge(encoding, DECOMPRESSED_MAX_BYTES)
+        return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
+      }
+      return await accept(orgId, signal, encoding, body.body)
+    } finally {
+      inFlightBytes -= held
+    }
+  }
+
+  async function accept(orgId: string, signal: OtlpSignal, encoding: OtlpEncoding, body: Uint8Array): Promise<Answer> {
+    let decoded: OtlpRequest
+    try {
+      decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
+    } catch (error) {
+      if (!(error instanceof MalformedOtlp)) throw error
+      return malformed(encoding, `this is not an OTLP ${signal} request: ${error.message}`)
+    }
+    const normalized = normalize(decoded, options.now())
+    await options.store(orgId, normalized)
+    options.onStored(orgId, normalized.signals)
+    const rejected = normalized.rejected.reduce((sum, item) => sum + item.count, 0)
+    const message = normalized.rejected.map((item) => `${item.count} refused: ${REFUSALS[item.reason]}`).join("; ")
+    return { status: 200, body: encodeExportResponse(signal, encoding, rejected, message) }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse, signal: OtlpSignal): Promise<void> {
+    const encoding = encodingOf(request)
+    let result: Answer
+    if (request.method !== "POST") {
+      const message = `${request.url} takes POST`
+      result = { ...failure("json", 405, RPC_CODE.unimplemented, message), headers: { allow: "POST" } }
+    } else if (encoding === null) {
+      const message = "Content-Type is application/x-protobuf or application/json"
+      result = failure("json", 415, RPC_CODE.invalidArgument, message)
+    } else if (!isKnownContentEncoding(request)) {
+      const message = "Content-Encoding is gzip or absent"
+      result = failure(encoding, 415, RPC_CODE.invalidArgument, message)
+    } else {
+      try {
+        result = await receive(request, signal, encoding)
+      } catch (error) {
+        // Nothing was committed: the sender keeps the batch and comes back.
+        options.log("ingest failed", error)
+        const message = "Belay cannot store telemetry right now; nothing of this request was kept"
+        result = retryLater(failure(encoding, 503, RPC_CODE.unavailable, message))
+      }
+    }
+    send(request, response, encoding ?? "json", result)
+  }
+
+  return {
+    handle(request, response) {
+      const signal = PATHS.get((request.url ?? "").split("?", 1)[0] ?? "")
+      if (signal === undefined) return false
+      void answer(request, response, signal)
+      return true
+    },
+  }
+}
+
+const REFUSALS: Record<RejectReason, string> = {
+  bad_id: "no valid trace and span id",
+  time_out_of_range: "the time is not within the last 30 days or the next 24 hours",
+  too_many_attributes: "more than 512 attributes",
+}
+
+function encodingOf(request: IncomingMessage): OtlpEncoding | null {
+  const contentType = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase()
+  if (contentType === CONTENT_TYPES.protobuf) return "protobuf"
+  return contentType === CONTENT_TYPES.json ? "json" : null
+}
+
+function contentEncoding(request: IncomingMessage): string {
+  return (request.headers["content-encoding"] ?? "identity").trim().toLowerCase()
+}
+
+function isKnownContentEncoding(request: IncomingMessage): boolean {
+  return ["identity", "gzip"].includes(contentEncoding(request))
+}
+
+async function authenticate(request: IncomingMessage, options: OtlpReceiverOptions): Promise<string | null> {
+  const key = /^bearer(?: +|%20)(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
+  return key === undefined ? null : options.authenticate(key)
+}
+
+const inflate = promisify(gunzip)
+
+type Decompressed = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "busy" | "broken" }
+
+/** Stops at the limit while inflating, so a small body cannot become a large one in memory. */
+async function decompress(
+  request: IncomingMessage,
+  body: Uint8Array,
+  hold: (bytes: number) => boolean,
+): Promise<Decompressed> {
+  if (contentEncoding(request) !== "gzip") return { ok: true, body }
+  try {
+    const inflated = await inflate(body, { maxOutputLength: DECOMPRESSED_MAX_BYTES })
+    return hold(inflated.length) ? { ok: true, body: inflated } : { ok: false, reason: "busy" }
+  } catch (error) {
+    const isTooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
+    return { ok: false, reason: isTooLarge ? "too_large" : "broken" }
+  }
+}
+
+function failure(encoding: OtlpEncoding, status: number, code: number, message: string): Answer {
+  return { status, body: encodeStatus(encoding, code, message) }
+}
+
+function malformed(encoding: OtlpEncoding, message: string): Answer {
+  return failure(encoding, 400, RPC_CODE.invalidArgument, message)
+}
+
+function tooLarge(encoding: OtlpEncoding, limit: number): Answer {
+  const message = `A body may hold ${limit / 1024 / 1024} MiB; send smaller batches`
+  return failure(encoding, 413, RPC_CODE.resourceExhausted, message)
+}
+
+function busy(encoding: OtlpEncoding): Answer {
+  return retryLater(failure(encoding, 503, RPC_CODE.unavailable, "Belay has more in hand than it can hold; send again"))
+}
+
+function retryLater(answer: Answer): Answer {
+  return { ...answer, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } }
+}
+
+/** Bytes of a refused body that are read and thrown away, so that the sender sees the answer and not a reset. */
+const DRAIN_MAX_BYTES = 256 * 1024 * 1024
+
+function send(request: IncomingMessage, response: ServerResponse, encoding: OtlpEncoding, answer: Answer): void {
+  if (response.destroyed) return
+  response.writeHead(answer.status, {
+    "content-type": CONTENT_TYPES[encoding],
+    "content-length": answer.body.length,
+    ...answer.headers,
+  })
+  response.end(answer.body)
+  if (request.complete) return
+  let drained = 0
+  request.on("data", (chunk: Buffer) => {
+    drained += chunk.length
+    if (drained > DRAIN_MAX_BYTES) request.destroy()
+  })
+  request.resume()
+}

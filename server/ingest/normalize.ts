@@ -1,0 +1,144 @@
+import { chooseDialect } from "./dialects/choose.ts"
+import type { Dialect, Reading } from "./dialects/dialect.ts"
+import { assignOperations, promoteRungs } from "./operations.ts"
+import type { Attributes, Group, LogRecord, MetricPoint, OtlpRequest, OtlpSignal, Span } from "./otlp/types.ts"
+import type { Signal } from "./signal.ts"
+
+export interface Normalized {
+  readonly signals: readonly Signal[]
+  readonly unrecognized: readonly Unrecognized[]
+  readonly rejected: readonly Rejected[]
+}
+
+/** Items that were taken but gave nothing, because their dialect does not know the name. */
+export interface Unrecognized {
+  readonly dialect: string
+  readonly signal: OtlpSignal
+  readonly name: string
+  readonly count: number
+}
+
+/** Items that were refused, for OTLP's partial success. */
+export interface Rejected {
+  readonly reason: RejectReason
+  readonly count: number
+}
+
+export type RejectReason = "bad_id" | "time_out_of_range" | "too_many_attributes"
+
+const MAX_ATTRIBUTES = 512
+const DAY_MS = 24 * 60 * 60 * 1000
+const PAST_MS = 30 * DAY_MS
+const FUTURE_MS = DAY_MS
+
+/**
+ * Turns a decoded OTLP request into content-free signals. Pure: `now` is when the request came in.
+ *
+ * An item is refused when it has more than 512 attributes, is a span without valid ids, or its time is outside
+ * [now - 30 d, now + 24 h]; the others are kept. The time of a span is its end, that of a log record the first of its
+ * own time, the time it was observed, and `now`; a data point without a time gets `now`.
+ *
+ * @see https://opentelemetry.io/docs/specs/otlp/#partial-success-1
+ */
+export function normalize(request: OtlpRequest, now: Date): Normalized {
+  const rejected = new Map<RejectReason, number>()
+  const check = createCheck(now, rejected)
+  const readings = readGroups(request, now, check)
+
+  const signals: Signal[] = []
+  const unrecognized = new Map<string, Unrecognized>()
+  for (const { dialect, reading } of readings) {
+    for (const signal of reading.signals) signals.push(signal)
+    for (const [name, count] of reading.unrecognized) {
+      const key = `${dialect.name}\u0000${name}`
+      const before = unrecognized.get(key)?.count ?? 0
+      unrecognized.set(key, { dialect: dialect.name, signal: request.signal, name, count: before + count })
+    }
+  }
+  return {
+    signals: promoteRungs(assignOperations(signals)),
+    unrecognized: [...unrecognized.values()],
+    rejected: [...rejected].map(([reason, count]) => ({ reason, count })),
+  }
+}
+
+interface DialectReading {
+  readonly dialect: Dialect
+  readonly reading: Reading
+}
+
+function readGroups(request: OtlpRequest, now: Date, check: Check): readonly DialectReading[] {
+  const arrivedUnixNano = toUnixNano(now.getTime())
+  switch (request.signal) {
+    case "traces":
+      return request.groups.map((group) =>
+        readGroup(
+          group,
+          (dialect, kept: Group<Span>) => dialect.spans(kept),
+          (span) => checkSpan(span, check),
+        ),
+      )
+    case "logs":
+      return request.groups.map((group) =>
+        readGroup(
+          group,
+          (dialect, kept: Group<LogRecord>) => dialect.logs(kept),
+          (record) => {
+            const timeUnixNano = record.timeUnixNano || record.observedUnixNano || arrivedUnixNano
+            if (!check(record.attributes, timeUnixNano)) return null
+            return record.timeUnixNano === timeUnixNano ? record : { ...record, timeUnixNano }
+          },
+        ),
+      )
+    case "metrics":
+      return request.groups.map((group) =>
+        readGroup(
+          group,
+          (dialect, kept: Group<MetricPoint>) => dialect.metrics(kept),
+          (point) => {
+            const timeUnixNano = point.timeUnixNano || arrivedUnixNano
+            if (!check(point.attributes, timeUnixNano)) return null
+            return point.timeUnixNano === timeUnixNano ? point : { ...point, timeUnixNano }
+          },
+        ),
+      )
+  }
+}
+
+function readGroup<Item>(
+  group: Group<Item>,
+  read: (dialect: Dialect, kept: Group<Item>) => Reading,
+  keep: (item: Item) => Item | null,
+): DialectReading {
+  const dialect = chooseDialect(group.resource, group.scope)
+  const items = group.items.map(keep).filter((item) => item !== null)
+  return { dialect, reading: read(dialect, { ...group, items }) }
+}
+
+/** Whether an item is kept; counts it under its reason when not. */
+type Check = (attributes: Attributes, timeUnixNano: bigint, hasValidIds?: boolean) => boolean
+
+function createCheck(now: Date, rejected: Map<RejectReason, number>): Check {
+  const earliest = toUnixNano(now.getTime() - PAST_MS)
+  const latest = toUnixNano(now.getTime() + FUTURE_MS)
+  return (attributes, timeUnixNano, hasValidIds = true) => {
+    let reason: RejectReason
+    if (attributes.size > MAX_ATTRIBUTES) reason = "too_many_attributes"
+    else if (!hasValidIds) reason = "bad_id"
+    else if (timeUnixNano < earliest || timeUnixNano > latest) reason = "time_out_of_range"
+    else return true
+    rejected.set(reason, (rejected.get(reason) ?? 0) + 1)
+    return false
+  }
+}
+
+const NOT_ALL_ZERO = /[^0]/
+
+function checkSpan(span: Span, check: Check): Span | null {
+  const hasValidIds = NOT_ALL_ZERO.test(span.traceId) && NOT_ALL_ZERO.test(span.spanId)
+  return check(span.attributes, span.endUnixNano, hasValidIds) ? span : null
+}
+
+function toUnixNano(epochMs: number): bigint {
+  return BigInt(epochMs) * 1_000_000n
+}

@@ -1,0 +1,21 @@
+import type { TenantTx } from "../db/tenant.ts"
+import { identityHash } from "./pseudonyms.ts"
+
+/** The organization of the transaction. */
+export function getOrganization(tx: TenantTx) {
+  return tx
+    .selectFrom("org")
+    .select(["name", "time_zone as timeZone", "min_group_size as minGroupSize", "is_demo as isDemo"])
+    .executeTakeFirstOrThrow()
+}
+
+/** The developers whose telemetry carries this e-mail address: the viewer's own. */
+export async function listOwnDevelopers(tx: TenantTx, email: string): Promise<string[]> {
+  const org = await tx.selectFrom("org").select("pseudonym_key").executeTakeFirstOrThrow()
+  const rows = await tx
+    .selectFrom("developer_identity")
+    .select("developer_id")
+    .where("identity_hash", "=", Buffer.from(identityHash(org.pseudonym_key, { kind: "email", value: email }), "hex"))
+    .execute()
+  return rows.map((row) => row.developer_id)
+}

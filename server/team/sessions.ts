@@ -1,0 +1,84 @@
+import { createHash, randomBytes } from "node:crypto"
+import { type Kysely, sql } from "kysely"
+import { asTenant } from "../db/tenant.ts"
+import type { AccountRole, DB } from "../db/types.ts"
+import { verifyPassword } from "./passwords.ts"
+
+/** Whoever is signed in. */
+export interface Viewer {
+  readonly accountId: string
+  readonly orgId: string
+  readonly email: string
+  readonly role: AccountRole
+}
+
+const COOKIE = "belay_session"
+const SESSION_MS = 14 * 24 * 60 * 60 * 1000
+
+/** Checks e-mail and password; the answer takes equally long whether or not the account exists. */
+export async function signIn(
+  db: Kysely<DB>,
+  credentials: { email: string; password: string },
+  now: Date,
+): Promise<{ ok: true; token: string } | { ok: false }> {
+  const found = await sql<{ id: string; org_id: string; password_hash: string }>`
+    select * from belay_account_by_email(${credentials.email})`.execute(db)
+  const account = found.rows[0]
+  const isRight = await verifyPassword(credentials.password, account?.password_hash ?? null)
+  if (!isRight || account === undefined) return { ok: false }
+  return { ok: true, token: await openSession(db, { orgId: account.org_id, accountId: account.id }, now) }
+}
+
+/** Starts a session of two weeks and returns its token, of which only a hash is kept. */
+export function openSession(db: Kysely<DB>, account: { orgId: string; accountId: string }, now: Date): Promise<string> {
+  const token = randomBytes(32).toString("base64url")
+  return asTenant(db, account.orgId, async (tx) => {
+    await tx
+      .insertInto("web_session")
+      .values({
+        token_hash: hashToken(token),
+        org_id: account.orgId,
+        account_id: account.accountId,
+        created_at: now,
+        expires_at: new Date(now.getTime() + SESSION_MS),
+      })
+      .execute()
+    return token
+  })
+}
+
+/** The viewer whose session cookie this is, or null. Takes the value of the `Cookie` header. */
+export async function getViewer(db: Kysely<DB>, cookieHeader: string | null, now: Date): Promise<Viewer | null> {
+  const token = readSessionToken(cookieHeader)
+  if (token === null) return null
+  const found = await sql<{ account_id: string; org_id: string; email: string; role: AccountRole }>`
+    select * from belay_session_by_token(${hashToken(token)}, ${now})`.execute(db)
+  const row = found.rows[0]
+  return row === undefined ? null : { accountId: row.account_id, orgId: row.org_id, email: row.email, role: row.role }
+}
+
+export async function closeSession(db: Kysely<DB>, viewer: Viewer, cookieHeader: string | null): Promise<void> {
+  const token = readSessionToken(cookieHeader)
+  if (token === null) return
+  await asTenant(db, viewer.orgId, (tx) =>
+    tx.deleteFrom("web_session").where("token_hash", "=", hashToken(token)).execute(),
+  )
+}
+
+/** `Set-Cookie` for a token; with null the cookie is taken back. */
+export function sessionCookie(token: string | null, isSecure: boolean): string {
+  const age = token === null ? 0 : SESSION_MS / 1000
+  return `${COOKIE}=${token ?? ""}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${age}${isSecure ? "; Secure" : ""}`
+}
+
+function readSessionToken(cookieHeader: string | null): string | null {
+  for (const pair of (cookieHeader ?? "").split(";")) {
+    const [name, value] = pair.trim().split("=", 2)
+    if (name === COOKIE && value) return value
+  }
+  return null
+}
+
+function hashToken(token: string): Buffer {
+  return createHash("sha256").update(token).digest()
+}

@@ -1,0 +1,58 @@
+import { randomUUID } from "node:crypto"
+
+import { type Kysely, sql } from "kysely"
+import { inject, test as base } from "vitest"
+
+import { openDatabase } from "#server/db/client.ts"
+import type { DB } from "#server/db/types.ts"
+
+/** A fresh database with the newest schema. The handles connect when they are used. */
+export interface TestDatabase {
+  /** As its owner, a superuser, whom row-level security does not stop: for looking behind the scenes. */
+  readonly url: string
+  readonly owner: Kysely<DB>
+  readonly app: Kysely<DB>
+  readonly ingest: Kysely<DB>
+  readonly worker: Kysely<DB>
+}
+
+/**
+ * `test` with a database of its own for each test, cloned from the migrated template and dropped afterwards.
+ *
+ * `db` is opened as the application's role, because a superuser would walk through row-level security. `database`
+ * has the other roles and the URL.
+ */
+export const test = base
+  .extend("server", { scope: "worker" }, async ({}, { onCleanup }) => {
+    const { adminUrl, template } = inject("postgres")
+    const admin = openDatabase({ url: adminUrl, max: 4, applicationName: "test admin" })
+    const drops: Promise<unknown>[] = []
+    onCleanup(async () => {
+      await Promise.all(drops)
+      await admin.close()
+    })
+    return {
+      async createDatabase(name: string): Promise<string> {
+        await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(admin.kysely)
+        return Object.assign(new URL(adminUrl), { pathname: `/${name}` }).href
+      },
+      /** In the background: Postgres waits 100 ms for connections that are about to close. */
+      dropDatabase(name: string): void {
+        drops.push(sql`drop database ${sql.id(name)} with (force)`.execute(admin.kysely))
+      },
+    }
+  })
+  .extend("database", async ({ server }, { onCleanup }): Promise<TestDatabase> => {
+    const name = `test_${randomUUID().replaceAll("-", "")}`
+    const url = await server.createDatabase(name)
+    const open = (role?: string) =>
+      openDatabase({ url, max: 10, applicationName: role ?? "test owner", ...(role !== undefined && { role }) })
+    const handles = [open(), open("belay_app"), open("belay_ingest"), open("belay_worker")] as const
+    const [owner, app, ingest, worker] = handles
+    onCleanup(async () => {
+      await Promise.all(handles.map((handle) => handle.close()))
+      server.dropDatabase(name)
+    })
+    return { url, owner: owner.kysely, app: app.kysely, ingest: ingest.kysely, worker: worker.kysely }
+  })
+  .extend("db", ({ database }): Kysely<DB> => database.app)

@@ -1,0 +1,46 @@
+import { randomUUID } from "node:crypto"
+import { rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { TestProject } from "vitest/node"
+
+import { openDatabase } from "#server/db/client.ts"
+import { startEmbeddedPostgres } from "#server/db/embedded.ts"
+import { migrate } from "#server/db/migrate.ts"
+import { sql } from "kysely"
+
+declare module "vitest" {
+  interface ProvidedContext {
+    postgres: { adminUrl: string; template: string }
+  }
+}
+
+const TEMPLATE = "belay"
+
+/** One Postgres for the whole run, with one migrated database that nobody connects to and every test clones. */
+export default async function setup(project: TestProject) {
+  const dataDir = join(tmpdir(), `belay-test-${randomUUID()}`)
+  const embedded = await startEmbeddedPostgres({
+    dataDir,
+    durable: false,
+    // Autovacuum would connect to the template just when it is cloned.
+    settings: { autovacuum: "off", max_connections: "300", shared_buffers: "128MB" },
+  })
+  await migrate(embedded.url)
+
+  const adminUrl = databaseUrl(embedded.url, "postgres")
+  const admin = openDatabase({ url: adminUrl, max: 1, applicationName: "test setup" })
+  await sql`alter database ${sql.id(TEMPLATE)} allow_connections false`.execute(admin.kysely)
+  await admin.close()
+  project.provide("postgres", { adminUrl, template: TEMPLATE })
+
+  return async () => {
+    await embedded.stop()
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+/** The same server and login, another database. */
+function databaseUrl(url: string, database: string): string {
+  return Object.assign(new URL(url), { pathname: `/${database}` }).href
+}

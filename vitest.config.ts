@@ -1,0 +1,44 @@
+import { defineConfig } from "vitest/config"
+
+const TESTS = "{app,server,sdk,test}/**/*.test.{ts,tsx}"
+const DB_TESTS = "{app,server,sdk,test}/**/*.db.test.ts"
+const BROWSER_TESTS = "test/browser/**/*.test.ts"
+
+// Apart from vite.config.ts, to keep the Remix plugin out of test runs. The suffix decides what a test may touch:
+// nothing outside the process, a real database, or a real browser.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          environment: "node",
+          include: [TESTS],
+          exclude: ["**/node_modules/**", DB_TESTS, BROWSER_TESTS],
+          setupFiles: "test/setup/console.ts",
+        },
+      },
+      {
+        test: {
+          name: "db",
+          environment: "node",
+          include: [DB_TESTS],
+          exclude: ["**/node_modules/**", BROWSER_TESTS],
+          setupFiles: "test/setup/console.ts",
+          globalSetup: "test/setup/postgres.ts",
+          testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: "browser",
+          environment: "node",
+          include: [BROWSER_TESTS],
+          setupFiles: "test/setup/console.ts",
+          globalSetup: "test/setup/postgres.ts",
+          testTimeout: 30_000,
+        },
+      },
+    ],
+  },
+})
