@@ -38,9 +38,26 @@ test("values go in as what they are: dates, objects as jsonb, bytes, arrays", as
   const [date, bytes] = [new Date("2026-11-20T22:00:00.123Z"), Buffer.from([0, 255])]
   const { rows } = await sql`
     select ${date}::timestamptz as date, ${{ deep: [1, null] }}::jsonb as document, jsonb_typeof(${{ a: 1 }}::jsonb) as type,
-      ${bytes}::bytea as bytes, ${["a", "b,c"]}::text[] as texts, ${[1.5, null]}::float8[] as floats`.execute(db)
+      ${bytes}::bytea as bytes, ${["a", "b,c"]}::text[] as texts`.execute(db)
+  expect(rows).toEqual([{ date, document: { deep: [1, null] }, type: "object", bytes, texts: ["a", "b,c"] }])
+})
+
+test("a null inside an array is null, and the text NULL is not", async ({ db }) => {
+  const texts = [null, "NULL", 'say "NULL", or\\ {not}', "", "a b"]
+  const { rows } = await sql`
+    select ${texts}::text[] as texts, ${[1.5, null]}::float8[] as floats, array[true, null] as booleans,
+      '{{1,NULL},{NULL,4}}'::int8[] as nested, array[null, now()] = array[null, now()] as same,
+      array['{"a": null}', null]::jsonb[] as documents, '{}'::int[] as empty`.execute(db)
   expect(rows).toEqual([
-    { date, document: { deep: [1, null] }, type: "object", bytes, texts: ["a", "b,c"], floats: [1.5, null] },
+    {
+      texts,
+      floats: [1.5, null],
+      booleans: [true, null],
+      nested: [[1, null], [null, 4]],
+      same: true,
+      documents: [{ a: null }, null],
+      empty: [],
+    },
   ])
 })
 

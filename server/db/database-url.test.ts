@@ -1,3 +1,5 @@
+import type { PeerCertificate } from "node:tls"
+
 import { expect, test } from "vitest"
 
 import { parseDatabaseUrl } from "./database-url.ts"
@@ -40,8 +42,8 @@ test.for([
   ["?sslmode=prefer", "prefer"],
   ["?sslmode=require", { rejectUnauthorized: false }],
   ["?ssl=true", { rejectUnauthorized: false }],
-  ["?sslmode=verify-full", { rejectUnauthorized: true }],
-  ["?sslrootcert=system", { rejectUnauthorized: true }],
+  ["?sslmode=verify-full", { rejectUnauthorized: true, checkServerIdentity: expect.any(Function) }],
+  ["?sslrootcert=system", { rejectUnauthorized: true, checkServerIdentity: expect.any(Function) }],
 ] as const)("%s asks for the security that libpq would give", ([query, ssl]) => {
   expect(parseDatabaseUrl(`postgres://h/d${query}`).ssl).toEqual(ssl)
 })
@@ -49,6 +51,20 @@ test.for([
 test("having an authority means checking against it", () => {
   const { ssl } = parseDatabaseUrl(`postgres://h/d?sslmode=require&sslrootcert=${import.meta.filename}`)
   expect(ssl).toMatchObject({ rejectUnauthorized: true, ca: expect.any(Buffer) })
+})
+
+test("a certificate has to name the host, also when that is an address", () => {
+  const certificate = { subjectaltname: "DNS:localhost, DNS:db.example.com, IP Address:10.0.0.1" }
+  const isAccepted = (host: string) => {
+    const { ssl } = parseDatabaseUrl(`postgres://${host}/d?sslmode=verify-full`)
+    if (typeof ssl !== "object") throw new Error("no TLS")
+    // A name of no meaning, as the driver hands it on.
+    return ssl.checkServerIdentity?.("localhost", certificate as PeerCertificate) === undefined
+  }
+  expect(isAccepted("db.example.com")).toBe(true)
+  expect(isAccepted("10.0.0.1")).toBe(true)
+  expect(isAccepted("127.0.0.1")).toBe(false)
+  expect(isAccepted("other.example.com")).toBe(false)
 })
 
 test("the server is told its settings, and nothing that is meant for the client", () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import type { ConnectionOptions } from "node:tls"
+import { checkServerIdentity, type ConnectionOptions } from "node:tls"
 
 export interface DatabaseAddress {
   /** At least one; to be tried in turn. */
@@ -42,14 +42,17 @@ export function parseDatabaseUrl(url: string): DatabaseAddress {
   const pass = colon === -1 ? "" : decodeURIComponent(login.slice(colon + 1))
   const parameters = new URLSearchParams(query)
 
+  const named = hosts || encodeURIComponent(parameters.get("host") ?? "localhost")
+  const endpoints = named.split(",").map(parseEndpoint)
+
   return {
-    endpoints: (hosts || encodeURIComponent(parameters.get("host") ?? "localhost")).split(",").map(parseEndpoint),
+    endpoints,
     login: {
       ...(user && { user }),
       ...(pass && { pass }),
       ...(database && { database: decodeURIComponent(database) }),
     },
-    ssl: readSsl(parameters),
+    ssl: readSsl(parameters, endpoints),
     parameters: Object.fromEntries([...parameters].filter(([name]) => !FOR_THE_CLIENT.has(name))),
   }
 }
@@ -62,7 +65,7 @@ function parseEndpoint(text: string): DatabaseAddress["endpoints"][number] {
   return host.startsWith("/") ? { path: `${host}/.s.PGSQL.${port}` } : { host: host || "localhost", port: Number(port) }
 }
 
-function readSsl(parameters: URLSearchParams): DatabaseAddress["ssl"] {
+function readSsl(parameters: URLSearchParams, endpoints: DatabaseAddress["endpoints"]): DatabaseAddress["ssl"] {
   const root = parameters.get("sslrootcert")
   const asked = parameters.get("sslmode") ?? (parameters.get("ssl") === "true" ? "require" : "disable")
   // As in libpq: having an authority to check against means checking.
@@ -83,7 +86,16 @@ function readSsl(parameters: URLSearchParams): DatabaseAddress["ssl"] {
     case "verify-ca":
       return { ...files, rejectUnauthorized: true, checkServerIdentity: () => undefined }
     case "verify-full":
-      return { ...files, rejectUnauthorized: true }
+      return {
+        ...files,
+        rejectUnauthorized: true,
+        // The driver hands on no name when the host is an address, and Node then checks for "localhost".
+        checkServerIdentity(_name, certificate) {
+          const hosts = endpoints.flatMap((endpoint) => ("host" in endpoint ? [endpoint.host] : []))
+          const refusals = hosts.map((host) => checkServerIdentity(host, certificate))
+          return refusals.includes(undefined) ? undefined : refusals[0]
+        },
+      }
     default:
       throw new Error(`sslmode=${mode} in the database URL is unknown.`)
   }

@@ -40,7 +40,7 @@ test("migrations run once and in order, and are named", async ({ database, folde
 })
 
 test("of many processes that start together one migrates and the others wait", async ({ database, folder }) => {
-  await folder.add("202601010000_first", "create table first as select pg_sleep(0.1)")
+  await folder.add("202601010000_first", "create table first as select 1 as one from pg_sleep(0.1)")
   const starts = Array.from({ length: 8 }, () => migrate(database.url, { folder: folder.path }))
   expect((await Promise.all(starts)).flat()).toEqual(["202601010000_first"])
 })

@@ -2,6 +2,8 @@ import type { PostgresCursor, PostgresPool, PostgresPoolClient, PostgresQueryRes
 import { setTimeout as sleep } from "node:timers/promises"
 import type postgres from "postgres"
 
+import { readNullsInArrays } from "./array-nulls.ts"
+
 export type Driver = postgres.Sql<{ bigint: number }>
 
 /**
@@ -187,6 +189,7 @@ async function tryConnection(
     // Reserved until it is closed, so that the driver never takes it back.
     reserved = await driver.reserve()
     if (lost) throw lost
+    readNullsInArrays(driver.options.parsers)
   } catch (error) {
     close()
     throw error

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
 import type { DB } from "../db/types.ts"
-import type { Arrivals } from "../ingest/arrivals.ts"
+import { createInterner } from "../ingest/intern.ts"
 import { identityHash, pseudonymOf } from "../team/pseudonyms.ts"
 import { dayOf } from "../ingest/partitions.ts"
-import type { Batch, Stored } from "../ingest/store.ts"
-import type { Signal } from "../ingest/signal.ts"
+import { storeBatch } from "../ingest/store.ts"
+import type { Served } from "../serve.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import { DEMO_ACCOUNTS } from "./accounts.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
@@ -15,6 +15,8 @@ import { DEMO_TEAMS } from "./stories.ts"
 
 export const DEMO_ORGANIZATION = "Northwind (demo)"
 const HISTORY_DAYS = 56
+/** The `change` that says that a day's history is there. */
+const HISTORY_LOADED = "demo_history"
 const DEVELOPERS_PER_TEAM = 8
 const DAY_MS = 86_400_000
 const TRICKLE_EVERY_MS = 1500
@@ -63,7 +65,7 @@ const NAMES = [
 ]
 const LANGUAGES = ["typescript", "python", "go", "kotlin", "swift"] as const
 
-export const DEMO_DEVELOPERS: readonly DemoDeveloper[] = NAMES.map((name, index) => ({
+const DEMO_DEVELOPERS: readonly DemoDeveloper[] = NAMES.map((name, index) => ({
   email: `${name}@northwind.example`,
   team: DEMO_TEAMS[Math.floor(index / DEVELOPERS_PER_TEAM)] ?? DEMO_TEAMS[0],
   language: LANGUAGES[index % LANGUAGES.length] ?? LANGUAGES[0],
@@ -71,35 +73,40 @@ export const DEMO_DEVELOPERS: readonly DemoDeveloper[] = NAMES.map((name, index)
 }))
 
 interface DemoOptions {
-  orgId: string
+  readonly orgId: string
   /** Acts as the owner: the demo's people are made here, not by what agents send. */
-  owner: Kysely<DB>
-  store(orgId: string, batch: Batch): Promise<Stored>
-  arrivals: Arrivals
-  now(): Date
-  log(message: string, error: unknown): void
+  readonly owner: Kysely<DB>
+  readonly ingest: Kysely<DB>
+  readonly now: () => Date
 }
 
-/**
- * Fills the demo organization with eight weeks of history through the code that stores telemetry, unless today's is
- * there, and then keeps signals trickling in until `stop`.
- */
-export async function startDemo(options: DemoOptions): Promise<{ stop(): Promise<void> }> {
-  const { orgId, owner, now } = options
-  await ensurePeople(owner, orgId, now())
-  if (!(await hasTodaysHistory(owner, orgId, now()))) await loadHistory(options)
+/** Fills the demo organization with eight weeks of history through the code that stores telemetry, once a day. */
+export async function loadDemo(options: DemoOptions): Promise<void> {
+  const now = options.now()
+  await ensurePeople(options.owner, options.orgId, now)
+  if (!(await hasTodaysHistory(options.owner, options.orgId, now))) await loadHistory(options, now)
+}
 
+/** Keeps signals of the demo's people trickling in until the returned function is called. */
+export function startTrickle(options: {
+  orgId: string
+  served: Pick<Served, "store" | "arrivals">
+  now: () => Date
+  log: (message: string, error: unknown) => void
+}): () => Promise<void> {
+  const { orgId, served, log } = options
   const random = createRandom("trickle")
+  const send = async () => {
+    const developer = DEMO_DEVELOPERS[random.between(0, DEMO_DEVELOPERS.length - 1)]
+    if (developer === undefined) return
+    const signals = generateNow(developer, options.now())
+    await served.store(orgId, { signals, unrecognized: [] })
+    served.arrivals.announce(orgId, signals)
+  }
   const trickle = setInterval(() => {
-    const [first, ...others] = DEMO_DEVELOPERS
-    if (first === undefined) return
-    const signals = generateNow(random.pick([first, ...others]), now())
-    options
-      .store(orgId, { signals, unrecognized: [] })
-      .then(() => options.arrivals.announce(orgId, signals))
-      .catch((error: unknown) => options.log("demo trickle failed", error))
+    send().catch((error: unknown) => log("demo trickle failed", error))
   }, TRICKLE_EVERY_MS)
-  return { stop: async () => clearInterval(trickle) }
+  return async () => clearInterval(trickle)
 }
 
 async function ensurePeople(owner: Kysely<DB>, orgId: string, now: Date): Promise<void> {
@@ -149,29 +156,29 @@ async function hasTodaysHistory(owner: Kysely<DB>, orgId: string, now: Date): Pr
     .selectFrom("change")
     .select("id")
     .where("org_id", "=", orgId)
-    .where("kind", "=", "demo_history")
+    .where("kind", "=", HISTORY_LOADED)
     .where("subject", "=", dayOf(now, 0))
     .executeTakeFirst()
   return loaded !== undefined
 }
 
-async function loadHistory({ orgId, owner, store, now }: DemoOptions): Promise<void> {
-  const today = new Date(dayOf(now(), 0))
+async function loadHistory({ orgId, owner, ingest }: DemoOptions, now: Date): Promise<void> {
+  const today = new Date(dayOf(now, 0))
   const progress = createProgressBar("Loading eight weeks of demo history", HISTORY_DAYS)
-  await sql`select belay_make_signal_partitions(${dayOf(now(), -HISTORY_DAYS - 1)}::date, ${dayOf(now(), 1)}::date)`.execute(
-    owner,
-  )
+  await sql`
+    select belay_make_signal_partitions(${dayOf(now, -HISTORY_DAYS - 1)}::date, ${dayOf(now, 1)}::date)`.execute(owner)
   await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
+  const interner = createInterner(ingest)
   for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
     const day = new Date(today.getTime() - daysAgo * DAY_MS)
-    const signals: Signal[] = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now()))
-    await store(orgId, { signals, unrecognized: [] })
+    const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))
+    await storeBatch(ingest, interner, orgId, { signals, unrecognized: [] })
     progress.advance(HISTORY_DAYS - daysAgo)
   }
   await sql`analyze signal`.execute(owner)
   await owner
     .insertInto("change")
-    .values({ org_id: orgId, kind: "demo_history", subject: dayOf(now(), 0), occurred_at: now() })
+    .values({ org_id: orgId, kind: HISTORY_LOADED, subject: dayOf(now, 0), occurred_at: now })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
   progress.finish()

@@ -27,7 +27,7 @@ const CALM: Climate = {
   turnAcceptance: 0.62,
   tasksPerDay: 2.4,
   editAcceptance: 0.78,
-  runsPerDay: 0.5,
+  runsPerDay: 0.9,
   runAcceptance: 0.72,
   promptsPerRun: 2,
 }
@@ -50,14 +50,14 @@ export function climateOf(team: DemoTeam, daysAgo: number): Climate {
       }
     }
     case "Platform": {
-      const busy = { ...CALM, runsPerDay: 1.1, tasksPerDay: 2 }
+      const busy = { ...CALM, runsPerDay: 1.8, tasksPerDay: 2 }
       if (daysAgo > STORM_SINCE_DAYS) return busy
       const worn = Math.min(1, (STORM_SINCE_DAYS - daysAgo) / 6)
       return {
         ...busy,
         promptsPerRun: 13,
-        runAcceptance: 0.72 - 0.24 * worn,
-        runsPerDay: 1.1 - 0.8 * worn,
+        runAcceptance: 0.72 - 0.34 * worn,
+        runsPerDay: 1.8 - 1.1 * worn,
         tasksPerDay: 2 + 1.6 * worn,
       }
     }
@@ -66,7 +66,7 @@ export function climateOf(team: DemoTeam, daysAgo: number): Climate {
       return {
         ...CALM,
         tasksPerDay: 2.2 + grown,
-        runsPerDay: 0.3 + 0.7 * grown,
+        runsPerDay: 0.5 + 0.9 * grown,
         editAcceptance: 0.78 + 0.05 * grown,
         runAcceptance: 0.7 + 0.08 * grown,
       }

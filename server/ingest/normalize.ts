@@ -69,50 +69,29 @@ interface DialectReading {
 
 function readGroups(request: OtlpRequest, now: Date, check: Check): readonly DialectReading[] {
   const arrivedUnixNano = toUnixNano(now.getTime())
-  switch (request.signal) {
-    case "traces":
-      return request.groups.map((group) =>
-        readGroup(
-          group,
-          (dialect, kept: Group<Span>) => dialect.spans(kept),
-          (span) => checkSpan(span, check),
-        ),
-      )
-    case "logs":
-      return request.groups.map((group) =>
-        readGroup(
-          group,
-          (dialect, kept: Group<LogRecord>) => dialect.logs(kept),
-          (record) => {
-            const timeUnixNano = record.timeUnixNano || record.observedUnixNano || arrivedUnixNano
-            if (!check(record.attributes, timeUnixNano)) return null
-            return record.timeUnixNano === timeUnixNano ? record : { ...record, timeUnixNano }
-          },
-        ),
-      )
-    case "metrics":
-      return request.groups.map((group) =>
-        readGroup(
-          group,
-          (dialect, kept: Group<MetricPoint>) => dialect.metrics(kept),
-          (point) => {
-            const timeUnixNano = point.timeUnixNano || arrivedUnixNano
-            if (!check(point.attributes, timeUnixNano)) return null
-            return point.timeUnixNano === timeUnixNano ? point : { ...point, timeUnixNano }
-          },
-        ),
-      )
+  if (request.signal === "traces") {
+    return request.groups.map((group) => {
+      const dialect = chooseDialect(group.resource, group.scope)
+      return { dialect, reading: dialect.spans(keepItems(group, (span) => checkSpan(span, check))) }
+    })
   }
+  if (request.signal === "logs") {
+    const keep = (record: LogRecord) =>
+      checkTimed(record, record.timeUnixNano || record.observedUnixNano || arrivedUnixNano, check)
+    return request.groups.map((group) => {
+      const dialect = chooseDialect(group.resource, group.scope)
+      return { dialect, reading: dialect.logs(keepItems(group, keep)) }
+    })
+  }
+  const keep = (point: MetricPoint) => checkTimed(point, point.timeUnixNano || arrivedUnixNano, check)
+  return request.groups.map((group) => {
+    const dialect = chooseDialect(group.resource, group.scope)
+    return { dialect, reading: dialect.metrics(keepItems(group, keep)) }
+  })
 }
 
-function readGroup<Item>(
-  group: Group<Item>,
-  read: (dialect: Dialect, kept: Group<Item>) => Reading,
-  keep: (item: Item) => Item | null,
-): DialectReading {
-  const dialect = chooseDialect(group.resource, group.scope)
-  const items = group.items.map(keep).filter((item) => item !== null)
-  return { dialect, reading: read(dialect, { ...group, items }) }
+function keepItems<Item>(group: Group<Item>, keep: (item: Item) => Item | null): Group<Item> {
+  return { ...group, items: group.items.map(keep).filter((item) => item !== null) }
 }
 
 /** Whether an item is kept; counts it under its reason when not. */
@@ -137,6 +116,16 @@ const NOT_ALL_ZERO = /[^0]/
 function checkSpan(span: Span, check: Check): Span | null {
   const hasValidIds = NOT_ALL_ZERO.test(span.traceId) && NOT_ALL_ZERO.test(span.spanId)
   return check(span.attributes, span.endUnixNano, hasValidIds) ? span : null
+}
+
+/** The item with the time that it counts at. */
+function checkTimed<Item extends { readonly attributes: Attributes; readonly timeUnixNano: bigint }>(
+  item: Item,
+  timeUnixNano: bigint,
+  check: Check,
+): Item | null {
+  if (!check(item.attributes, timeUnixNano)) return null
+  return item.timeUnixNano === timeUnixNano ? item : { ...item, timeUnixNano }
 }
 
 function toUnixNano(epochMs: number): bigint {

@@ -79,14 +79,18 @@ type KnownOccurrence = Pick<SignalRow, "observed_at" | "developer_id" | "signal_
   readonly is_primary: boolean
 }
 
-/** Registers each report and returns the rows that have to be inserted. */
+/**
+ * Registers each report and returns the rows that have to be inserted.
+ *
+ * Booleans travel as text: the driver takes the type of an array from its first element, and a boolean's is no array.
+ */
 async function settleReports(tx: TenantTx, orgId: string, reports: readonly Report[]): Promise<SignalRow[]> {
   if (reports.length === 0) return []
   const fresh = await sql<{ occurrence_id: string }>`
     insert into signal_occurrence (org_id, occurrence_id, is_primary, observed_at, developer_id, signal_id)
-    select ${orgId}::uuid, occurrence_id::bytea, is_primary, observed_at::timestamptz, developer_id, signal_id::bytea
+    select ${orgId}::uuid, occurrence_id::bytea, is_primary::bool, observed_at::timestamptz, developer_id, signal_id::bytea
     from unnest(
-      ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => report.isPrimary)}::bool[],
+      ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => String(report.isPrimary))}::text[],
       ${reports.map((report) => report.row.observed_at)}::text[],
       ${reports.map((report) => report.row.developer_id)}::uuid[],
       ${reports.map((report) => report.row.signal_id)}::text[]

@@ -19,6 +19,10 @@ const TEMPLATE = "belay"
 
 /** One Postgres for the whole run, with one migrated database that nobody connects to and every test clones. */
 export default async function setup(project: TestProject) {
+  // Called once for each of our projects that has tests to run, one after the other.
+  const root = project.vitest.getRootProject()
+  if ("postgres" in root.getProvidedContext()) return undefined
+
   const dataDir = join(tmpdir(), `belay-test-${randomUUID()}`)
   const embedded = await startEmbeddedPostgres({
     dataDir,
@@ -32,7 +36,7 @@ export default async function setup(project: TestProject) {
   const admin = openDatabase({ url: adminUrl, max: 1, applicationName: "test setup" })
   await sql`alter database ${sql.id(TEMPLATE)} allow_connections false`.execute(admin.kysely)
   await admin.close()
-  project.provide("postgres", { adminUrl, template: TEMPLATE })
+  root.provide("postgres", { adminUrl, template: TEMPLATE })
 
   return async () => {
     await embedded.stop()

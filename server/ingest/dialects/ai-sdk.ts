@@ -36,7 +36,9 @@ export const aiSdk: Dialect = {
     })
   },
 
-  logs: genAi.logs,
+  logs(group) {
+    return genAi.logs(group)
+  },
 
   metrics(group) {
     return readNoMetrics(group, new Set())

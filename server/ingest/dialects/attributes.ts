@@ -55,8 +55,12 @@ export function readFields(value: AttributeValue | undefined): Attributes {
   return isFields(value) ? value : NO_FIELDS
 }
 
-function isFields(value: AttributeValue | undefined): value is Attributes {
+export function isFields(value: AttributeValue | undefined): value is Attributes {
   return value instanceof Map
+}
+
+export function isList(value: AttributeValue | undefined): value is readonly AttributeValue[] {
+  return Array.isArray(value)
 }
 
 function parseFields(json: string): Attributes {

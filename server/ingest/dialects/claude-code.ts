@@ -30,7 +30,7 @@ import {
   toSecondary,
   traceOf,
 } from "./source.ts"
-import { firstCallsOf, turnLatencyMs } from "./turn-latency.ts"
+import { firstCallsOf, rungsOf, turnLatencyMs } from "./turn.ts"
 
 const PREFIX = "claude_code."
 
@@ -45,6 +45,7 @@ export const claudeCode: Dialect = {
     const firstCalls = firstCallsOf(group.items, (span) =>
       span.name === "claude_code.llm_request" ? readNumber(span.attributes, "ttft_ms") : undefined,
     )
+    const rungs = rungsOf(group.items, rungOfSpan)
     const toolNames = new Map(
       group.items
         .filter((span) => span.name === "claude_code.tool")
@@ -52,7 +53,8 @@ export const claudeCode: Dialect = {
     )
     return readEach(group.items, spanName, (span) => {
       if (span.name === "claude_code.interaction") {
-        return [toTurn(group.resource, span, turnLatencyMs(span, firstCalls))]
+        const rung = rungs.get(span.traceId) ?? "chat"
+        return [toTurn(group.resource, span, rung, turnLatencyMs(span, firstCalls))]
       }
       if (span.name === "claude_code.llm_request") return toSecondModelCall(group.resource, span)
       if (span.name === "claude_code.tool.blocked_on_user") {
@@ -199,14 +201,19 @@ function verdictOf(attributes: Attributes, isEdit: boolean): { outcome: Outcome 
   return { outcome: "accepted", origin: isByMode ? "mode" : (SOURCE_ORIGINS.get(source) ?? "unknown") }
 }
 
-function toTurn(resource: Attributes, span: Span, latencyMs: number | null): Signal {
+function rungOfSpan(span: Span): Rung | null {
+  if (span.name === "claude_code.subagent.spawn" || isSubagent(span.attributes)) return "orchestration"
+  return span.name === "claude_code.tool" ? "agent" : null
+}
+
+function toTurn(resource: Attributes, span: Span, rung: Rung, latencyMs: number | null): Signal {
   const isFailed = span.statusCode === 2
   return toSignal({
     ...commonFields(resource, span.attributes),
     observedUnixNano: span.endUnixNano,
     sourceId: spanKey(span),
     kind: "turn",
-    rung: "chat",
+    rung,
     operationId: span.traceId,
     latencyMs,
     durationMs: readNumber(span.attributes, "interaction.duration_ms") ?? durationMsOf(span),

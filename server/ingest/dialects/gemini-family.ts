@@ -70,14 +70,13 @@ export function createFamilyDialect(member: FamilyMember): Dialect {
 
 function baseFields(member: FamilyMember, resource: Attributes, event: string, record: LogRecord) {
   const { attributes } = record
-  const session = readText(attributes, "session.id") ?? readText(resource, "session.id")
-  const sessionId = toId(session)
+  const sessionId = toId(readText(attributes, "session.id") ?? readText(resource, "session.id"))
   return {
     ...commonFields(member, resource, attributes),
     observedUnixNano: record.timeUnixNano,
     sourceId: recordKey(event, record, sessionId, readText(attributes, "call_id")),
     sessionId,
-    operationId: promptOperation(session, readText(attributes, "prompt_id")),
+    operationId: promptOperation(sessionId, readText(attributes, "prompt_id")),
   }
 }
 
@@ -93,9 +92,9 @@ export function commonFields(member: FamilyMember, resource: Attributes, attribu
 }
 
 /** A prompt's id counts within its session unless it names the session itself. */
-export function promptOperation(session: string | null, promptId: string | null): string | null {
+export function promptOperation(sessionId: string | null, promptId: string | null): string | null {
   if (promptId === null) return null
-  return toId(session === null || promptId.startsWith(session) ? promptId : `${session}:${promptId}`)
+  return toId(sessionId === null || promptId.startsWith(sessionId) ? promptId : `${sessionId}:${promptId}`)
 }
 
 const EDIT_TOOLS: ReadonlySet<string> = new Set(["replace", "write_file", "edit"])

@@ -31,7 +31,7 @@ import {
   traceContextsOf,
   traceOf,
 } from "./source.ts"
-import { firstCallsOf, turnLatencyMs } from "./turn-latency.ts"
+import { firstCallsOf, turnLatencyMs } from "./turn.ts"
 
 /**
  * Any program that follows the OpenTelemetry GenAI conventions, in the names of v1.41 and those before; what Belay
@@ -231,10 +231,13 @@ function toTask(span: Span, base: SpanFields): Signal {
 /** Far more than agents nest; a chain of parents that is longer is a loop. */
 const MAX_ANCESTORS = 100
 
+function isRoot(span: Span): boolean {
+  return span.parentSpanId === "" && operationOf(span) === "invoke_agent"
+}
+
 /** Who called which agent, as far as the batch shows. */
 function indexAgents(spans: readonly Span[], isRootWithoutParent: boolean) {
   const byKey = new Map(spans.map((span) => [spanKey(span), span]))
-  const isRoot = (span: Span) => span.parentSpanId === "" && operationOf(span) === "invoke_agent"
   const roots = Map.groupBy(spans.filter(isRoot), (span) => span.traceId)
 
   /** The span's ancestors, nearest first; whether the last of them is in another batch. */

@@ -1,7 +1,7 @@
 import type { Surface } from "#sdk/ladder.ts"
 import type { Attributes, Group, LogRecord, Span } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
-import { readBoolean, readCount, readFields, readText, toAction, toId, toName } from "./attributes.ts"
+import { isList, readBoolean, readCount, readFields, readText, toAction, toId, toName } from "./attributes.ts"
 import {
   AI_SESSION_KEYS,
   AI_TOOL_CALL,
@@ -25,7 +25,7 @@ import {
   traceContextsOf,
   traceOf,
 } from "./source.ts"
-import { firstCallsOf, turnLatencyMs } from "./turn-latency.ts"
+import { firstCallsOf, turnLatencyMs } from "./turn.ts"
 
 /**
  * OpenCode and its descendant Kilo, which also calls itself `opencode`. Model calls are spans of the AI SDK where the
@@ -193,11 +193,11 @@ function readRecord(
   common: ReturnType<typeof commonFields>,
 ): readonly Signal[] | null {
   if (eventOf(record, "opencode.") !== "") return null
-  if (!Array.isArray(record.body)) return SILENT
-  const message: unknown = record.body[0]
+  if (!isList(record.body)) return SILENT
+  const [message, json] = record.body
   if (message !== "loop" && message !== "stream") return SILENT
 
-  const fields = readFields(record.body[1])
+  const fields = readFields(json)
   const sessionId = toId(readText(fields, "session.id"))
   const base = {
     ...common,

@@ -1,4 +1,4 @@
-import type { Origin, Outcome } from "#sdk/ladder.ts"
+import type { Origin, Outcome, Rung } from "#sdk/ladder.ts"
 import type { Attributes, Group, Span } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
 import { readCount, readNumber, readText, toAction, toErrorClass, toId, toName } from "./attributes.ts"
@@ -11,8 +11,8 @@ import {
   toSubagentTask,
 } from "./gemini-family.ts"
 import { SILENT } from "./reading.ts"
-import { durationMsOf, spanKey, toPrimary, toSecondary } from "./source.ts"
-import { firstCallsOf, turnLatencyMs } from "./turn-latency.ts"
+import { durationMsOf, spanKey, toPrimary, toSecondary, traceContextsOf } from "./source.ts"
+import { firstCallsOf, rungsOf, turnLatencyMs } from "./turn.ts"
 
 const SILENT_SPANS: ReadonlySet<string> = new Set([
   "qwen-code.hook",
@@ -116,30 +116,55 @@ function readSpan(group: Group<Span>): (span: Span) => readonly Signal[] | null 
   const firstCalls = firstCallsOf(group.items, (span) =>
     span.name === "qwen-code.llm_request" ? readNumber(span.attributes, "ttft_ms") : undefined,
   )
+  const rungs = rungsOf(group.items, (span) => SPAN_RUNGS.get(span.name) ?? null)
+  const traceContextOf = traceContextsOf(group.resource, group.items, SESSION_KEYS)
+  const ownSessionId = toId(readText(group.resource, "session.id"))
+  const contextOf = (span: Span) => {
+    const { sessionId, identity } = traceContextOf(span)
+    return { sessionId: sessionId ?? ownSessionId, identity }
+  }
+  // Only a turn names its prompt; what happens within it is in the same trace.
+  const operations = new Map(
+    group.items
+      .filter((span) => span.name === TURN)
+      .map((span) => {
+        const promptId = readText(span.attributes, "qwen-code.prompt_id")
+        return [span.traceId, promptOperation(contextOf(span).sessionId, promptId)]
+      }),
+  )
+  const baseOf = (span: Span): SpanFields => ({
+    ...commonFields(member, group.resource, span.attributes),
+    ...contextOf(span),
+    observedUnixNano: span.endUnixNano,
+    sourceId: spanKey(span),
+    operationId: operations.get(span.traceId) ?? null,
+  })
   return (span) => {
-    if (span.name === "qwen-code.interaction") return [toTurn(group.resource, span, turnLatencyMs(span, firstCalls))]
-    if (span.name === "qwen-code.tool.blocked_on_user") return [toWait(group.resource, span)]
+    if (span.name === TURN) {
+      return [toTurn(span, baseOf(span), rungs.get(span.traceId) ?? "chat", turnLatencyMs(span, firstCalls))]
+    }
+    if (span.name === "qwen-code.tool.blocked_on_user") return [toWait(span, baseOf(span))]
     return SILENT_SPANS.has(span.name) ? SILENT : null
   }
 }
 
-function spanFields(resource: Attributes, span: Span) {
-  const session = readText(span.attributes, "session.id", "gen_ai.conversation.id") ?? readText(resource, "session.id")
-  return {
-    ...commonFields(member, resource, span.attributes),
-    observedUnixNano: span.endUnixNano,
-    sourceId: spanKey(span),
-    sessionId: toId(session),
-    operationId: promptOperation(session, readText(span.attributes, "qwen-code.prompt_id")),
-  }
-}
+type SpanFields = ReturnType<typeof commonFields> &
+  Pick<Signal, "sessionId" | "identity" | "observedUnixNano" | "sourceId" | "operationId">
 
-function toTurn(resource: Attributes, span: Span, latencyMs: number | null): Signal {
+const TURN = "qwen-code.interaction"
+const SESSION_KEYS = ["session.id", "gen_ai.conversation.id"] as const
+
+const SPAN_RUNGS: ReadonlyMap<string, Rung> = new Map([
+  ["qwen-code.tool", "agent"],
+  ["qwen-code.subagent", "orchestration"],
+])
+
+function toTurn(span: Span, base: SpanFields, rung: Rung, latencyMs: number | null): Signal {
   const isFailed = span.statusCode === 2 || readText(span.attributes, "qwen-code.turn_status") === "error"
   return toSignal({
-    ...spanFields(resource, span),
+    ...base,
     kind: "turn",
-    rung: "chat",
+    rung,
     mode: toName(span.attributes.get("qwen-code.approval_mode")),
     model: toName(span.attributes.get("qwen-code.model")),
     latencyMs,
@@ -149,8 +174,7 @@ function toTurn(resource: Attributes, span: Span, latencyMs: number | null): Sig
   })
 }
 
-function toWait(resource: Attributes, span: Span): Signal {
-  const base = spanFields(resource, span)
+function toWait(span: Span, base: SpanFields): Signal {
   return toSignal({
     ...base,
     ...waitVerdictOf(span.attributes),

@@ -1,4 +1,5 @@
 import type { AttributeValue } from "../otlp/types.ts"
+import { isList } from "./attributes.ts"
 
 /** Programs whose first argument is a command of their own rather than data. */
 const WITH_SUBCOMMANDS: ReadonlySet<string> = new Set([
@@ -65,7 +66,7 @@ const MAX_READ = 1000
  */
 export function toShellAction(command: AttributeValue | undefined): string | null {
   if (typeof command === "string") return fromLine(command)
-  return Array.isArray(command) ? fromArguments(command) : null
+  return isList(command) ? fromArguments(command) : null
 }
 
 function fromLine(line: string): string | null {

@@ -1,7 +1,7 @@
 import { ATTR_ENDUSER_ID, ATTR_VCS_REPOSITORY_NAME } from "#sdk/semconv.ts"
 import type { AttributeValue, Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
 import type { Identity, Occurrence } from "../signal.ts"
-import { digest, readText, toErrorClass, toId, toName } from "./attributes.ts"
+import { digest, isFields, isList, readText, toErrorClass, toId, toName } from "./attributes.ts"
 import { firstWord } from "./reading.ts"
 
 /** What every dialect reads the same way: who acted, how long it took, and ids that a re-sent batch repeats. */
@@ -106,9 +106,9 @@ export function pointKey(point: MetricPoint): string {
 }
 
 function flatten(value: AttributeValue): string {
-  if (value instanceof Map) return [...value].map(([key, item]) => `${key}=${flatten(item)}`).join("\u0002")
+  if (isFields(value)) return [...value].map(([key, item]) => `${key}=${flatten(item)}`).join("\u0002")
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64")
-  return Array.isArray(value) ? value.map(flatten).join("\u0003") : String(value)
+  return isList(value) ? value.map(flatten).join("\u0003") : String(value)
 }
 
 /**

@@ -28,22 +28,38 @@ import {
  */
 export function decodeJson(signal: OtlpSignal, body: Uint8Array): OtlpRequest {
   const request = parse(body)
+  refuseOtherSignal(signal, request)
   try {
-    switch (signal) {
-      case "traces":
-        return { signal, groups: readGroups(request, "resourceSpans", "scopeSpans", "spans", readSpan) }
-      case "logs":
-        return { signal, groups: readGroups(request, "resourceLogs", "scopeLogs", "logRecords", readLogRecord) }
-      case "metrics": {
-        const groups = readGroups(request, "resourceMetrics", "scopeMetrics", "metrics", readMetric)
-        return { signal, groups: groups.map((group) => ({ ...group, items: group.items.flat() })) }
-      }
-    }
+    return readRequest(signal, request)
   } catch (error) {
-    if (error instanceof Misfit)
-      throw new MalformedOtlp(error.at === "" ? error.problem : `${error.at}: ${error.problem}`)
-    throw error
+    if (!(error instanceof Misfit)) throw error
+    throw new MalformedOtlp(error.at === "" ? error.problem : `${error.at}: ${error.problem}`)
   }
+}
+
+const TOP_LEVEL: Record<OtlpSignal, string> = {
+  traces: "resourceSpans",
+  logs: "resourceLogs",
+  metrics: "resourceMetrics",
+}
+
+/** Unknown fields are skipped, so a body of another signal would be taken as an empty one and lost. */
+function refuseOtherSignal(signal: OtlpSignal, request: JsonObject): void {
+  if (TOP_LEVEL[signal] in request) return
+  for (const other of ["traces", "logs", "metrics"] as const) {
+    if (TOP_LEVEL[other] in request) throw new MalformedOtlp(`${TOP_LEVEL[other]} belong to /v1/${other}`)
+  }
+}
+
+function readRequest(signal: OtlpSignal, request: JsonObject): OtlpRequest {
+  if (signal === "traces") {
+    return { signal, groups: readGroups(request, "resourceSpans", "scopeSpans", "spans", readSpan) }
+  }
+  if (signal === "logs") {
+    return { signal, groups: readGroups(request, "resourceLogs", "scopeLogs", "logRecords", readLogRecord) }
+  }
+  const groups = readGroups(request, "resourceMetrics", "scopeMetrics", "metrics", readMetric)
+  return { signal, groups: groups.map((group) => ({ ...group, items: group.items.flat() })) }
 }
 
 /** A value that does not fit; its path is put together while the error passes outwards, so reading costs nothing. */

@@ -27,14 +27,9 @@ import {
  */
 export function decodeProtobuf(signal: OtlpSignal, body: Uint8Array): OtlpRequest {
   const reader = new Reader(body)
-  switch (signal) {
-    case "traces":
-      return { signal, groups: readGroups(reader, readSpan) }
-    case "logs":
-      return { signal, groups: readGroups(reader, readLogRecord) }
-    case "metrics":
-      return { signal, groups: readGroups(reader, readMetric) }
-  }
+  if (signal === "traces") return { signal, groups: readGroups(reader, readSpan) }
+  if (signal === "logs") return { signal, groups: readGroups(reader, readLogRecord) }
+  return { signal, groups: readGroups(reader, readMetric) }
 }
 
 const VARINT = 0

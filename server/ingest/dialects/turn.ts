@@ -1,3 +1,4 @@
+import { RUNGS, type Rung } from "#sdk/ladder.ts"
 import type { Span } from "../otlp/types.ts"
 import { toMs } from "./source.ts"
 
@@ -36,4 +37,19 @@ export function turnLatencyMs(turn: Span, firstCalls: ReadonlyMap<string, FirstC
   if (call === undefined || call.firstTokenMs === null) return null
   const delay = call.startUnixNano - turn.startUnixNano
   return delay < 0n || delay > PROMPT_START_NANOS ? null : toMs(delay) + call.firstTokenMs
+}
+
+/**
+ * The highest rung that the spans of each trace prove, by `rungOf`: a turn stands on it even where the spans themselves
+ * give no signal, because an event tells the same.
+ */
+export function rungsOf(spans: readonly Span[], rungOf: (span: Span) => Rung | null): ReadonlyMap<string, Rung> {
+  const rungs = new Map<string, Rung>()
+  for (const span of spans) {
+    const rung = rungOf(span)
+    if (rung === null) continue
+    const known = rungs.get(span.traceId)
+    if (known === undefined || RUNGS.indexOf(rung) > RUNGS.indexOf(known)) rungs.set(span.traceId, rung)
+  }
+  return rungs
 }

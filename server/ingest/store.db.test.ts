@@ -1,0 +1,139 @@
+import { sql } from "kysely"
+import { expect } from "vitest"
+import { type TestDatabase, test } from "../../test/db.ts"
+import { makeOrganization, makeSignal, NOW, storeSignals } from "../../test/factories.ts"
+import { asTenant } from "../db/tenant.ts"
+import { createInterner } from "./intern.ts"
+import { storeBatch } from "./store.ts"
+
+const at = (ms: number) => new Date(NOW.getTime() + ms)
+
+/** A permission as a log record, and the span that knows how long the person took. */
+const primary = () =>
+  makeSignal({
+    kind: "permission",
+    sourceId: "log",
+    outcome: "accepted",
+    origin: "human",
+    model: "m1",
+    at: at(20),
+    occurrence: { id: "tool 1", evidence: "primary" },
+  })
+const secondary = () =>
+  makeSignal({
+    kind: "permission",
+    sourceId: "span",
+    outcome: "rejected",
+    waitMs: 6880,
+    costUsd: 0.25,
+    at: at(10),
+    occurrence: { id: "tool 1", evidence: "secondary" },
+  })
+
+async function stored(database: TestDatabase) {
+  const result = await sql<Record<string, unknown>>`
+    select kind, outcome, origin, model, wait_ms, cost_usd::float8 as cost_usd, observed_at from signal_readable
+    order by observed_at`.execute(database.owner)
+  return result.rows
+}
+
+const MERGED = { kind: "permission", outcome: "accepted", origin: "human", model: "m1", wait_ms: 6880, cost_usd: 0.25, observed_at: at(20) }
+
+test.for([
+  { name: "in one batch", batches: [[primary, secondary]] },
+  { name: "the primary first", batches: [[primary], [secondary]] },
+  { name: "the primary last", batches: [[secondary], [primary]] },
+  { name: "each twice", batches: [[secondary], [primary], [primary], [secondary], [secondary, primary]] },
+])("two reports of one event are one signal that knows what both knew: $name", async ({ batches }, { database }) => {
+  const orgId = await makeOrganization(database)
+  for (const batch of batches) await storeSignals(database, orgId, batch.map((make) => make()))
+  expect(await stored(database)).toEqual([MERGED])
+})
+
+test("two reports of one event that arrive at once are one signal", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const interner = createInterner(database.ingest)
+  const send = (make: () => ReturnType<typeof primary>) =>
+    storeBatch(database.ingest, interner, orgId, { signals: [make()], unrecognized: [] })
+  await Promise.all([send(primary), send(secondary), send(secondary), send(primary)])
+  expect(await stored(database)).toEqual([MERGED])
+})
+
+test("a batch that is sent again is known, and one sent by many at once is stored once", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const signals = Array.from({ length: 50 }, () => makeSignal())
+  const results = await Promise.all(Array.from({ length: 4 }, () => storeSignals(database, orgId, signals)))
+  expect(results.map((result) => result.stored).reduce((a, b) => a + b)).toBe(50)
+  expect(await storeSignals(database, orgId, signals)).toEqual({ stored: 0, known: 50 })
+})
+
+test("the time of an event is kept to the microsecond and numbers that cannot be are left out", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const observedUnixNano = BigInt(NOW.getTime()) * 1_000_000n + 123_456_789n
+  await storeSignals(database, orgId, [
+    makeSignal({ observedUnixNano, latencyMs: -5, durationMs: Number.NaN, inputTokens: 1e15, costUsd: Infinity, linesAdded: -3 }),
+  ])
+  const result = await sql`
+    select observed_at::text as observed_at, latency_ms, duration_ms, input_tokens, cost_usd, lines_added from signal`.execute(
+    database.owner,
+  )
+  expect(result.rows).toEqual([
+    {
+      observed_at: "2026-11-20 12:00:00.123456+00",
+      latency_ms: null,
+      duration_ms: null,
+      input_tokens: 2_147_483_647,
+      cost_usd: null,
+      lines_added: 0,
+    },
+  ])
+})
+
+test("one person is one developer, whichever process meets them first, and is stored without their address", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const people = Array.from({ length: 20 }, (_, index) => `person${index}`)
+  await Promise.all(
+    Array.from({ length: 4 }, () => storeSignals(database, orgId, people.map((person) => makeSignal({ person })))),
+  )
+  const developers = await database.owner.selectFrom("developer").select("pseudonym").where("is_unattributed", "=", false).execute()
+  expect(developers).toHaveLength(20)
+  const identities = await sql<{ text: string }>`select row_to_json(i)::text as text from developer_identity i`.execute(database.owner)
+  expect(identities.rows.map((row) => row.text).join()).not.toMatch(/person|example/)
+})
+
+test("a new version of an agent tool is a change, dated by its first signal", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(database, orgId, [
+    makeSignal({ agentVersion: "2.0.0", at: at(5000) }),
+    makeSignal({ agentVersion: "2.0.0", at: at(1000) }),
+  ])
+  await storeSignals(database, orgId, [makeSignal({ agentVersion: "2.0.0", at: at(9000) })])
+  const changes = await database.owner.selectFrom("change").select(["kind", "subject", "occurred_at"]).execute()
+  expect(changes).toEqual([{ kind: "agent_version", subject: "claude-code 2.0.0", occurred_at: at(1000) }])
+})
+
+test("what is not recognized is counted by name, and past a thousand names together", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const interner = createInterner(database.ingest)
+  const send = (from: number, count: number) =>
+    storeBatch(database.ingest, interner, orgId, {
+      signals: [],
+      unrecognized: Array.from({ length: count }, (_, index) => ({
+        dialect: "codex",
+        signal: "traces" as const,
+        name: `span ${from + index}`,
+        count: 2,
+      })),
+    })
+  await send(0, 1000)
+  await send(0, 1)
+  await send(1000, 5)
+  const items = await asTenant(db, orgId, (tx) =>
+    tx.selectFrom("unrecognized_item").select(["name", "count"]).where("name", "in", ["span 0", "span 1", "(other)"]).orderBy("name").execute(),
+  )
+  expect(items).toEqual([
+    { name: "(other)", count: 10 },
+    { name: "span 0", count: 4 },
+    { name: "span 1", count: 2 },
+  ])
+})

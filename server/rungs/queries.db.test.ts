@@ -1,0 +1,187 @@
+import { expect } from "vitest"
+import type { Origin, Outcome, Rung } from "#sdk/ladder.ts"
+import { test } from "../../test/db.ts"
+import { emailOf, joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../../test/factories.ts"
+import { asTenant } from "../db/tenant.ts"
+import { listOwnDevelopers } from "../team/queries.ts"
+import { getLadder, type LadderScope } from "./queries.ts"
+
+const DAY_MS = 86_400_000
+const daysBefore = (days: number) => new Date(NOW.getTime() - days * DAY_MS)
+
+const SCOPE: LadderScope = {
+  previousFrom: daysBefore(14),
+  from: daysBefore(7),
+  to: new Date(NOW.getTime() + 1000),
+  teamId: null,
+  ownDeveloperIds: null,
+  bucket: "day",
+  timeZone: "UTC",
+}
+
+const PEOPLE = ["ada", "ben", "chen", "dana", "eli"] as const
+
+/** One decided operation of each person. */
+const decided = (rung: Rung, people: readonly string[], outcome: Outcome, origin: Origin = "human") =>
+  people.map((person) => makeSignal({ person, rung, outcome, origin, latencyMs: 100 }))
+
+test("acceptance divides sums, withholds what fewer than five people decided, and absence is never zero", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(database, orgId, [
+    ...decided("chat", PEOPLE.slice(0, 4), "accepted"),
+    ...decided("autocomplete", PEOPLE, "accepted"),
+    // One eager person must count as many times as they decided, not as one fifth.
+    ...Array.from({ length: 15 }, () => makeSignal({ person: "ada", rung: "autocomplete", outcome: "rejected", origin: "human" })),
+  ])
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs.map(({ rung, acceptanceState, acceptance }) => ({ rung, acceptanceState, acceptance }))).toEqual([
+    { rung: "autocomplete", acceptanceState: "shown", acceptance: 5 / 20 },
+    { rung: "chat", acceptanceState: "withheld", acceptance: null },
+    { rung: "agent", acceptanceState: "no_data", acceptance: null },
+    { rung: "orchestration", acceptanceState: "no_data", acceptance: null },
+  ])
+  const chat = rungs[1]
+  expect(chat).toMatchObject({ developers: null, developersState: "withheld", latencyP95Ms: null, latencyState: "withheld" })
+  // That telemetry arrives is no secret.
+  expect(chat).toMatchObject({ operations: 4, operationsState: "shown" })
+})
+
+test("what a rule, hook or mode approved is not acceptance", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(database, orgId, [
+    ...decided("agent", PEOPLE, "accepted", "rule"),
+    ...decided("agent", PEOPLE, "accepted", "hook"),
+    ...decided("agent", PEOPLE, "accepted", "mode"),
+    ...decided("agent", PEOPLE, "rejected", "unknown"),
+  ])
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs[2]).toMatchObject({ operations: 20, acceptanceState: "not_decidable", acceptance: null, presented: 0 })
+})
+
+test("an operation stands on the highest rung of its signals, and a sub-agent's on its run's", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => [
+      makeSignal({ person, kind: "start", operationId: `asked ${person}` }),
+      makeSignal({ person, kind: "tool_call", rung: "agent", operationId: `asked ${person}` }),
+      makeSignal({ person, kind: "run", rung: "orchestration", operationId: `run ${person}`, durationMs: 5000 }),
+      makeSignal({
+        person,
+        kind: "edit",
+        rung: "agent",
+        operationId: `child ${person}`,
+        parentOperationId: `run ${person}`,
+        outcome: "modified",
+        origin: "human",
+      }),
+    ]),
+  )
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs.map(({ rung, operations, presented }) => ({ rung, operations, presented }))).toEqual([
+    { rung: "autocomplete", operations: 0, presented: 0 },
+    { rung: "chat", operations: 0, presented: 0 },
+    { rung: "agent", operations: 5, presented: 0 },
+    { rung: "orchestration", operations: 5, presented: 5 },
+  ])
+})
+
+test("latency is the first token below agent and the whole from there on", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const later = (ms: number) => new Date(NOW.getTime() - 60_000 + ms)
+  await storeSignals(
+    database,
+    orgId,
+    PEOPLE.flatMap((person, index) => [
+      makeSignal({ person, rung: "chat", latencyMs: 100 * (index + 1), durationMs: 9000 }),
+      makeSignal({ person, rung: "agent", kind: "task", latencyMs: 1, durationMs: 1000 * (index + 1) }),
+      // Nothing says how long it took, so it took from the prompt to the last that was heard of it.
+      makeSignal({ person, rung: "orchestration", kind: "start", operationId: `o ${person}`, at: later(0) }),
+      makeSignal({ person, rung: "orchestration", kind: "tool_call", operationId: `o ${person}`, at: later(2500) }),
+    ]),
+  )
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs[1]).toMatchObject({ latencyP50Ms: 300, latencyP95Ms: 480, latencyCount: 5 })
+  expect(rungs[2]).toMatchObject({ latencyP50Ms: 3000, latencyP95Ms: 4800 })
+  expect(rungs[3]).toMatchObject({ latencyP50Ms: 2500, latencyP95Ms: 2500 })
+  expect(rungs[0]).toMatchObject({ latencyState: "no_data", latencyP95Ms: null })
+})
+
+test("people count in the team they were in on the day", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const [red, blue] = [await makeTeam(database, orgId, "Red"), await makeTeam(database, orgId, "Blue")]
+  for (const person of PEOPLE) {
+    await joinTeam(database, { orgId, person, teamId: red, from: "2026-01-01", to: "2026-11-18" })
+    await joinTeam(database, { orgId, person, teamId: blue, from: "2026-11-18" })
+  }
+  const on = (day: string) => PEOPLE.map((person) => makeSignal({ person, at: new Date(`${day}T10:00:00Z`) }))
+  await storeSignals(database, orgId, [...on("2026-11-17"), ...on("2026-11-18"), ...on("2026-11-19")])
+  const { teams } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(teams.map(({ teamId, operations }) => ({ teamId, operations })).toSorted((a, b) => Number(a.operations) - Number(b.operations))).toEqual([
+    { teamId: red, operations: 5 },
+    { teamId: blue, operations: 10 },
+  ])
+  const onlyRed = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, teamId: red }))
+  expect(onlyRed.rungs[1]?.operations).toBe(5)
+})
+
+test("a team of four is withheld altogether, its volume too", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "Four")
+  for (const person of PEOPLE.slice(0, 4)) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  await storeSignals(database, orgId, decided("chat", PEOPLE.slice(0, 4), "accepted"))
+  for (const scope of [SCOPE, { ...SCOPE, teamId }]) {
+    const ladder = await asTenant(db, orgId, (tx) => getLadder(tx, scope))
+    const figures = scope.teamId === null ? ladder.teams[0] : ladder.rungs[1]
+    expect(figures).toMatchObject({
+      operations: null,
+      operationsState: "withheld",
+      developers: null,
+      acceptance: null,
+      accepted: null,
+      presented: null,
+      latencyCount: null,
+      promptsPerOperation: null,
+    })
+  }
+})
+
+test("one's own figures are shown to oneself", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(database, orgId, [...decided("chat", ["ada"], "accepted"), ...decided("chat", ["ben"], "rejected")])
+  const { rungs } = await asTenant(db, orgId, async (tx) =>
+    getLadder(tx, { ...SCOPE, ownDeveloperIds: await listOwnDevelopers(tx, emailOf("Ada").toUpperCase()) }),
+  )
+  expect(rungs[1]).toMatchObject({ developers: 1, operations: 1, acceptance: 1, latencyP95Ms: 100 })
+})
+
+test("the period before and the days of this one are told apart", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const on = (days: number, outcome: Outcome) =>
+    PEOPLE.map((person) => makeSignal({ person, at: daysBefore(days), outcome, origin: "human" }))
+  await storeSignals(database, orgId, [...on(10, "accepted"), ...on(3, "rejected"), ...on(1, "accepted"), ...on(20, "accepted")])
+  const ladder = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(ladder.rungs[1]).toMatchObject({ presented: 10, acceptance: 0.5 })
+  expect(ladder.previous[1]).toMatchObject({ presented: 5, acceptance: 1 })
+  expect(ladder.buckets.map(({ bucketStart, acceptance }) => [bucketStart.toISOString(), acceptance])).toEqual([
+    ["2026-11-17T00:00:00.000Z", 0],
+    ["2026-11-19T00:00:00.000Z", 1],
+  ])
+  expect(ladder.freshness).toMatchObject({ signals: 10, lastObservedAt: daysBefore(1) })
+})
+
+test("one organization never reads another's signals, even with its team's id", async ({ database, db }) => {
+  const [theirs, ours] = [await makeOrganization(database), await makeOrganization(database)]
+  const teamId = await makeTeam(database, theirs, "Theirs")
+  for (const person of PEOPLE) await joinTeam(database, { orgId: theirs, person, teamId, from: "2026-01-01" })
+  await storeSignals(database, theirs, decided("chat", PEOPLE, "accepted"))
+  for (const scope of [SCOPE, { ...SCOPE, teamId }]) {
+    const ladder = await asTenant(db, ours, (tx) => getLadder(tx, scope))
+    expect(ladder.rungs.map((row) => row.operationsState)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    expect(ladder.freshness.signals).toBe(0)
+  }
+})

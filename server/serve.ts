@@ -1,0 +1,95 @@
+import type { Server } from "node:http"
+import type { AppContext } from "./context.ts"
+import type { OpenedDatabase } from "./db/client.ts"
+import { createAppServer, createOtlpServer, listen, type PageServer } from "./http.ts"
+import { type Arrivals, openArrivals } from "./ingest/arrivals.ts"
+import { createOtlpReceiver } from "./ingest/http.ts"
+import { createInterner } from "./ingest/intern.ts"
+import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
+import { createKeyAuthenticator } from "./team/ingest-keys.ts"
+
+export interface ServeOptions {
+  /** Acts as `belay_app`. */
+  readonly app: OpenedDatabase
+  /** Acts as `belay_ingest`. */
+  readonly ingest: OpenedDatabase
+  readonly pages: Promise<PageServer>
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  readonly otlpPort: number
+  /** Where people open Belay, when that is not the address it is bound to. */
+  readonly publicUrl?: string | undefined
+  readonly demoOrgId: string | null
+  readonly now: () => Date
+  readonly log: (message: string, error: unknown) => void
+}
+
+export interface Served {
+  readonly url: string
+  readonly otlpUrl: string
+  readonly arrivals: Arrivals
+  store(orgId: string, batch: Batch): Promise<Stored>
+  /** Takes no new requests and lets those in hand finish. */
+  close(): Promise<void>
+}
+
+/** Requests in hand get this long to finish. */
+const CLOSE_GRACE_MS = 10_000
+
+/** Serves pages, API and OTLP over a migrated database. */
+export async function serve(options: ServeOptions): Promise<Served> {
+  const { app, ingest, host, now, log } = options
+  const arrivals = await openArrivals(app.sql, { now, log })
+  const interner = createInterner(ingest.kysely)
+  const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
+  const receiver = createOtlpReceiver({
+    authenticate: createKeyAuthenticator(ingest.kysely, now),
+    store,
+    onStored: (orgId, signals) => arrivals.announce(orgId, signals),
+    now,
+    log,
+  })
+  const servers: Server[] = []
+  const close = async () => {
+    await Promise.all(servers.map(closeServer))
+    await arrivals.close()
+  }
+  const bind = async (server: Server, port: number) => {
+    const bound = await listen(server, port, host)
+    servers.push(server)
+    return `http://${host}:${bound}`
+  }
+  try {
+    const otlpUrl = await bind(createOtlpServer(receiver), options.otlpPort)
+    // A free port is known once it is bound, which is before any page asks for it.
+    let url = options.publicUrl ?? ""
+    const context: AppContext = {
+      db: app.kysely,
+      now,
+      otlpUrl,
+      get publicUrl() {
+        return url
+      },
+      demoOrgId: options.demoOrgId,
+    }
+    const appServer = createAppServer({ context, receiver, arrivals, pages: await options.pages })
+    const boundUrl = await bind(appServer, options.port)
+    url ||= boundUrl
+    return { url, otlpUrl, arrivals, store, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS)
+    server.close(() => {
+      clearTimeout(deadline)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}

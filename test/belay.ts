@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises"
+import path from "node:path"
+import { openDatabase } from "#server/db/client.ts"
+import type { PageServer } from "#server/http.ts"
+import { maintainPartitions } from "#server/ingest/partitions.ts"
+import { type Served, serve } from "#server/serve.ts"
+import { ensureOrganization, type FirstStart } from "#server/team/bootstrap.ts"
+import { type TestDatabase, test as databaseTest } from "./db.ts"
+
+export const ADMIN = { email: "admin@example.com", password: "correct horse battery" }
+export const INGEST_KEY = "blk_test_key_0123456789abcdefgh"
+
+/** The captured runs were made a little before this. */
+export const CAPTURED_AT = new Date("2026-11-20T20:30:00Z")
+
+const FIXTURES = path.join(import.meta.dirname, "fixtures/otlp")
+
+export interface TestBelay extends Served {
+  readonly orgId: string
+  /** Sends a body as an OTLP exporter does. */
+  post(signal: string, body: BodyInit, headers?: Record<string, string>): Promise<Response>
+  /** Sends a recorded request: `captured/claude-16.logs.pb`. */
+  postFixture(file: string): Promise<Response>
+}
+
+/** Serves Belay over a test's database, with one organization, one key and time standing still. */
+export async function startTestBelay(
+  database: TestDatabase,
+  options: { now?: Date; pages?: Promise<PageServer>; onError?: (message: string, error: unknown) => void } = {},
+): Promise<TestBelay> {
+  const now = options.now ?? CAPTURED_AT
+  await maintainPartitions(database.worker, { now, retentionDays: 90 })
+  const first: FirstStart = await ensureOrganization(database.owner, {
+    name: "Example",
+    isDemo: false,
+    adminEmail: ADMIN.email,
+    adminPassword: ADMIN.password,
+    ingestKey: INGEST_KEY,
+  })
+  const app = openDatabase({ url: database.url, role: "belay_app", max: 5, applicationName: "belay_app" })
+  const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
+  const served = await serve({
+    app,
+    ingest,
+    pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
+    host: "127.0.0.1",
+    port: 0,
+    otlpPort: 0,
+    demoOrgId: null,
+    now: () => now,
+    log: options.onError ?? ((message, error) => console.error(message, error)),
+  })
+  const post = (signal: string, body: BodyInit, headers: Record<string, string> = {}) =>
+    fetch(`${served.otlpUrl}/v1/${signal}`, {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/x-protobuf", authorization: `Bearer ${INGEST_KEY}`, ...headers },
+    })
+  return {
+    ...served,
+    orgId: first.orgId,
+    post,
+    async postFixture(file) {
+      const signal = /\.(traces|logs|metrics)\./.exec(file)?.[1] ?? "logs"
+      const contentType = file.endsWith(".pb") ? "application/x-protobuf" : "application/json"
+      return post(signal, await readFixture(file), { "content-type": contentType })
+    },
+    async close() {
+      await served.close()
+      await Promise.all([app.close(), ingest.close()])
+    },
+  }
+}
+
+export function readFixture(file: string): Promise<Buffer<ArrayBuffer>> {
+  return readFile(path.join(FIXTURES, file))
+}
+
+/** `test` with Belay served over a database of its own. */
+export const test = databaseTest.extend("belay", async ({ database }, { onCleanup }): Promise<TestBelay> => {
+  const belay = await startTestBelay(database)
+  onCleanup(() => belay.close())
+  return belay
+})

@@ -1,0 +1,97 @@
+import { createInterner } from "#server/ingest/intern.ts"
+import { maintainPartitions } from "#server/ingest/partitions.ts"
+import { type Signal, type SignalFields, toSignal } from "#server/ingest/signal.ts"
+import { storeBatch } from "#server/ingest/store.ts"
+import { identityHash, pseudonymOf } from "#server/team/pseudonyms.ts"
+import type { TestDatabase } from "./db.ts"
+
+export const NOW = new Date("2026-11-20T12:00:00Z")
+
+let made = 0
+
+/** A signal with boring defaults: a turn of claude-code by one person at NOW. */
+export function makeSignal(fields: Partial<SignalFields> & { at?: Date; person?: string } = {}): Signal {
+  const { at = NOW, person = "ada", ...rest } = fields
+  made++
+  return toSignal({
+    observedUnixNano: BigInt(at.getTime()) * 1_000_000n,
+    sourceId: `made ${made}`,
+    kind: "turn",
+    rung: "chat",
+    agentTool: "claude-code",
+    operationId: `operation-${made}`,
+    identity: { kind: "email", value: emailOf(person) },
+    ...rest,
+  })
+}
+
+export function emailOf(person: string): string {
+  return `${person}@example.com`
+}
+
+/** An organization with partitions around NOW. */
+export async function makeOrganization(database: TestDatabase): Promise<string> {
+  await maintainPartitions(database.worker, { now: NOW, retentionDays: 90 })
+  const row = await database.owner
+    .insertInto("org")
+    .values({ name: "Example", pseudonym_key: Buffer.alloc(32, made) })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+  await database.owner
+    .insertInto("developer")
+    .values({ org_id: row.id, pseudonym: "unattributed", is_unattributed: true })
+    .execute()
+  return row.id
+}
+
+export async function storeSignals(database: TestDatabase, orgId: string, signals: readonly Signal[]) {
+  return storeBatch(database.ingest, createInterner(database.ingest), orgId, { signals, unrecognized: [] })
+}
+
+/** Puts a person in a team from a day on (inclusive) to a day (exclusive); the person is made when new. */
+export async function joinTeam(
+  database: TestDatabase,
+  args: { orgId: string; person: string; teamId: string; from: string; to?: string },
+): Promise<void> {
+  const { owner } = database
+  const org = await owner.selectFrom("org").select("pseudonym_key").where("id", "=", args.orgId).executeTakeFirstOrThrow()
+  const hashed = identityHash(org.pseudonym_key, { kind: "email", value: emailOf(args.person) })
+  const existing = await owner
+    .selectFrom("developer_identity")
+    .select("developer_id as id")
+    .where("org_id", "=", args.orgId)
+    .where("identity_hash", "=", Buffer.from(hashed, "hex"))
+    .executeTakeFirst()
+  const developer =
+    existing ??
+    (await owner
+      .insertInto("developer")
+      .values({ org_id: args.orgId, pseudonym: pseudonymOf(hashed) })
+      .returning("id")
+      .executeTakeFirstOrThrow())
+  if (existing === undefined) {
+    await owner
+      .insertInto("developer_identity")
+      .values({ org_id: args.orgId, identity_hash: Buffer.from(hashed, "hex"), kind: "email", developer_id: developer.id })
+      .execute()
+  }
+  await owner
+    .insertInto("team_member")
+    .values({
+      org_id: args.orgId,
+      developer_id: developer.id,
+      team_id: args.teamId,
+      valid_from: args.from,
+      valid_to: args.to ?? null,
+    })
+    .execute()
+}
+
+export async function makeTeam(database: TestDatabase, orgId: string, name: string): Promise<string> {
+  const row = await database.owner
+    .insertInto("team")
+    .values({ org_id: orgId, name })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+  return row.id
+}
