@@ -54,7 +54,11 @@ export async function joinTeam(
   args: { orgId: string; person: string; teamId: string; from: string; to?: string },
 ): Promise<void> {
   const { owner } = database
-  const org = await owner.selectFrom("org").select("pseudonym_key").where("id", "=", args.orgId).executeTakeFirstOrThrow()
+  const org = await owner
+    .selectFrom("org")
+    .select("pseudonym_key")
+    .where("id", "=", args.orgId)
+    .executeTakeFirstOrThrow()
   const hashed = identityHash(org.pseudonym_key, { kind: "email", value: emailOf(args.person) })
   const existing = await owner
     .selectFrom("developer_identity")
@@ -72,7 +76,12 @@ export async function joinTeam(
   if (existing === undefined) {
     await owner
       .insertInto("developer_identity")
-      .values({ org_id: args.orgId, identity_hash: Buffer.from(hashed, "hex"), kind: "email", developer_id: developer.id })
+      .values({
+        org_id: args.orgId,
+        identity_hash: Buffer.from(hashed, "hex"),
+        kind: "email",
+        developer_id: developer.id,
+      })
       .execute()
   }
   await owner

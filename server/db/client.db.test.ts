@@ -19,6 +19,12 @@ test("the role holds after a transaction and whatever it set", async ({ db }) =>
   expect((await sql`select current_user as role`.execute(db)).rows).toEqual([{ role: "belay_app" }])
 })
 
+test("a connection that did not get its role is not used", async ({ database }) => {
+  const { kysely, close } = openDatabase({ url: database.url, role: "none", applicationName: "test" })
+  await expect(sql`select 1`.execute(kysely)).rejects.toThrow("made us belay_owner where none was asked for")
+  await close()
+})
+
 test("int8 arrives as a number, alone, in arrays and from count", async ({ db }) => {
   const { rows } =
     await sql`select 9007199254740991::int8 as a, array[1, 2]::int8[] as b, count(*) as c from (values (1)) v`.execute(
@@ -53,7 +59,10 @@ test("a null inside an array is null, and the text NULL is not", async ({ db }) 
       texts,
       floats: [1.5, null],
       booleans: [true, null],
-      nested: [[1, null], [null, 4]],
+      nested: [
+        [1, null],
+        [null, 4],
+      ],
       same: true,
       documents: [{ a: null }, null],
       empty: [],

@@ -12,11 +12,11 @@ export interface OpenedDatabase {
   /** For LISTEN and NOTIFY: it listens again by itself after the server was away. */
   readonly sql: Driver
   /** Lets running queries finish for up to 5 seconds, then disconnects. */
-  close(): Promise<void>
+  readonly close: () => Promise<void>
 }
 
 export interface DatabaseOptions {
-  /** postgres://user:password@host:port/database, with libpq's sslmode and its like; several hosts are tried in turn. */
+  /** postgres://user:password@host:port/database, with libpq's sslmode and the like; of several hosts any will do. */
   readonly url: string
   /** Database role that everything is done as; default the user of the URL, who must be a member of it. */
   readonly role?: string
@@ -67,7 +67,19 @@ export function openDatabase(options: DatabaseOptions): OpenedDatabase {
       },
     })
   }
-  const pool = createPool(openPooled, { max: options.max ?? 10, connectTimeoutMs, idleTimeoutMs: IDLE_TIMEOUT_MS })
+  const pool = createPool(openPooled, {
+    max: options.max ?? 10,
+    connectTimeoutMs,
+    idleTimeoutMs: IDLE_TIMEOUT_MS,
+    async check(fresh) {
+      const [row] = await fresh<{ role: string }[]>`select current_user as role`
+      if (options.role === undefined || row?.role === options.role) return
+      // A pooler may have kept the role to itself, and as the owner nothing would stop us at the tenant's border.
+      throw new Error(
+        `The database made us ${row?.role} where ${options.role} was asked for. Connect without a pooler.`,
+      )
+    },
+  })
   const kysely = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
 
   let attempts = 0

@@ -6,7 +6,7 @@ import { processIdentity } from "./processes.ts"
 
 export interface DataLock {
   /** Gives the folder free. Idempotent. */
-  release(): Promise<void>
+  readonly release: () => Promise<void>
 }
 
 /**

@@ -11,14 +11,15 @@ export interface DatabaseAddress {
 }
 
 /** Of libpq's URL parameters those that say how to connect. All others are settings for the server. */
-const FOR_THE_CLIENT = new Set([
-  ...["host", "hostaddr", "port", "user", "password", "passfile", "dbname", "service", "connect_timeout"],
-  ...["ssl", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "sslsni", "sslcompression"],
-  ...["sslnegotiation", "sslcertmode", "ssl_min_protocol_version", "ssl_max_protocol_version", "channel_binding"],
-  ...["gssencmode", "krbsrvname", "require_auth", "requirepeer", "target_session_attrs", "load_balance_hosts"],
-  ...["keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"],
-  ...["fallback_application_name", "client_encoding"],
-])
+const FOR_THE_CLIENT = new Set(
+  [
+    "host hostaddr port user password passfile dbname service connect_timeout",
+    "ssl sslmode sslrootcert sslcert sslkey sslpassword sslcrl sslsni sslcompression sslnegotiation sslcertmode",
+    "ssl_min_protocol_version ssl_max_protocol_version channel_binding gssencmode krbsrvname require_auth requirepeer",
+    "target_session_attrs load_balance_hosts keepalives keepalives_idle keepalives_interval keepalives_count",
+    "tcp_user_timeout fallback_application_name client_encoding",
+  ].flatMap((line) => line.split(" ")),
+)
 
 /**
  * Reads a libpq connection URL: `postgres://user:password@host:port,host:port/database?sslmode=verify-full&...`.

@@ -17,7 +17,7 @@ import { processIdentity } from "./processes.ts"
 const isRoot = process.getuid?.() === 0
 
 const test = base
-  .extend("dataDir", async ({}, { onCleanup }) => {
+  .extend("dataDir", async (_none, { onCleanup }) => {
     const dataDir = join(tmpdir(), `belay-embedded-${randomUUID()}`)
     onCleanup(() => rm(dataDir, { recursive: true, force: true }))
     return dataDir
@@ -36,7 +36,7 @@ const test = base
     }
   })
 
-  .extend("spawnStranger", ({}, { onCleanup }) => {
+  .extend("spawnStranger", (_none, { onCleanup }) => {
     return (options: SpawnOptions = {}) => {
       const stranger = spawn("sleep", ["60"], { ...options, stdio: "ignore" })
       onCleanup(() => void stranger.kill())

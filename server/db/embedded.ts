@@ -32,7 +32,7 @@ export interface EmbeddedPostgres {
   /** Stays the same when a killed server is started again. */
   readonly port: number
   /** Disconnects everybody, shuts the server down and unlocks the data folder. Idempotent. */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 export interface EmbeddedPostgresOptions {
@@ -206,12 +206,18 @@ async function placeCluster(
     )
   }
   const hash = createHash("sha256").update(dataDir).digest("hex").slice(0, 16)
-  const fallback = await createFolder(join(fallbackRoot, hash))
+  const advice = "Set BELAY_DATA_DIR to a folder whose parents everybody may enter, such as /srv/belay."
+  const fallback = await createFolder(join(fallbackRoot, hash)).catch((cause: unknown) => {
+    throw new Error(
+      `Postgres runs as OS user ${user.name}, which may not enter ${barrier}, and there is no place for its data in ` +
+        `${fallbackRoot} either: ${messageOf(cause)}. ${advice}`,
+      { cause },
+    )
+  })
   const second = await firstUnsearchable(fallback, user)
   if (second !== undefined) {
     throw new Error(
-      `Postgres runs as OS user ${user.name}, which may neither enter ${barrier} nor ${second}. ` +
-        "Set BELAY_DATA_DIR to a folder whose parents everybody may enter (such as /srv/belay).",
+      `Postgres runs as OS user ${user.name}, which may enter neither ${barrier} nor ${second}. ${advice}`,
     )
   }
   return { home: fallback, user: (await clusterOwner(fallback)) ?? user }
@@ -264,8 +270,13 @@ async function createCluster(cluster: Cluster, password: string): Promise<void> 
   if (cluster.user) await giveTo(draft, cluster.user)
 
   await run(cluster, draft, "initdb", [
-    ...["-D", data, "--encoding=UTF8", "--locale=C", `--username=${OWNER}`, "--auth=scram-sha-256"],
-    ...[`--pwfile=${passwordFile}`, ...(cluster.settings["fsync"] === "off" ? ["--no-sync"] : [])],
+    `--pgdata=${data}`,
+    "--encoding=UTF8",
+    "--locale=C",
+    `--username=${OWNER}`,
+    "--auth=scram-sha-256",
+    `--pwfile=${passwordFile}`,
+    ...(cluster.settings["fsync"] === "off" ? ["--no-sync"] : []),
   ])
   await runSingleUser(cluster, data, `create database ${DATABASE}`)
   await rename(data, cluster.directory)
@@ -426,25 +437,22 @@ async function startServer(cluster: Cluster, port: number, signal?: AbortSignal)
   const onAbort = () => child.kill("SIGINT")
   signal?.addEventListener("abort", onAbort)
 
-  let end: string | undefined
-  void ended.then((how) => (end = how))
+  const over = new AbortController()
+  void ended.then(() => over.abort())
   const startedAt = performance.now()
   let reportedAt = startedAt
-  for (
-    let waitMs = 10;
-    end === undefined && !(await isReady(cluster, child.pid));
+  let waitMs = 10
+  while (!over.signal.aborted && !(await isReady(cluster, child.pid))) {
+    await sleep(waitMs, undefined, { ref: signal === undefined, signal: over.signal }).catch(() => {})
     waitMs = Math.min(waitMs * 1.5, 200)
-  ) {
-    await sleep(waitMs, undefined, { ref: signal === undefined })
     if (performance.now() - reportedAt < 10_000) continue
     reportedAt = performance.now()
-    cluster.log(
-      `Postgres has been starting for ${Math.round((reportedAt - startedAt) / 1000)} s (see ${cluster.logFile}).`,
-    )
+    const seconds = Math.round((reportedAt - startedAt) / 1000)
+    cluster.log(`Postgres has been starting for ${seconds} s (see ${cluster.logFile}).`)
   }
   signal?.removeEventListener("abort", onAbort)
-  if (end === undefined) return { child, ended }
-  throw new Error(`The server ended while starting (${end}).\n${await readLogEnd(cluster.logFile, logStart)}`)
+  if (!over.signal.aborted) return { child, ended }
+  throw new Error(`The server ended while starting (${await ended}).\n${await readLogEnd(cluster.logFile, logStart)}`)
 }
 
 /** The eighth line of postmaster.pid is the server's state; this is what `pg_ctl start -w` waits for as well. */

@@ -33,7 +33,7 @@ export async function migrate(url: string, options: { folder?: string } = {}): P
     const { error, results = [] } = await migrator.migrateToLatest()
     if (error !== undefined) {
       const failed = results.find((result) => result.status === "Error")
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = error instanceof Error ? error.message : "for an unknown reason"
       throw new Error(explain(failed?.migrationName, reason), { cause: error })
     }
     return results.map((result) => result.migrationName)

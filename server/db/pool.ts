@@ -17,6 +17,8 @@ export interface PoolOptions {
   /** How long a connection is tried for before the query that needs it fails. */
   readonly connectTimeoutMs: number
   readonly idleTimeoutMs: number
+  /** Runs on every new connection; one that it throws for is not used. */
+  readonly check?: (connection: postgres.ReservedSql<{ bigint: number }>) => Promise<void>
 }
 
 /** Spread, so that a pool does not renew all its connections in one moment. */
@@ -41,7 +43,7 @@ export function createPool(openDriver: OpenDriver, options: PoolOptions): Postgr
   const waiting: PromiseWithResolvers<Connection>[] = []
   let opening = 0
   let isClosing = false
-  let onEmpty = () => {}
+  let onEmpty: (() => void) | undefined
 
   async function acquire(): Promise<Connection> {
     if (isClosing) throw closedError()
@@ -57,7 +59,7 @@ export function createPool(openDriver: OpenDriver, options: PoolOptions): Postgr
     }
     opening++
     try {
-      const connection = await openConnection(openDriver, options.connectTimeoutMs, lose)
+      const connection = await openConnection(openDriver, options, lose)
       open.add(connection)
       if (!isClosing) return connection
       discard(connection)
@@ -89,7 +91,7 @@ export function createPool(openDriver: OpenDriver, options: PoolOptions): Postgr
   function lose(connection: Connection): void {
     if (!open.has(connection)) return
     // When a server goes, all connections to it do, and the idle ones may not have noticed yet.
-    for (const other of [...idle]) discard(other)
+    for (const other of idle.slice()) discard(other)
     forget(connection)
   }
 
@@ -98,7 +100,7 @@ export function createPool(openDriver: OpenDriver, options: PoolOptions): Postgr
     const place = idle.indexOf(connection)
     if (place !== -1) idle.splice(place, 1)
     if (open.delete(connection)) serveNext()
-    if (open.size === 0) onEmpty()
+    if (open.size === 0) onEmpty?.()
   }
 
   return {
@@ -110,7 +112,7 @@ export function createPool(openDriver: OpenDriver, options: PoolOptions): Postgr
     async end() {
       isClosing = true
       for (const turn of waiting.splice(0)) turn.reject(closedError())
-      for (const connection of [...idle]) discard(connection)
+      for (const connection of idle.slice()) discard(connection)
       if (open.size === 0) return
       const finished = new Promise<void>((resolve) => (onEmpty = resolve))
       const deadline = setTimeout(() => [...open].forEach(discard), CLOSE_MS_MAX)
@@ -133,13 +135,13 @@ interface Connection {
 
 async function openConnection(
   openDriver: OpenDriver,
-  connectTimeoutMs: number,
+  { connectTimeoutMs, check }: PoolOptions,
   onLost: (connection: Connection) => void,
 ): Promise<Connection> {
   const deadline = performance.now() + connectTimeoutMs
   for (let attempt = 0; ; attempt++) {
     try {
-      return await tryConnection(openDriver, { attempt, timeoutMs: deadline - performance.now(), onLost })
+      return await tryConnection(openDriver, { attempt, timeoutMs: deadline - performance.now(), check, onLost })
     } catch (error) {
       if (!isPassing(error) || performance.now() + RETRY_MS > deadline) throw error
       await sleep(RETRY_MS)
@@ -149,17 +151,22 @@ async function openConnection(
 
 async function tryConnection(
   openDriver: OpenDriver,
-  { attempt, timeoutMs, onLost }: { attempt: number; timeoutMs: number; onLost: (connection: Connection) => void },
+  args: {
+    attempt: number
+    timeoutMs: number
+    check: PoolOptions["check"]
+    onLost: (connection: Connection) => void
+  },
 ): Promise<Connection> {
   const running = new Set<(reason: Error) => void>()
   let lost: Error | undefined
   const driver = openDriver({
-    attempt,
-    timeoutMs,
+    attempt: args.attempt,
+    timeoutMs: args.timeoutMs,
     onLost() {
       lost = Object.assign(new Error("The connection to the database was lost."), { code: "CONNECTION_CLOSED" })
       for (const reject of running) reject(lost)
-      onLost(connection)
+      args.onLost(connection)
     },
   })
   const close = () => void driver.end({ timeout: 0 })
@@ -190,6 +197,7 @@ async function tryConnection(
     reserved = await driver.reserve()
     if (lost) throw lost
     readNullsInArrays(driver.options.parsers)
+    await args.check?.(reserved)
   } catch (error) {
     close()
     throw error

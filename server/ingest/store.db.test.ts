@@ -37,7 +37,15 @@ async function stored(database: TestDatabase) {
   return result.rows
 }
 
-const MERGED = { kind: "permission", outcome: "accepted", origin: "human", model: "m1", wait_ms: 6880, cost_usd: 0.25, observed_at: at(20) }
+const MERGED = {
+  kind: "permission",
+  outcome: "accepted",
+  origin: "human",
+  model: "m1",
+  wait_ms: 6880,
+  cost_usd: 0.25,
+  observed_at: at(20),
+}
 
 test.for([
   { name: "in one batch", batches: [[primary, secondary]] },
@@ -46,7 +54,12 @@ test.for([
   { name: "each twice", batches: [[secondary], [primary], [primary], [secondary], [secondary, primary]] },
 ])("two reports of one event are one signal that knows what both knew: $name", async ({ batches }, { database }) => {
   const orgId = await makeOrganization(database)
-  for (const batch of batches) await storeSignals(database, orgId, batch.map((make) => make()))
+  for (const batch of batches)
+    await storeSignals(
+      database,
+      orgId,
+      batch.map((make) => make()),
+    )
   expect(await stored(database)).toEqual([MERGED])
 })
 
@@ -67,11 +80,20 @@ test("a batch that is sent again is known, and one sent by many at once is store
   expect(await storeSignals(database, orgId, signals)).toEqual({ stored: 0, known: 50 })
 })
 
-test("the time of an event is kept to the microsecond and numbers that cannot be are left out", async ({ database }) => {
+test("the time of an event is kept to the microsecond and numbers that cannot be are left out", async ({
+  database,
+}) => {
   const orgId = await makeOrganization(database)
   const observedUnixNano = BigInt(NOW.getTime()) * 1_000_000n + 123_456_789n
   await storeSignals(database, orgId, [
-    makeSignal({ observedUnixNano, latencyMs: -5, durationMs: Number.NaN, inputTokens: 1e15, costUsd: Infinity, linesAdded: -3 }),
+    makeSignal({
+      observedUnixNano,
+      latencyMs: -5,
+      durationMs: Number.NaN,
+      inputTokens: 1e15,
+      costUsd: Infinity,
+      linesAdded: -3,
+    }),
   ])
   const result = await sql`
     select observed_at::text as observed_at, latency_ms, duration_ms, input_tokens, cost_usd, lines_added from signal`.execute(
@@ -89,15 +111,29 @@ test("the time of an event is kept to the microsecond and numbers that cannot be
   ])
 })
 
-test("one person is one developer, whichever process meets them first, and is stored without their address", async ({ database }) => {
+test("one person is one developer, whichever process meets them first, and is stored without their address", async ({
+  database,
+}) => {
   const orgId = await makeOrganization(database)
   const people = Array.from({ length: 20 }, (_, index) => `person${index}`)
   await Promise.all(
-    Array.from({ length: 4 }, () => storeSignals(database, orgId, people.map((person) => makeSignal({ person })))),
+    Array.from({ length: 4 }, () =>
+      storeSignals(
+        database,
+        orgId,
+        people.map((person) => makeSignal({ person })),
+      ),
+    ),
   )
-  const developers = await database.owner.selectFrom("developer").select("pseudonym").where("is_unattributed", "=", false).execute()
+  const developers = await database.owner
+    .selectFrom("developer")
+    .select("pseudonym")
+    .where("is_unattributed", "=", false)
+    .execute()
   expect(developers).toHaveLength(20)
-  const identities = await sql<{ text: string }>`select row_to_json(i)::text as text from developer_identity i`.execute(database.owner)
+  const identities = await sql<{ text: string }>`select row_to_json(i)::text as text from developer_identity i`.execute(
+    database.owner,
+  )
   expect(identities.rows.map((row) => row.text).join()).not.toMatch(/person|example/)
 })
 
@@ -129,7 +165,12 @@ test("what is not recognized is counted by name, and past a thousand names toget
   await send(0, 1)
   await send(1000, 5)
   const items = await asTenant(db, orgId, (tx) =>
-    tx.selectFrom("unrecognized_item").select(["name", "count"]).where("name", "in", ["span 0", "span 1", "(other)"]).orderBy("name").execute(),
+    tx
+      .selectFrom("unrecognized_item")
+      .select(["name", "count"])
+      .where("name", "in", ["span 0", "span 1", "(other)"])
+      .orderBy("name")
+      .execute(),
   )
   expect(items).toEqual([
     { name: "(other)", count: 10 },

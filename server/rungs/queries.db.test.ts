@@ -34,7 +34,9 @@ test("acceptance divides sums, withholds what fewer than five people decided, an
     ...decided("chat", PEOPLE.slice(0, 4), "accepted"),
     ...decided("autocomplete", PEOPLE, "accepted"),
     // One eager person must count as many times as they decided, not as one fifth.
-    ...Array.from({ length: 15 }, () => makeSignal({ person: "ada", rung: "autocomplete", outcome: "rejected", origin: "human" })),
+    ...Array.from({ length: 15 }, () =>
+      makeSignal({ person: "ada", rung: "autocomplete", outcome: "rejected", origin: "human" }),
+    ),
   ])
   const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
   expect(rungs.map(({ rung, acceptanceState, acceptance }) => ({ rung, acceptanceState, acceptance }))).toEqual([
@@ -44,7 +46,12 @@ test("acceptance divides sums, withholds what fewer than five people decided, an
     { rung: "orchestration", acceptanceState: "no_data", acceptance: null },
   ])
   const chat = rungs[1]
-  expect(chat).toMatchObject({ developers: null, developersState: "withheld", latencyP95Ms: null, latencyState: "withheld" })
+  expect(chat).toMatchObject({
+    developers: null,
+    developersState: "withheld",
+    latencyP95Ms: null,
+    latencyState: "withheld",
+  })
   // That telemetry arrives is no secret.
   expect(chat).toMatchObject({ operations: 4, operationsState: "shown" })
 })
@@ -61,7 +68,10 @@ test("what a rule, hook or mode approved is not acceptance", async ({ database, 
   expect(rungs[2]).toMatchObject({ operations: 20, acceptanceState: "not_decidable", acceptance: null, presented: 0 })
 })
 
-test("an operation stands on the highest rung of its signals, and a sub-agent's on its run's", async ({ database, db }) => {
+test("an operation stands on the highest rung of its signals, and a sub-agent's on its run's", async ({
+  database,
+  db,
+}) => {
   const orgId = await makeOrganization(database)
   await storeSignals(
     database,
@@ -121,7 +131,11 @@ test("people count in the team they were in on the day", async ({ database, db }
   const on = (day: string) => PEOPLE.map((person) => makeSignal({ person, at: new Date(`${day}T10:00:00Z`) }))
   await storeSignals(database, orgId, [...on("2026-11-17"), ...on("2026-11-18"), ...on("2026-11-19")])
   const { teams } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
-  expect(teams.map(({ teamId, operations }) => ({ teamId, operations })).toSorted((a, b) => Number(a.operations) - Number(b.operations))).toEqual([
+  expect(
+    teams
+      .map(({ teamId, operations }) => ({ teamId, operations }))
+      .toSorted((a, b) => Number(a.operations) - Number(b.operations)),
+  ).toEqual([
     { teamId: red, operations: 5 },
     { teamId: blue, operations: 10 },
   ])
@@ -152,7 +166,10 @@ test("a team of four is withheld altogether, its volume too", async ({ database,
 
 test("one's own figures are shown to oneself", async ({ database, db }) => {
   const orgId = await makeOrganization(database)
-  await storeSignals(database, orgId, [...decided("chat", ["ada"], "accepted"), ...decided("chat", ["ben"], "rejected")])
+  await storeSignals(database, orgId, [
+    ...decided("chat", ["ada"], "accepted"),
+    ...decided("chat", ["ben"], "rejected"),
+  ])
   const { rungs } = await asTenant(db, orgId, async (tx) =>
     getLadder(tx, { ...SCOPE, ownDeveloperIds: await listOwnDevelopers(tx, emailOf("Ada").toUpperCase()) }),
   )
@@ -163,7 +180,12 @@ test("the period before and the days of this one are told apart", async ({ datab
   const orgId = await makeOrganization(database)
   const on = (days: number, outcome: Outcome) =>
     PEOPLE.map((person) => makeSignal({ person, at: daysBefore(days), outcome, origin: "human" }))
-  await storeSignals(database, orgId, [...on(10, "accepted"), ...on(3, "rejected"), ...on(1, "accepted"), ...on(20, "accepted")])
+  await storeSignals(database, orgId, [
+    ...on(10, "accepted"),
+    ...on(3, "rejected"),
+    ...on(1, "accepted"),
+    ...on(20, "accepted"),
+  ])
   const ladder = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
   expect(ladder.rungs[1]).toMatchObject({ presented: 10, acceptance: 0.5 })
   expect(ladder.previous[1]).toMatchObject({ presented: 5, acceptance: 1 })

@@ -135,7 +135,11 @@ const BAD_REQUESTS: readonly BadRequest[] = [
     status: 400,
     message: /UTF-8/,
     send: (belay) =>
-      belay.post("logs", Buffer.concat([Buffer.from('{"resourceLogs":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]), JSON_TYPE),
+      belay.post(
+        "logs",
+        Buffer.concat([Buffer.from('{"resourceLogs":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]),
+        JSON_TYPE,
+      ),
   },
 ]
 
@@ -160,14 +164,17 @@ const REFUSED_RECORDS = [
   },
 ] as const
 
-test.for(REFUSED_RECORDS)("a record $name is refused by partial success and stored nowhere", async (refused, { belay, database }) => {
-  const response = await belay.post("logs", logsBody(refused.record), JSON_TYPE)
-  expect(response.status).toBe(200)
-  const { partialSuccess } = (await response.json()) as { partialSuccess: Record<string, string> }
-  expect(partialSuccess["rejectedLogRecords"]).toBe("1")
-  expect(partialSuccess["errorMessage"]).toMatch(refused.message)
-  expect(await countStored(database)).toBe(0)
-})
+test.for(REFUSED_RECORDS)(
+  "a record $name is refused by partial success and stored nowhere",
+  async (refused, { belay, database }) => {
+    const response = await belay.post("logs", logsBody(refused.record), JSON_TYPE)
+    expect(response.status).toBe(200)
+    const { partialSuccess } = (await response.json()) as { partialSuccess: Record<string, string> }
+    expect(partialSuccess["rejectedLogRecords"]).toBe("1")
+    expect(partialSuccess["errorMessage"]).toMatch(refused.message)
+    expect(await countStored(database)).toBe(0)
+  },
+)
 
 test("an error has the encoding of its request", async ({ belay }) => {
   const json = await belay.post("logs", "{", JSON_TYPE)

@@ -6,13 +6,32 @@ import type { TestDatabase } from "../db.ts"
 import { test } from "../belay.ts"
 
 const captured = (await readdir(path.join(import.meta.dirname, "../fixtures/otlp/captured"))).toSorted()
-const filesOf = (prefix: string) => captured.filter((file) => file.startsWith(`${prefix}-`)).map((file) => `captured/${file}`)
+const filesOf = (prefix: string) =>
+  captured.filter((file) => file.startsWith(`${prefix}-`)).map((file) => `captured/${file}`)
 
 /** What each run did, as its fake model and its person saw it. Input tokens include cached ones. */
 const RUNS = [
-  { files: "claude", tool: "claude-code", model: "claude-opus-4-5", calls: 2, input: 1500, output: 50, cached: 100, edits: 1 },
+  {
+    files: "claude",
+    tool: "claude-code",
+    model: "claude-opus-4-5",
+    calls: 2,
+    input: 1500,
+    output: 50,
+    cached: 100,
+    edits: 1,
+  },
   { files: "codex", tool: "codex", model: "gpt-5", calls: 2, input: 1800, output: 80, cached: 200, edits: 0 },
-  { files: "gemini", tool: "gemini-cli", model: "gemini-2.5-pro", calls: 2, input: 2400, output: 60, cached: 0, edits: 1 },
+  {
+    files: "gemini",
+    tool: "gemini-cli",
+    model: "gemini-2.5-pro",
+    calls: 2,
+    input: 2400,
+    output: 60,
+    cached: 0,
+    edits: 1,
+  },
   { files: "qwen", tool: "qwen-code", model: "qwen3-coder", calls: 2, input: 1600, output: 40, cached: 0, edits: 1 },
   // One of its three calls made the title.
   { files: "opencode", tool: "opencode", model: "m1", calls: 3, input: 2400, output: 60, cached: 0, edits: 1 },
@@ -48,31 +67,34 @@ async function summarize(database: TestDatabase) {
   return result.rows
 }
 
-test.for(RUNS)("the captured run of $tool gives what it did, once, however often it is sent", async (run, { belay, database }) => {
-  for (let time = 1; time <= 2; time++) {
-    for (const file of filesOf(run.files)) {
-      const response = await belay.postFixture(file)
-      expect([file, response.status]).toEqual([file, 200])
-      const body = file.endsWith(".json") ? await response.text() : (await response.arrayBuffer()).byteLength
-      expect([file, body]).toEqual([file, file.endsWith(".json") ? "{}" : 0])
+test.for(RUNS)(
+  "the captured run of $tool gives what it did, once, however often it is sent",
+  async (run, { belay, database }) => {
+    for (let time = 1; time <= 2; time++) {
+      for (const file of filesOf(run.files)) {
+        const response = await belay.postFixture(file)
+        expect([file, response.status]).toEqual([file, 200])
+        const body = file.endsWith(".json") ? await response.text() : (await response.arrayBuffer()).byteLength
+        expect([file, body]).toEqual([file, file.endsWith(".json") ? "{}" : 0])
+      }
+      const [summary, ...others] = await summarize(database)
+      expect(others).toEqual([])
+      expect(summary).toMatchObject({
+        tool: run.tool,
+        models: [run.model],
+        calls: run.calls,
+        tool_calls: 1,
+        edits: run.edits,
+        sessions: 1,
+        input: run.input,
+        output: run.output,
+        cached: run.cached,
+        // Nobody was asked: a rule or mode allowed everything.
+        human: 0,
+      })
     }
-    const [summary, ...others] = await summarize(database)
-    expect(others).toEqual([])
-    expect(summary).toMatchObject({
-      tool: run.tool,
-      models: [run.model],
-      calls: run.calls,
-      tool_calls: 1,
-      edits: run.edits,
-      sessions: 1,
-      input: run.input,
-      output: run.output,
-      cached: run.cached,
-      // Nobody was asked: a rule or mode allowed everything.
-      human: 0,
-    })
-  }
-})
+  },
+)
 
 test("the order of requests does not matter", async ({ belay, database }) => {
   for (const file of captured) await belay.postFixture(`captured/${file}`)
@@ -84,7 +106,9 @@ test("the order of requests does not matter", async ({ belay, database }) => {
 
 test("no stored text of any fixture is a prompt, code, a path or an argument", async ({ belay, database }) => {
   const files = captured.map((file) => `captured/${file}`)
-  const written = (await readdir(path.join(import.meta.dirname, "../fixtures/otlp/written"))).filter((file) => file !== "manifest.json")
+  const written = (await readdir(path.join(import.meta.dirname, "../fixtures/otlp/written"))).filter(
+    (file) => file !== "manifest.json",
+  )
   for (const file of [...files, ...written.map((name) => `written/${name}`)]) {
     expect((await belay.postFixture(file)).status, file).toBe(200)
   }
@@ -93,11 +117,14 @@ test("no stored text of any fixture is a prompt, code, a path or an argument", a
     where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and c.relname not like 'kysely%'`.execute(
     database.owner,
   )
-  const forbidden = /\/home\/|\/usr\/|\.txt|\.json\b|redacted|REDACTED|<removed>|h3|Overloaded|quota exceeded|@example\.com|select |import /i
+  const forbidden =
+    /\/home\/|\/usr\/|\.txt|\.json\b|redacted|REDACTED|<removed>|h3|Overloaded|quota exceeded|@example\.com|select |import /i
   let rows = 0
   for (const { name } of tables.rows) {
     if (name === "account" || name === "org") continue
-    const stored = await sql<{ row: string }>`select row_to_json(t)::text as row from ${sql.table(name)} t`.execute(database.owner)
+    const stored = await sql<{ row: string }>`select row_to_json(t)::text as row from ${sql.table(name)} t`.execute(
+      database.owner,
+    )
     rows += stored.rows.length
     for (const { row } of stored.rows) expect(`${name}: ${row}`).not.toMatch(forbidden)
   }

@@ -1,0 +1,122 @@
+import { expect, test } from "vitest"
+import { aRecord, logsOf, signalsOf } from "./requests.ts"
+
+const origin = { scope: "gemini-cli", resource: { "service.name": "gemini-cli", "session.id": "s1" } }
+
+type Attributes = Record<string, string | number | boolean>
+
+function read(...records: readonly Attributes[]) {
+  const named = records.map((attributes, index) => aRecord(attributes, { atMs: index }))
+  return signalsOf(logsOf(origin, named)).map(({ kind, outcome, origin: by }) => ({ kind, outcome, by }))
+}
+
+const shell = { "event.name": "gemini_cli.tool_call", function_name: "run_shell_command", success: true }
+const edit = { "event.name": "gemini_cli.tool_call", function_name: "replace", success: true }
+
+test("a person's yes is a permission, and the tool ran", () => {
+  expect(read({ ...shell, decision: "accept" })).toEqual([
+    { kind: "permission", outcome: "accepted", by: "human" },
+    { kind: "tool_call", outcome: null, by: null },
+  ])
+})
+
+test("a person's no is a permission, and the tool did not run", () => {
+  expect(read({ ...shell, decision: "reject", success: false })).toEqual([
+    { kind: "permission", outcome: "rejected", by: "human" },
+  ])
+})
+
+test("an edit that a person changed is modified", () => {
+  expect(read({ ...edit, decision: "modify" })).toEqual([
+    { kind: "permission", outcome: "modified", by: "human" },
+    { kind: "tool_call", outcome: null, by: null },
+    { kind: "edit", outcome: "modified", by: "human" },
+  ])
+})
+
+test("an edit that a person refused is a rejected edit", () => {
+  expect(read({ ...edit, decision: "reject", success: false })).toEqual([
+    { kind: "permission", outcome: "rejected", by: "human" },
+    { kind: "edit", outcome: "rejected", by: "human" },
+  ])
+})
+
+test("an edit that failed is no edit", () => {
+  expect(read({ ...edit, decision: "auto_accept", success: false })).toEqual([
+    { kind: "tool_call", outcome: "failed", by: null },
+  ])
+})
+
+test("where nobody can be asked, the mode decided", () => {
+  expect(read({ ...edit, decision: "accept", interactive: false })).toEqual([
+    { kind: "tool_call", outcome: null, by: null },
+    { kind: "edit", outcome: "accepted", by: "mode" },
+  ])
+})
+
+test.each([
+  ["yolo", "mode"],
+  ["auto_edit", "mode"],
+  ["default", "rule"],
+])("an edit let through in approval mode %s was decided by %s", (approval_mode, by) => {
+  const config = { "event.name": "gemini_cli.config", approval_mode }
+  expect(read(config, { ...edit, decision: "auto_accept" }).at(-1)).toEqual({ kind: "edit", outcome: "accepted", by })
+})
+
+test("a mode counts from when it was switched on", () => {
+  const switched = { "event.name": "gemini_cli.plan.approval_mode_switch", from_mode: "default", to_mode: "yolo" }
+  const edits = read({ ...edit, decision: "auto_accept" }, switched, { ...edit, decision: "auto_accept", call_id: "2" })
+  expect(edits.filter((signal) => signal.kind === "edit").map((signal) => signal.by)).toEqual(["rule", "mode"])
+})
+
+test("lines are read from metadata as JSON text and as a list of keys", () => {
+  const metadata = { model_added_lines: 3, model_removed_lines: 1 }
+  const asText = aRecord({ ...edit, decision: "accept", metadata: JSON.stringify(metadata) })
+  const asList = aRecord({ ...edit, decision: "accept", metadata: new Map(Object.entries(metadata)) })
+  for (const record of [asText, asList]) {
+    expect(signalsOf(logsOf(origin, [record])).at(-1)).toMatchObject({ kind: "edit", linesAdded: 3, linesRemoved: 1 })
+  }
+})
+
+test.each([
+  ["rewind_and_revert", 1],
+  ["revert_only", 1],
+  ["rewind_only", 0],
+  ["cancel", 0],
+])("a rewind with outcome %s gives %i reverts", (outcome, reverts) => {
+  expect(read({ "event.name": "gemini_cli.rewind", outcome })).toHaveLength(reverts)
+})
+
+test.each([
+  ["GOAL", null, null],
+  ["ERROR", "failed", "ERROR"],
+  ["ABORTED", null, null],
+])("an agent that ended with %s has outcome %s", (terminate_reason, outcome, error) => {
+  const record = aRecord({ "event.name": "gemini_cli.agent.finish", agent_id: "a1", terminate_reason })
+  expect(signalsOf(logsOf(origin, [record]))).toMatchObject([{ kind: "task", operationId: "a1", outcome, error }])
+})
+
+test("a version that is Node's is not the tool's", () => {
+  const versionAt = (version: string) => {
+    const resource = { "service.name": "gemini-cli", "service.version": version }
+    return signalsOf(logsOf({ scope: "gemini-cli", resource }, [aRecord({ "event.name": "gemini_cli.user_prompt" })]))
+  }
+  expect(versionAt("v24.21.0")).toMatchObject([{ agentVersion: null }])
+  expect(versionAt("0.61.0")).toMatchObject([{ agentVersion: "0.61.0" }])
+})
+
+test("the same prompt number in two sessions is two operations", () => {
+  const prompts = ["s1", "s2"].map((session) =>
+    aRecord({ "event.name": "gemini_cli.user_prompt", "session.id": session, prompt_id: "0" }),
+  )
+  expect(signalsOf(logsOf(origin, prompts)).map((signal) => signal.operationId)).toEqual(["s1:0", "s2:0"])
+})
+
+test("Qwen Code's configuration and its session are one session", () => {
+  const qwen = { scope: "qwen-code", resource: { "service.name": "qwen-code", "session.id": "s1" } }
+  const records = ["qwen-code.config", "qwen-code.session.start"].map((event) => aRecord({ "event.name": event }))
+  expect(signalsOf(logsOf(qwen, records)).map((signal) => [signal.kind, signal.occurrence])).toEqual([
+    ["session", { id: "session:s1", evidence: "secondary" }],
+    ["session", { id: "session:s1", evidence: "primary" }],
+  ])
+})
