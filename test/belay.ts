@@ -17,6 +17,7 @@ const FIXTURES = path.join(import.meta.dirname, "fixtures/otlp")
 
 export interface TestBelay extends Served {
   readonly orgId: string
+  readonly now: () => Date
   /** Sends a body as an OTLP exporter does. */
   post(signal: string, body: BodyInit, headers?: Record<string, string>): Promise<Response>
   /** Sends a recorded request: `captured/claude-16.logs.pb`. */
@@ -59,6 +60,7 @@ export async function startTestBelay(
   return {
     ...served,
     orgId: first.orgId,
+    now: () => now,
     post,
     async postFixture(file) {
       const signal = /\.(traces|logs|metrics)\./.exec(file)?.[1] ?? "logs"

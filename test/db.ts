@@ -23,7 +23,8 @@ export interface TestDatabase {
  * has the other roles and the URL.
  */
 export const test = base
-  .extend("server", { scope: "worker" }, async (_none, { onCleanup }) => {
+  // oxlint-disable-next-line no-empty-pattern -- vitest reads from it which fixtures are used
+  .extend("server", { scope: "worker" }, async ({}, { onCleanup }) => {
     const { adminUrl, template } = inject("postgres")
     const admin = openDatabase({ url: adminUrl, max: 4, applicationName: "test admin" })
     const drops: Promise<unknown>[] = []

@@ -110,7 +110,7 @@ test("closing lets a running transaction finish and refuses the next", async ({ 
   await begun.promise
   await close()
   expect(await running).toMatchObject([{ state: "finished" }])
-  await expect(sql`select 1`.execute(kysely)).rejects.toThrow()
+  await expect(sql`select 1`.execute(kysely)).rejects.toThrow("destroyed")
 })
 
 test("a statement that takes too long is cancelled", async ({ database }) => {

@@ -63,7 +63,7 @@ async function createLinks(native: string): Promise<boolean> {
     try {
       // Both sides lie in one folder. A link to the bare name survives moving and copying that folder.
       await symlink(basename(source), path)
-    } catch (error) {
+    } catch {
       if (!(await exists(path))) return false
     }
   }

@@ -129,9 +129,10 @@ function Revoke({ id, name }: Key) {
             <Form method="post" preventScrollReset>
               <input type="hidden" name="intent" value="revoke" />
               <input type="hidden" name="id" value={id} />
-              <AlertDialog.Action type="submit" className={buttonClass("primary")}>
+              {/* Not the dialog's own action: that would take the form away before it is sent. */}
+              <button type="submit" className={buttonClass("primary")}>
                 Revoke “{name}”
-              </AlertDialog.Action>
+              </button>
             </Form>
           </div>
         </AlertDialog.Content>

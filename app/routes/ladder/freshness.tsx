@@ -1,10 +1,13 @@
-import { Link } from "@remix-run/react"
+import { Link, useSearchParams } from "@remix-run/react"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import type { LadderData } from "./load.server.ts"
 
 /** What the figures above rest on, and how fresh they are. */
 export function Freshness({ ladder }: { ladder: LadderData }) {
   const { freshness, now, timeZone, range } = ladder
+  const [search] = useSearchParams()
+  const onlyMine = new URLSearchParams(search)
+  onlyMine.set("who", "me")
   const isAnyWithheld = ladder.rungs.some(
     (row) => row.developersState === "withheld" || row.acceptanceState === "withheld",
   )
@@ -35,7 +38,7 @@ export function Freshness({ ladder }: { ladder: LadderData }) {
           {ladder.hasOwn && !ladder.isOwn && (
             <>
               {" "}
-              <Link to="?who=me" className="text-accent underline underline-offset-2">
+              <Link to={`?${onlyMine}`} className="text-accent underline underline-offset-2">
                 See only mine
               </Link>
               .

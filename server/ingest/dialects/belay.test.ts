@@ -1,0 +1,125 @@
+import { expect, test } from "vitest"
+import { normalize } from "../normalize.ts"
+import { aRecord, logsOf, NOW, signalsOf } from "./requests.ts"
+
+const origin = { scope: "belay", resource: { "service.name": "release-bot", "service.version": "3.2.0" } }
+
+const permission = {
+  "belay.rung": "agent",
+  "belay.outcome": "accepted",
+  "belay.origin": "human",
+  "belay.action": "git push",
+  "belay.wait_ms": 1200,
+}
+
+test("a signal of our own comes out with every fact that it came with", () => {
+  const record = aRecord(
+    {
+      "belay.signal_id": "018f-1",
+      "belay.rung": "orchestration",
+      "belay.surface": "ci",
+      "belay.mode": "architect",
+      "belay.language": "TypeScript",
+      "belay.operation_id": "op-1",
+      "belay.parent_operation_id": "op-0",
+      "belay.outcome": "modified",
+      "belay.origin": "human",
+      "belay.latency_ms": 120,
+      "belay.duration_ms": 3000,
+      "belay.wait_ms": 400,
+      "belay.cost_usd": 0.25,
+      "belay.lines_added": 10,
+      "belay.lines_removed": 4,
+      "belay.files_changed": 2,
+      "belay.tool_calls": 7,
+      "belay.prompts": 1,
+      "belay.path_scope": "out_of_scope",
+      "belay.action": "github/create_issue",
+      "belay.policy_version": 12,
+      "error.type": "timeout",
+      "session.id": "s-1",
+      "enduser.id": "Dev@Example.com",
+      "vcs.repository.name": "acme/shop",
+      "gen_ai.request.model": "gpt-5",
+      "gen_ai.provider.name": "openai",
+      "gen_ai.usage.input_tokens": 100,
+      "gen_ai.usage.output_tokens": 20,
+      "gen_ai.usage.cache_read.input_tokens": 60,
+    },
+    { eventName: "belay.edit" },
+  )
+  expect(signalsOf(logsOf(origin, [record]))).toEqual([
+    {
+      observedUnixNano: record.timeUnixNano,
+      sourceId: "belay:018f-1",
+      kind: "edit",
+      rung: "orchestration",
+      agentTool: "release-bot",
+      agentVersion: "3.2.0",
+      surface: "ci",
+      identity: { kind: "email", value: "dev@example.com" },
+      operationId: "op-1",
+      parentOperationId: "op-0",
+      sessionId: "s-1",
+      occurrence: null,
+      mode: "architect",
+      model: "gpt-5",
+      provider: "openai",
+      language: "TypeScript",
+      repository: "acme/shop",
+      outcome: "modified",
+      origin: "human",
+      latencyMs: 120,
+      durationMs: 3000,
+      waitMs: 400,
+      inputTokens: 100,
+      outputTokens: 20,
+      cachedTokens: 60,
+      costUsd: 0.25,
+      linesAdded: 10,
+      linesRemoved: 4,
+      filesChanged: 2,
+      toolCalls: 7,
+      prompts: 1,
+      pathScope: "out_of_scope",
+      action: "github/create_issue",
+      error: "timeout",
+      policyVersion: 12,
+    },
+  ])
+})
+
+test("a hook acts for another tool, whose version it does not know", () => {
+  const record = aRecord({ ...permission, "belay.agent_tool": "cursor" }, { eventName: "belay.permission" })
+  expect(signalsOf(logsOf(origin, [record]))).toMatchObject([{ agentTool: "cursor", agentVersion: null }])
+})
+
+test("without an id of its own a signal is known by what it says", () => {
+  const idOf = (waitMs: number) => {
+    const record = aRecord({ ...permission, "belay.wait_ms": waitMs }, { eventName: "belay.permission" })
+    return signalsOf(logsOf(origin, [record]))[0]?.sourceId
+  }
+  expect(idOf(1)).toBe(idOf(1))
+  expect(idOf(1)).not.toBe(idOf(2))
+})
+
+test.each([
+  [{ "belay.rung": "cloud" }],
+  [{ "belay.rung": null }],
+  [{ "belay.outcome": "great" }],
+  [{ "belay.origin": "robot" }],
+  [{ "belay.surface": "watch" }],
+  [{ "belay.path_scope": 1 }],
+])("a signal with %j gives nothing and is counted as invalid", (wrong) => {
+  const record = aRecord({ ...permission, ...wrong }, { eventName: "belay.permission" })
+  expect(normalize(logsOf(origin, [record]), NOW)).toEqual({
+    signals: [],
+    unrecognized: [{ dialect: "belay", signal: "logs", name: "belay.permission (invalid)", count: 1 }],
+    rejected: [],
+  })
+})
+
+test("a kind that is not known is counted by its name", () => {
+  const record = aRecord(permission, { eventName: "belay.daydream" })
+  expect(normalize(logsOf(origin, [record]), NOW).unrecognized).toMatchObject([{ name: "belay.daydream" }])
+})

@@ -1,0 +1,74 @@
+import { existsSync } from "node:fs"
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
+import { loadPages } from "#server/pages.ts"
+import { openSession } from "#server/team/sessions.ts"
+import { startTestBelay, type TestBelay } from "../belay.ts"
+import { test as databaseTest } from "../db.ts"
+
+const CANDIDATES = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/usr/bin/google-chrome-stable",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+]
+
+function findChromium(): string {
+  const given = process.env["CHROMIUM_PATH"]
+  const found = given ?? CANDIDATES.find((candidate) => existsSync(candidate))
+  if (found !== undefined && existsSync(found)) return found
+  throw new Error(
+    "The browser tests need Chromium. Install it (Debian: apt-get install chromium) or set CHROMIUM_PATH to one.",
+  )
+}
+
+/** Headless, without calls home: tests do not reach past this machine. */
+const QUIET = [
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+]
+
+/** Chromium refuses its sandbox to root. */
+const SANDBOX = process.getuid?.() === 0 ? ["--no-sandbox"] : []
+
+/** `test` with the built pages over a database of its own, and a page that is signed in as the first admin. */
+export const test = databaseTest
+  .extend("chromium", { scope: "worker" }, async ({}, { onCleanup }): Promise<Browser> => {
+    const browser = await chromium.launch({ executablePath: findChromium(), args: [...QUIET, ...SANDBOX] })
+    onCleanup(() => browser.close())
+    return browser
+  })
+  .extend("belay", async ({ database }, { onCleanup }): Promise<TestBelay> => {
+    const belay = await startTestBelay(database, { pages: loadPages({ isDev: false }) })
+    onCleanup(() => belay.close())
+    return belay
+  })
+  .extend("context", async ({ chromium: browser, belay }, { onCleanup }): Promise<BrowserContext> => {
+    const context = await browser.newContext({ baseURL: belay.url, viewport: { width: 1280, height: 900 } })
+    onCleanup(() => context.close())
+    return context
+  })
+  .extend("anonymous", async ({ context }): Promise<Page> => watch(await context.newPage()))
+  .extend("page", async ({ context, belay, database }): Promise<Page> => {
+    const account = await database.owner.selectFrom("account").select("id").executeTakeFirstOrThrow()
+    const token = await openSession(database.app, { orgId: belay.orgId, accountId: account.id }, belay.now())
+    await context.addCookies([{ name: "belay_session", value: token, url: belay.url }])
+    return watch(await context.newPage())
+  })
+
+/** What the page prints as an error fails the test, as it does on the server. */
+function watch(page: Page): Page {
+  page.on("pageerror", (error) => console.error("in the page:", error))
+  page.on("console", (message) => {
+    // Chromium reports every answer past 400 as an error; tests look at those themselves.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      console.error("in the page:", message.text())
+    }
+  })
+  return page
+}

@@ -1,0 +1,124 @@
+import { expect } from "vitest"
+import type { Origin, Outcome, Rung } from "#sdk/ladder.ts"
+import { ADMIN, CAPTURED_AT } from "../belay.ts"
+import { joinTeam, makeSignal, makeTeam, storeSignals } from "../factories.ts"
+import { expectAccessible } from "./axe.ts"
+import { test } from "./browser.ts"
+
+const PEOPLE = ["ada", "ben", "chen", "dana", "eli", "fay"]
+const DAY_MS = 86_400_000
+
+function decided(rung: Rung, outcome: Outcome, daysAgo: number, origin: Origin = "human") {
+  const at = new Date(CAPTURED_AT.getTime() - daysAgo * DAY_MS)
+  return PEOPLE.map((person) => makeSignal({ person, rung, outcome, origin, at, latencyMs: 150, durationMs: 90_000 }))
+}
+
+test("the ladder of six agents' captured runs is on the page", async ({ belay, page }) => {
+  for (const file of ["claude-16.logs.pb", "codex-7.logs.pb", "gemini-2.logs.json", "qwen-8.logs.json"]) {
+    await belay.postFixture(`captured/${file}`)
+  }
+  await page.goto("/")
+  const agent = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Agent" }) })
+  await agent.getByText("claude-code · codex · gemini-cli · qwen-code").waitFor()
+  await agent.getByText("Tasks").waitFor()
+  await agent.getByText("fewer than 5 people").first().waitFor()
+  await page.getByText("No run in this period").waitFor()
+})
+
+test("figures, their interval and what they rest on are shown for enough people", async ({ belay, database, page }) => {
+  await storeSignals(database, belay.orgId, [
+    ...decided("chat", "accepted", 1),
+    ...decided("chat", "accepted", 2),
+    ...decided("chat", "rejected", 3),
+    ...decided("agent", "accepted", 1, "rule"),
+  ])
+  await page.goto("/?range=7d")
+  const chat = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Chat" }) })
+  await chat.getByText("67 %").waitFor()
+  await chat.getByText("18 decisions by 6 people").waitFor()
+  await chat.getByText("within 2 s").waitFor()
+  const agent = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Agent" }) })
+  await agent.getByText("not decidable from this source").waitFor()
+  await page.getByText("Show as a table").click()
+  expect(await page.getByRole("table").last().getByRole("row").allTextContents()).toContainEqual(
+    expect.stringMatching(/^19 Nov.*100 %/),
+  )
+})
+
+test("the sentence tells the team that lost trust, and the team is one click away", async ({
+  belay,
+  database,
+  page,
+}) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "Checkout")
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  const slow = (daysAgo: number, latencyMs: number) =>
+    PEOPLE.flatMap((person) =>
+      [1, 2, 3].map(() =>
+        makeSignal({
+          person,
+          rung: "autocomplete",
+          kind: "suggestion",
+          latencyMs,
+          at: new Date(CAPTURED_AT.getTime() - daysAgo * DAY_MS),
+        }),
+      ),
+    )
+  await storeSignals(database, orgId, [...slow(10, 120), ...slow(2, 480)])
+  await page.goto("/?range=7d")
+  await page
+    .getByText("Checkout: autocomplete p95 latency rose from 120 ms to 480 ms, past its objective of 200 ms.")
+    .waitFor()
+  await page.getByRole("link", { name: "Checkout" }).click()
+  await page.waitForURL(/team=/)
+  await page
+    .getByLabel("Team")
+    .getByRole("option", { name: "Checkout" })
+    .and(page.locator(":checked"))
+    .waitFor({ state: "attached" })
+})
+
+test("the range is in the URL, by preset and by days", async ({ belay, database, page }) => {
+  await storeSignals(database, belay.orgId, decided("chat", "accepted", 10))
+  await page.goto("/?range=7d")
+  await page.getByRole("heading", { name: "No signals in this period" }).waitFor()
+  await page.getByRole("link", { name: "28 days" }).click()
+  await page.getByText("6 decisions by 6 people").waitFor()
+  await page.goto("/?from=2026-11-10&to=2026-11-10")
+  await page.getByText("6 decisions by 6 people").waitFor()
+  expect(await page.getByLabel("First day").inputValue()).toBe("2026-11-10")
+})
+
+test("one's own signals are shown to oneself although one is alone", async ({ belay, database, page }) => {
+  const person = ADMIN.email.split("@")[0] ?? ""
+  await storeSignals(database, belay.orgId, [
+    makeSignal({ person, outcome: "accepted", origin: "human", at: new Date(CAPTURED_AT.getTime() - DAY_MS) }),
+  ])
+  await page.goto("/?range=7d")
+  await page.getByText("fewer than 5 people").first().waitFor()
+  await page.getByRole("link", { name: "See only mine" }).click()
+  await page.getByText("1 decision by 1 person").waitFor()
+})
+
+test("the CSV has the figures of the page", async ({ belay, database, page }) => {
+  await storeSignals(database, belay.orgId, decided("chat", "accepted", 1))
+  await page.goto("/?range=7d")
+  const response = await page.request.get("/ladder.csv?range=7d")
+  expect(response.headers()["content-disposition"]).toContain("belay-ladder-")
+  const [header, line] = (await response.text()).split("\r\n")
+  expect(header).toMatch(/^bucket_start,rung,developers,operations/)
+  expect(line).toBe("2026-11-19,chat,6,6,6,6,1,150,150,0")
+})
+
+test.for(["light", "dark"] as const)(
+  "the pages have no accessibility violation in %s",
+  async (colorScheme, { belay, database, page }) => {
+    await storeSignals(database, belay.orgId, [...decided("chat", "accepted", 1), ...decided("agent", "rejected", 2)])
+    await page.emulateMedia({ colorScheme })
+    for (const path of ["/?range=7d", "/?range=1d", "/connect", "/nowhere"]) {
+      await page.goto(path)
+      await expectAccessible(page)
+    }
+  },
+)

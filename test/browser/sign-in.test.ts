@@ -1,0 +1,44 @@
+import { expect } from "vitest"
+import { ADMIN } from "../belay.ts"
+import { expectAccessible } from "./axe.ts"
+import { test } from "./browser.ts"
+
+test("nobody sees a page without signing in, and signing in leads to the page that was asked for", async ({
+  anonymous: page,
+}) => {
+  await page.goto("/connect?tool=codex")
+  await page.getByRole("heading", { name: "Sign in to Belay" }).waitFor()
+  await expectAccessible(page)
+  await page.getByLabel("E-mail").fill(ADMIN.email)
+  await page.getByLabel("Password").fill("not the password")
+  await page.getByRole("button", { name: "Sign in" }).click()
+  await page.getByRole("alert").getByText("E-mail or password is not right.").waitFor()
+
+  await page.getByLabel("Password").fill(ADMIN.password)
+  await page.getByRole("button", { name: "Sign in" }).click()
+  await page.waitForURL("**/connect?tool=codex")
+
+  await page.getByRole("button", { name: "Sign out" }).first().click()
+  await page.getByRole("heading", { name: "Sign in to Belay" }).waitFor()
+  await page.goto("/")
+  await page.getByRole("heading", { name: "Sign in to Belay" }).waitFor()
+})
+
+test("live events and figures are not for strangers", async ({ anonymous: page, belay }) => {
+  expect((await page.request.get("/events/arrivals")).status()).toBe(401)
+  const csv = await page.request.get("/ladder.csv", { maxRedirects: 0 })
+  expect(csv.status()).toBe(302)
+  // There is no way around signing in outside demo mode.
+  expect((await page.request.get("/demo/enter?role=admin&to=/")).status()).toBe(404)
+  expect((await page.request.get(`${belay.url}/sign-in?to=//evil.example`)).status()).toBe(200)
+})
+
+test("a form from another site changes nothing", async ({ page, belay }) => {
+  const response = await page.request.post("/connect", {
+    headers: { origin: "https://evil.example" },
+    form: { intent: "create", name: "Stolen" },
+  })
+  expect(response.status()).toBe(403)
+  await page.goto(`${belay.url}/connect`)
+  expect(await page.getByRole("cell", { name: "Stolen" }).count()).toBe(0)
+})
