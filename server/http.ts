@@ -36,13 +36,11 @@ export function createAppServer(options: {
     next()
   })
   app.get("/healthz", (_request, response) => void response.type("text").send("ok\n"))
-  app.get("/readyz", async (_request, response) => {
-    try {
-      await sql`select 1`.execute(context.db)
-      response.type("text").send("ready\n")
-    } catch {
-      response.status(503).type("text").send("The database does not answer.\n")
-    }
+  app.get("/readyz", (_request, response) => {
+    sql`select 1`.execute(context.db).then(
+      () => response.type("text").send("ready\n"),
+      () => response.status(503).type("text").send("The database does not answer.\n"),
+    )
   })
   app.get("/events/arrivals", (request, response) => void streamArrivals(request, response, context, arrivals))
   app.use((request, response, next) => {
@@ -54,7 +52,8 @@ export function createAppServer(options: {
     app.use("/assets", express.static(`${CLIENT_BUILD}/assets`, { immutable: true, maxAge: "1y" }))
     app.use(express.static(CLIENT_BUILD, { maxAge: "1h" }))
   }
-  app.all("*", createRequestHandler({ build: pages.build, getLoadContext: () => ({ ...context }) }))
+  const answerPage = createRequestHandler({ build: pages.build, getLoadContext: () => ({ ...context }) })
+  app.all("*", (request, response, next) => void answerPage(request, response, next))
 
   return createServer((request, response) => {
     if (!receiver.handle(request, response)) app(request, response)

@@ -4,20 +4,20 @@ import { startBelay } from "./start.ts"
 
 const { values } = parseArgs({ options: { demo: { type: "boolean" }, dev: { type: "boolean" } } })
 
-try {
-  const belay = await startBelay(readConfig(process.env), { isDemo: values.demo ?? false, isDev: values.dev ?? false })
+async function run(): Promise<void> {
+  const starting = startBelay(readConfig(process.env), { isDemo: values.demo ?? false, isDev: values.dev ?? false })
+  // Before anything says that Belay is ready: whoever waits for that may stop it at once.
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
-      belay.stop().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          console.error(error)
-          process.exit(1)
-        },
-      )
+      starting.then((belay) => belay.stop()).then(() => process.exit(0), fail)
     })
   }
-} catch (error) {
+  await starting
+}
+
+function fail(error: unknown): never {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)
 }
+
+run().catch(fail)

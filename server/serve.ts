@@ -40,7 +40,7 @@ const CLOSE_GRACE_MS = 10_000
 /** Serves pages, API and OTLP over a migrated database. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { app, ingest, host, now, log } = options
-  const arrivals = await openArrivals(app.sql, { now, log })
+  const arrivals = await openArrivals(app, { now, log })
   const interner = createInterner(ingest.kysely)
   const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
   const receiver = createOtlpReceiver({

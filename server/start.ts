@@ -37,7 +37,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
 
     let databaseUrl = config.DATABASE_URL
     if (databaseUrl === undefined) {
-      const embedded = await startEmbeddedPostgres({ dataDir })
+      const embedded = await startEmbeddedPostgres({ dataDir, log: (line) => console.error(line) })
       closers.push(() => embedded.stop())
       databaseUrl = embedded.url
     }

@@ -5,7 +5,7 @@ export const RANGES = [
   { value: "56d", label: "8 weeks", days: 56 },
 ] as const
 
-export const DEFAULT_RANGE = "28d"
+const DEFAULT_RANGE = "28d"
 export const ONE_DAY_MS = 86_400_000
 
 export interface Range {
@@ -24,12 +24,13 @@ export interface Range {
  * inclusive. Anything that is neither is the default range.
  */
 export function parseRange(search: URLSearchParams, now: Date, timeZone: string): Range {
-  const from = parseDay(search.get("from"), timeZone)
-  const last = parseDay(search.get("to"), timeZone)
-  if (from !== null && last !== null && from <= last) {
-    const to = startOfDay(new Date(last.getTime() + 36 * 3_600_000), timeZone)
+  const [firstDay, lastDay] = [search.get("from"), search.get("to")]
+  const from = parseDay(firstDay, timeZone)
+  const last = parseDay(lastDay, timeZone)
+  const to = last === null || lastDay === null ? null : parseDay(dayAfter(lastDay), timeZone)
+  if (from !== null && to !== null && from < to) {
     const days = Math.round((to.getTime() - from.getTime()) / ONE_DAY_MS)
-    return { from, to, preset: null, days, label: `${search.get("from")} to ${search.get("to")}` }
+    return { from, to, preset: null, days, label: `${firstDay} to ${lastDay}` }
   }
   const wanted = search.get("range")
   const preset =
@@ -48,18 +49,18 @@ export function previousRange(range: Range): { from: Date; to: Date } {
   return { from: new Date(range.from.getTime() - (range.to.getTime() - range.from.getTime())), to: range.from }
 }
 
+/** Midnight with which the day `YYYY-MM-DD` begins in the zone, or null when it is no day. */
 function parseDay(text: string | null, timeZone: string): Date | null {
   if (text === null || !/^\d{4}-\d{2}-\d{2}$/.test(text)) return null
-  const noon = new Date(`${text}T12:00:00Z`)
-  return Number.isNaN(noon.getTime()) ? null : startOfDay(noon, timeZone)
-}
-
-/** Midnight of the day that this instant has in the zone. */
-export function startOfDay(instant: Date, timeZone: string): Date {
-  const midnight = Date.parse(`${isoDay(instant, timeZone)}T00:00:00Z`)
-  // The zone's offset at midnight may differ from now's, so it is taken from a first guess.
+  const midnight = Date.parse(`${text}T00:00:00Z`)
+  if (Number.isNaN(midnight)) return null
+  // The zone's offset at its midnight may differ from UTC's midnight's, so it is taken from a first guess.
   const guess = midnight - offsetMs(new Date(midnight), timeZone)
   return new Date(midnight - offsetMs(new Date(guess), timeZone))
+}
+
+function dayAfter(text: string): string {
+  return new Date(Date.parse(`${text}T00:00:00Z`) + ONE_DAY_MS).toISOString().slice(0, 10)
 }
 
 /** `YYYY-MM-DD` of the instant in the zone. */

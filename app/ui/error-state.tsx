@@ -29,9 +29,9 @@ export function ErrorState({ title, message }: Described) {
       <h1 className="mt-4 text-xl font-semibold">{title}</h1>
       <p className="mt-2 text-ink-soft">{message}</p>
       <div className="mt-6 flex gap-2">
-        <a href="" className={buttonClass("primary")}>
+        <button type="button" onClick={() => location.reload()} className={buttonClass("primary")}>
           Try again
-        </a>
+        </button>
         <Link to={paths.ladder()} className={buttonClass("quiet")}>
           Go to the ladder
         </Link>

@@ -1,5 +1,6 @@
 import { Monitor, Moon, Sun } from "lucide-react"
 import { useEffect, useState } from "react"
+import { useInBrowser } from "../lib/use-in-browser.ts"
 
 const THEMES = ["system", "light", "dark"] as const
 type Theme = (typeof THEMES)[number]
@@ -28,8 +29,9 @@ function remembered(): Theme {
 
 /** Steps through system, light and dark. */
 export function ThemeButton() {
-  const [theme, setTheme] = useState<Theme>("system")
-  useEffect(() => setTheme(remembered()), [])
+  const [chosen, setChosen] = useState<Theme | null>(null)
+  const isInBrowser = useInBrowser()
+  const theme = chosen ?? (isInBrowser ? remembered() : "system")
   useEffect(() => {
     const preference = matchMedia("(prefers-color-scheme: dark)")
     const follow = () => apply(theme)
@@ -39,7 +41,7 @@ export function ThemeButton() {
   const Icon = ICONS[theme]
   const step = () => {
     const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system"
-    setTheme(next)
+    setChosen(next)
     apply(next)
     try {
       localStorage.setItem("theme", next)

@@ -13,8 +13,6 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
 
-export type Int8 = ColumnType<string, bigint | number | string, bigint | number | string>;
-
 export type Numeric = ColumnType<string, number | string, number | string>;
 
 export type Origin = "dismissed" | "hook" | "human" | "mode" | "rule" | "timeout" | "unknown";
@@ -215,7 +213,7 @@ export interface TeamMember {
 }
 
 export interface UnrecognizedItem {
-  count: Int8;
+  count: number;
   dialect: string;
   first_seen_at: Generated<Timestamp>;
   last_seen_at: Generated<Timestamp>;

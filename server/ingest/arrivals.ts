@@ -1,4 +1,5 @@
-import type { Sql } from "postgres"
+import { sql } from "kysely"
+import type { OpenedDatabase } from "../db/client.ts"
 import type { Signal } from "./signal.ts"
 
 /** A signal came in: what may be shown to whoever waits for it. Content-free, without the person. */
@@ -24,12 +25,12 @@ const CHANNEL = "belay_arrival"
 const ANNOUNCE_EVERY_MS = 1000
 
 export async function openArrivals(
-  sql: Sql,
+  database: OpenedDatabase,
   options: { now: () => Date; log: (message: string, error: unknown) => void },
 ): Promise<Arrivals> {
   const listeners = new Map<string, Set<(arrival: Arrival) => void>>()
   const announcedAt = new Map<string, number>()
-  const subscription = await sql.listen(CHANNEL, (payload) => {
+  const subscription = await database.sql.listen(CHANNEL, (payload) => {
     const { orgId, ...arrival } = JSON.parse(payload) as Arrival & { orgId: string }
     for (const listener of listeners.get(orgId) ?? []) listener(arrival)
   })
@@ -52,7 +53,9 @@ export async function openArrivals(
           count: group.length,
           receivedAt: now.toISOString(),
         })
-        sql.notify(CHANNEL, payload).catch((error: unknown) => options.log("arrival not announced", error))
+        sql`select pg_notify(${CHANNEL}, ${payload})`
+          .execute(database.kysely)
+          .catch((error: unknown) => options.log("arrival not announced", error))
       }
     },
     subscribe(orgId, listener) {

@@ -19,7 +19,7 @@ export interface Unrecognized {
 }
 
 /** Items that were refused, for OTLP's partial success. */
-export interface Rejected {
+interface Rejected {
   readonly reason: RejectReason
   readonly count: number
 }

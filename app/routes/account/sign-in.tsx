@@ -40,7 +40,7 @@ export default function SignIn() {
         <Form method="post" className="mt-8 space-y-4">
           <label className="block text-sm font-medium">
             E-mail
-            <input name="email" type="email" autoComplete="username" required autoFocus className={INPUT} />
+            <input name="email" type="email" autoComplete="username" required className={INPUT} />
           </label>
           <label className="block text-sm font-medium">
             Password

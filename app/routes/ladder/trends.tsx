@@ -1,7 +1,8 @@
 import { Tabs } from "radix-ui"
-import { lazy, Suspense, useEffect, useState } from "react"
+import { lazy, Suspense } from "react"
 import type { TrendPoint } from "../../charts/trend.tsx"
 import { formatCount, formatDay, formatDuration, formatRate, formatShare, plural } from "../../lib/format.ts"
+import { useInBrowser } from "../../lib/use-in-browser.ts"
 import type { LadderData } from "./load.server.ts"
 import { RUNG_COLORS, RUNG_LABELS } from "./rungs.ts"
 
@@ -97,8 +98,7 @@ export function Trends({ ladder }: { ladder: LadderData }) {
 
 function Panel({ row, metric, ladder }: { row: Row; metric: Metric; ladder: LadderData }) {
   // Recharts draws nothing on the server: the height is kept free until the browser draws.
-  const [isInBrowser, setIsInBrowser] = useState(false)
-  useEffect(() => setIsInBrowser(true), [])
+  const isInBrowser = useInBrowser()
   const buckets = ladder.buckets.filter((bucket) => bucket.rung === row.rung)
   const values = buckets.map(metric.valueOf).filter((value) => value !== null)
   const objective = metric.id === "latency" ? ladder.objectives[row.rung].p95Ms : null

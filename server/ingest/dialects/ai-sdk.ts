@@ -75,7 +75,7 @@ export function isAiSpan(span: Span): boolean {
 export function aiModelCallFields(span: Span) {
   const { attributes } = span
   const error = spanErrorOf(span)
-  const provider = readText(attributes, "gen_ai.provider.name", "gen_ai.system", "ai.model.provider")
+  const provider = toName(readText(attributes, "gen_ai.provider.name", "gen_ai.system", "ai.model.provider"))
   return {
     kind: "model_call" as const,
     rung: "chat" as const,
@@ -83,7 +83,7 @@ export function aiModelCallFields(span: Span) {
       readText(attributes, "gen_ai.response.model", "ai.response.model", "gen_ai.request.model", "ai.model.id"),
     ),
     // The SDK names the provider together with the API it uses: anthropic.messages.
-    provider: toName(provider?.split(".", 1)[0]),
+    provider: provider?.split(".", 1)[0] ?? null,
     latencyMs: readNumber(attributes, "ai.response.msToFirstChunk"),
     durationMs: durationMsOf(span),
     inputTokens: readCount(attributes, "gen_ai.usage.input_tokens", "ai.usage.inputTokens", "ai.usage.promptTokens"),

@@ -16,11 +16,11 @@ import {
 
 describe("readers", () => {
   test("text is the first key that has some", () => {
-    const attributes = new Map([
+    const attributes = new Map<string, string | number>([
       ["empty", ""],
       ["number", 1],
       ["text", "a"],
-    ] as const)
+    ])
     expect(readText(attributes, "missing", "empty", "number", "text")).toBe("a")
     expect(readText(attributes, "missing")).toBeNull()
   })
@@ -62,6 +62,10 @@ describe("readers", () => {
 
   test.each([["not json"], ['{"cut":'], ["[1]"], ["null"], [7], [undefined]])("%j has no fields", (value) => {
     expect(readFields(value)).toEqual(new Map())
+  })
+
+  test("fields nested without end are read without end to the stack", () => {
+    expect(readFields(`{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`)).toEqual(new Map([["a", [null]]]))
   })
 
   test("fields keep scalars and lists of them, and drop records", () => {
@@ -142,6 +146,7 @@ describe("names", () => {
   })
 
   test("a value that takes long to refuse does not exist", () => {
+    expect(toAction(`mcp__${"__".repeat(500_000)}\n`)).toBeNull()
     expect(toName("a ".repeat(39) + "a!")).toBeNull()
     expect(toName("a".repeat(1_000_000))).toBeNull()
   })

@@ -74,10 +74,13 @@ function parseFields(json: string): Attributes {
   return new Map(Object.entries(parsed).map(([key, value]) => [key, toScalars(value)]))
 }
 
-/** A scalar or a list of scalars; nested records are of no use to any reader. */
+/** A scalar or a list of scalars; what is nested deeper is of no use to any reader, and has no end. */
 function toScalars(value: unknown): AttributeValue {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return value
-  return Array.isArray(value) ? value.map(toScalars) : null
+  return Array.isArray(value) ? value.map(toScalar) : toScalar(value)
+}
+
+function toScalar(value: unknown): AttributeValue {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null
 }
 
 const MAX_NAME = 80
@@ -94,6 +97,12 @@ const EMAIL = /@[^ /@]*\.[A-Za-z]/
 export function toName(value: AttributeValue | undefined): string | null {
   if (typeof value !== "string" || value.length > MAX_NAME) return null
   return NAME.test(value) && !PATH.test(value) && !EMAIL.test(value) ? value : null
+}
+
+/** `feedback:good`: what was said about an outcome, by its kind alone when the word for it is no name. */
+export function toLabel(kind: string, value: AttributeValue | undefined): string {
+  const name = toName(value)
+  return (name === null ? null : toName(`${kind}:${name}`)) ?? kind
 }
 
 const MAX_ERROR = 40
@@ -123,6 +132,8 @@ export function digest(text: string): string {
   return hash("sha256", text, "hex").slice(0, 32)
 }
 
+/** Longer than any name of a server and a tool that passes `toName`. */
+const MAX_TOOL = 2 * MAX_NAME
 const MCP_TOOL = /^mcp__(.+?)__(.+)$/
 
 /**
@@ -130,7 +141,7 @@ const MCP_TOOL = /^mcp__(.+?)__(.+)$/
  * `mcp__server__tool` is read as such. Null when the tool's name does not pass `toName`.
  */
 export function toAction(tool: string | null, server: string | null = null): string | null {
-  if (tool === null) return null
+  if (tool === null || tool.length > MAX_TOOL) return null
   const [, mcpServer, mcpTool] = MCP_TOOL.exec(tool) ?? []
   if (mcpServer !== undefined && mcpTool !== undefined) return toName(`${mcpServer}/${mcpTool}`)
   const name = toName(tool)

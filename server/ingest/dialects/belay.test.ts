@@ -95,12 +95,12 @@ test("a hook acts for another tool, whose version it does not know", () => {
 })
 
 test("without an id of its own a signal is known by what it says", () => {
-  const idOf = (waitMs: number) => {
-    const record = aRecord({ ...permission, "belay.wait_ms": waitMs }, { eventName: "belay.permission" })
-    return signalsOf(logsOf(origin, [record]))[0]?.sourceId
-  }
-  expect(idOf(1)).toBe(idOf(1))
-  expect(idOf(1)).not.toBe(idOf(2))
+  const records = [1, 1, 2].map((waitMs) =>
+    aRecord({ ...permission, "belay.wait_ms": waitMs }, { eventName: "belay.permission" }),
+  )
+  const [first, same, other] = signalsOf(logsOf(origin, records)).map((signal) => signal.sourceId)
+  expect(same).toBe(first)
+  expect(other).not.toBe(first)
 })
 
 test.each([

@@ -107,7 +107,7 @@ function signalsOf(agent: string): readonly Signal[] {
 
 test("every captured file belongs to a run that is expected here", () => {
   const known = listFixtures("captured").map((file) => file.split("-", 1)[0])
-  expect([...new Set(known)].toSorted()).toEqual(agents.toSorted())
+  expect(new Set(known)).toEqual(new Set(agents))
 })
 
 test.each(agents)("a run of %s gives exactly its calls, decisions and edits", (agent) => {

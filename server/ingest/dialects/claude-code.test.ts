@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import type { Temporality } from "../otlp/types.ts"
 import { aPoint, aRecord, aSpan, logsOf, metricsOf, signalsOf, toSpanId, tracesOf } from "./requests.ts"
 
 const events = { scope: "com.anthropic.claude_code.events", resource: { "service.name": "claude-code" } }
@@ -139,9 +140,9 @@ test("records of one prompt are one operation, with and without a trace", () => 
 
 test("a turn waits from its prompt to the first token of its first call", () => {
   const turn = aSpan("claude_code.interaction", {}, { id: 1, startMs: 0, endMs: 60_000 })
-  const call = (startMs: number) =>
-    aSpan("claude_code.llm_request", { ttft_ms: 500 }, { id: startMs + 2, parent: 1, startMs, endMs: startMs + 900 })
-  expect(signalsOf(tracesOf(tracing, [call(3000), call(100), turn]))).toMatchObject([{ kind: "turn", latencyMs: 600 }])
+  expect(signalsOf(tracesOf(tracing, [aCallAt(3000), aCallAt(100), turn]))).toMatchObject([
+    { kind: "turn", latencyMs: 600 },
+  ])
 })
 
 test("a turn whose first call came in an earlier batch has no latency rather than a wrong one", () => {
@@ -151,19 +152,16 @@ test("a turn whose first call came in an earlier batch has no latency rather tha
 })
 
 test("active time of a person is presence; that of the tool is not", () => {
-  const point = (type: string) => aPoint("claude_code.active_time.total", { type }, { value: 18.4 })
-  expect(signalsOf(metricsOf(meter, [point("user"), point("cli")]))).toMatchObject([
+  expect(signalsOf(metricsOf(meter, [activeTimeOf("user"), activeTimeOf("cli")]))).toMatchObject([
     { kind: "presence", durationMs: 18_400 },
   ])
 })
 
 test("each commit of an interval is an outcome, and sums that only grow are left alone", () => {
-  const commits = (temporality: "delta" | "cumulative") =>
-    metricsOf(meter, [aPoint("claude_code.commit.count", {}, { value: 2, temporality })])
-  const signals = signalsOf(commits("delta"))
+  const signals = signalsOf(commitsAs("delta"))
   expect(signals).toMatchObject([{ kind: "outcome", action: "commit" }, { action: "commit" }])
   expect(new Set(signals.map((signal) => signal.sourceId)).size).toBe(2)
-  expect(signalsOf(commits("cumulative"))).toEqual([])
+  expect(signalsOf(commitsAs("cumulative"))).toEqual([])
 })
 
 test.each([
@@ -176,3 +174,20 @@ test.each([
   const record = aRecord({ "event.name": "user_prompt", ...attributes })
   expect(signalsOf(logsOf({ ...events, resource }, [record]))).toMatchObject([{ surface }])
 })
+
+function aCallAt(startMs: number) {
+  return aSpan(
+    "claude_code.llm_request",
+    { ttft_ms: 500 },
+    { id: startMs + 2, parent: 1, startMs, endMs: startMs + 900 },
+  )
+}
+
+function activeTimeOf(type: string) {
+  return aPoint("claude_code.active_time.total", { type }, { value: 18.4 })
+}
+
+/** Two commits in one point. */
+function commitsAs(temporality: Temporality) {
+  return metricsOf(meter, [aPoint("claude_code.commit.count", {}, { value: 2, temporality })])
+}

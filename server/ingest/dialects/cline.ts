@@ -1,7 +1,17 @@
 import type { Origin, Rung, Surface } from "#sdk/ladder.ts"
 import type { Attributes, Group, LogRecord } from "../otlp/types.ts"
 import { type Identity, type Signal, toSignal } from "../signal.ts"
-import { readBoolean, readCount, readNumber, readText, toAction, toHttpError, toId, toName } from "./attributes.ts"
+import {
+  readBoolean,
+  readCount,
+  readNumber,
+  readText,
+  toAction,
+  toHttpError,
+  toId,
+  toLabel,
+  toName,
+} from "./attributes.ts"
 import type { Dialect } from "./dialect.ts"
 import { firstWord, readEach, readNoMetrics, SILENT, spanName } from "./reading.ts"
 import { eventOf, identityOf, recordKey, repositoryOf } from "./source.ts"
@@ -65,7 +75,7 @@ function readRecord(group: Group<LogRecord>, record: LogRecord): readonly Signal
 
   switch (event) {
     case "task.feedback": {
-      const action = toName(`feedback:${readText(attributes, "feedbackType") ?? ""}`)
+      const action = toLabel("feedback", attributes.get("feedbackType"))
       return [toSignal({ ...base, kind: "outcome", rung: "chat", action })]
     }
 

@@ -19,10 +19,14 @@ export const SENT_AT: Record<Folder, Date> = {
 
 /** The files of a folder in the order in which they arrived. */
 export function listFixtures(folder: Folder): readonly string[] {
-  const number = (file: string) => Number(/-(\d+)\./.exec(file)?.[1] ?? 0)
   return readdirSync(new URL(`${folder}/`, root))
     .filter((file) => file !== "manifest.json")
-    .toSorted((a, b) => number(a) - number(b) || (a < b ? -1 : 1))
+    .toSorted((a, b) => arrivalOf(a) - arrivalOf(b) || (a < b ? -1 : 1))
+}
+
+/** The number in a captured file's name. */
+function arrivalOf(file: string): number {
+  return Number(/-(\d+)\./.exec(file)?.[1] ?? 0)
 }
 
 export function readFixture(folder: Folder, file: string): OtlpRequest {

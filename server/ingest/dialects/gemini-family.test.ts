@@ -96,13 +96,13 @@ test.each([
   expect(signalsOf(logsOf(origin, [record]))).toMatchObject([{ kind: "task", operationId: "a1", outcome, error }])
 })
 
-test("a version that is Node's is not the tool's", () => {
-  const versionAt = (version: string) => {
-    const resource = { "service.name": "gemini-cli", "service.version": version }
-    return signalsOf(logsOf({ scope: "gemini-cli", resource }, [aRecord({ "event.name": "gemini_cli.user_prompt" })]))
-  }
-  expect(versionAt("v24.21.0")).toMatchObject([{ agentVersion: null }])
-  expect(versionAt("0.61.0")).toMatchObject([{ agentVersion: "0.61.0" }])
+test.each([
+  ["v24.21.0", null],
+  ["0.61.0", "0.61.0"],
+])("service version %s is version %s of the tool: Node's is not its own", (version, agentVersion) => {
+  const resource = { "service.name": "gemini-cli", "service.version": version }
+  const prompt = aRecord({ "event.name": "gemini_cli.user_prompt" })
+  expect(signalsOf(logsOf({ scope: "gemini-cli", resource }, [prompt]))).toMatchObject([{ agentVersion }])
 })
 
 test("the same prompt number in two sessions is two operations", () => {

@@ -82,13 +82,12 @@ test("a call's details are a call only outside its span", () => {
   expect(signalsOf(logsOf(app, [{ ...details, spanId: toSpanId(1) }]))).toEqual([])
 })
 
-test("an evaluation is an outcome by its label", () => {
-  const evaluate = (label: string) =>
-    logsOf(app, [aRecord({ "gen_ai.evaluation.score.label": label }, { eventName: "gen_ai.evaluation.result" })])
-  expect(signalsOf(evaluate("relevant"))).toMatchObject([
-    { kind: "outcome", outcome: null, action: "evaluation:relevant" },
-  ])
-  expect(signalsOf(evaluate("because the user asked for it, twice"))).toMatchObject([{ action: "evaluation" }])
+test.each([
+  ["relevant", "evaluation:relevant"],
+  ["because the user asked for it, twice", "evaluation"],
+])("an evaluation with label %j is outcome %s", (label, action) => {
+  const evaluation = aRecord({ "gen_ai.evaluation.score.label": label }, { eventName: "gen_ai.evaluation.result" })
+  expect(signalsOf(logsOf(app, [evaluation]))).toMatchObject([{ kind: "outcome", outcome: null, action }])
 })
 
 test("a service that nobody named is unknown", () => {
@@ -110,11 +109,11 @@ test("of the AI SDK's spans, requests and tools count, and what sums them up doe
 })
 
 test("Copilot CLI tells how a session ended on whichever span it ended in", () => {
-  const event = (name: string) => ({ name, timeUnixNano: 0n, attributes: new Map() })
+  const names = ["github.copilot.session.abort", "github.copilot.hook.start"]
   const span = aSpan(
     "session",
     {},
-    { events: [event("github.copilot.session.abort"), event("github.copilot.hook.start")] },
+    { events: names.map((name) => ({ name, timeUnixNano: 0n, attributes: new Map() })) },
   )
   expect(signalsOf(tracesOf(copilotCli, [span]))).toMatchObject([
     { kind: "outcome", outcome: "ignored", origin: "dismissed" },

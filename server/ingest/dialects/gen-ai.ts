@@ -16,7 +16,7 @@ import {
 } from "#sdk/semconv.ts"
 import type { Attributes, Group, LogRecord, Span } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
-import { readCount, readNumber, readText, toAction, toErrorClass, toId, toName } from "./attributes.ts"
+import { readCount, readNumber, readText, toAction, toErrorClass, toId, toLabel, toName } from "./attributes.ts"
 import type { Dialect, Reading } from "./dialect.ts"
 import { readEach, readNoMetrics, SILENT, spanName } from "./reading.ts"
 import {
@@ -304,8 +304,7 @@ export function readGenAiRecord(
     operationId: traceOf(record),
   }
   if (event === "gen_ai.evaluation.result") {
-    const label = readText(attributes, "gen_ai.evaluation.score.label")
-    const action = toName(label === null ? null : `evaluation:${label}`) ?? "evaluation"
+    const action = toLabel("evaluation", attributes.get("gen_ai.evaluation.score.label"))
     return [toSignal({ ...base, kind: "outcome", rung: "chat", action })]
   }
   if (event !== "gen_ai.client.inference.operation.details") return null

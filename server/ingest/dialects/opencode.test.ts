@@ -9,6 +9,10 @@ function aStream(id: number, fields: object) {
   return aRecord({}, { body: ["stream", JSON.stringify(fields)], traceId: TRACE, spanId: toSpanId(id) })
 }
 
+function aLoop(step: number) {
+  return aRecord({}, { body: ["loop", `{"session.id":"s","step":${step}}`], traceId: TRACE })
+}
+
 /** LLM.run > ai.streamText > doStream, numbered from `id`. */
 function aCall(id: number, parent: number, startMs: number) {
   return [
@@ -53,8 +57,7 @@ test("an edit that failed is no edit", () => {
 })
 
 test("only the first step of a loop is a prompt", () => {
-  const loop = (step: number) => aRecord({}, { body: ["loop", `{"session.id":"s","step":${step}}`], traceId: TRACE })
-  expect(signalsOf(logsOf(own, [loop(0), loop(1), loop(2)]))).toMatchObject([{ kind: "start", sessionId: "s" }])
+  expect(signalsOf(logsOf(own, [0, 1, 2].map(aLoop)))).toMatchObject([{ kind: "start", sessionId: "s" }])
 })
 
 test("an announced call names the persona, unless it serves the tool itself", () => {

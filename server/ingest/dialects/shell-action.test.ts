@@ -22,6 +22,7 @@ test.each([
   ["cd src; ls", "ls"],
   ["  go test ./...  ", "go test"],
   ["git Secret", "git"],
+  ['cd "a && secret b" && ls', "cd"],
 ])("%j is %j", (line, action) => {
   expect(toShellAction(line)).toBe(action)
 })
@@ -34,7 +35,6 @@ test.each([
   ['KEY="a secret value" make'],
   ["KEY='a secret' make"],
   ["KEY=$(cat secret) make"],
-  ['cd "a && secret b" && ls'.slice(0, 3)],
   ["$(cat secret)"],
   ["`cat secret`"],
   ["(cd secret)"],
@@ -45,8 +45,7 @@ test.each([
   ["> secret"],
   ["x".repeat(41)],
 ])("%j is not plain enough to name", (line) => {
-  const action = toShellAction(line)
-  expect(action === null || action === "cd").toBe(true)
+  expect(toShellAction(line)).toBeNull()
 })
 
 test.each([

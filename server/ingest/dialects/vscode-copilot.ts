@@ -1,7 +1,7 @@
 import type { Outcome } from "#sdk/ladder.ts"
 import type { Attributes, Group, LogRecord, Span } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
-import { digest, readBoolean, readCount, readNumber, readText, toId, toName } from "./attributes.ts"
+import { digest, readBoolean, readCount, readNumber, readText, toId, toLabel, toName } from "./attributes.ts"
 import type { Dialect } from "./dialect.ts"
 import { GEN_AI_METRICS, readGenAiRecord, readGenAiSpans } from "./gen-ai.ts"
 import { readEach, readNoMetrics, SILENT } from "./reading.ts"
@@ -144,7 +144,7 @@ function readRecord(
     }
 
     case "copilot_chat.user.feedback": {
-      const action = toName(`feedback:${readText(attributes, "rating") ?? ""}`)
+      const action = toLabel("feedback", attributes.get("rating"))
       return [toSignal({ ...base, kind: "outcome", rung: "chat", action })]
     }
 

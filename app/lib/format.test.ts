@@ -1,0 +1,44 @@
+import { expect, test } from "vitest"
+import { formatAge, formatCount, formatDuration, formatMargin, formatPoints, formatShare, plural } from "./format.ts"
+import { toLocalPath } from "./paths.ts"
+
+test("milliseconds come in the unit in which people think of them", () => {
+  expect([0, 199.6, 1500, 90_000, 5_400_000].map(formatDuration)).toEqual([
+    "0 ms",
+    "200 ms",
+    "1.5 s",
+    "1.5 min",
+    "1.5 h",
+  ])
+})
+
+test("a ratio becomes a percentage, a difference points with a sign", () => {
+  expect(formatShare(0.714)).toBe("71 %")
+  expect([0.06, -0.014, 0.001].map(formatPoints)).toEqual(["+6 pts", "−1 pt", "±0 pts"])
+  expect(formatMargin({ low: 0.68, high: 0.74 })).toBe("± 3")
+})
+
+test("counts are grouped, and short when they are long", () => {
+  expect([1, 12_345, 1_234_567].map(formatCount)).toEqual(["1", "12,345", "1.2M"])
+  expect([plural(1, "person", "people"), plural(0, "run")]).toEqual(["1 person", "0 runs"])
+})
+
+test("an age says the largest unit, and a clock that runs ahead is just now", () => {
+  const now = new Date("2026-11-20T12:00:00Z")
+  const ago = (seconds: number) => formatAge(new Date(now.getTime() - seconds * 1000), now)
+  expect([-10, 2, 40, 200, 7200, 90_000, 200_000].map(ago)).toEqual([
+    "just now",
+    "just now",
+    "40 s ago",
+    "3 min ago",
+    "2 h ago",
+    "1 day ago",
+    "2 days ago",
+  ])
+})
+
+test("a way back that would leave Belay leads to the ladder", () => {
+  expect(
+    ["/connect?tool=codex", "//evil.example", "/\\evil.example", "https://evil.example", null].map(toLocalPath),
+  ).toEqual(["/connect?tool=codex", "/", "/", "/", "/"])
+})
