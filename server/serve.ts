@@ -3,6 +3,8 @@ import type { AppContext } from "./context.ts"
 import type { OpenedDatabase } from "./db/client.ts"
 import { createAppServer, createOtlpServer, listen, type PageServer } from "./http.ts"
 import { type Arrivals, openArrivals } from "./ingest/arrivals.ts"
+import type { ReceiverOptions } from "./ingest/accept.ts"
+import { closeGrpc, createGrpcServer, listenGrpc } from "./ingest/grpc.ts"
 import { createOtlpReceiver } from "./ingest/http.ts"
 import { createInterner } from "./ingest/intern.ts"
 import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
@@ -18,6 +20,7 @@ export interface ServeOptions {
   /** 0 takes a free port. */
   readonly port: number
   readonly otlpPort: number
+  readonly grpcPort: number
   /** Where people open Belay, when that is not the address it is bound to. */
   readonly publicUrl?: string | undefined
   readonly demoOrgId: string | null
@@ -28,6 +31,8 @@ export interface ServeOptions {
 export interface Served {
   readonly url: string
   readonly otlpUrl: string
+  /** OTLP/gRPC without TLS. */
+  readonly grpcUrl: string
   readonly arrivals: Arrivals
   store(orgId: string, batch: Batch): Promise<Stored>
   /** Takes no new requests and lets those in hand finish. */
@@ -43,16 +48,18 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const arrivals = await openArrivals(app, { now, log })
   const interner = createInterner(ingest.kysely)
   const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
-  const receiver = createOtlpReceiver({
+  const receiving: ReceiverOptions = {
     authenticate: createKeyAuthenticator(ingest.kysely, now),
     store,
     onStored: (orgId, signals) => arrivals.announce(orgId, signals),
     now,
     log,
-  })
+  }
+  const receiver = createOtlpReceiver(receiving)
+  const grpcServer = createGrpcServer(receiving)
   const servers: Server[] = []
   const close = async () => {
-    await Promise.all(servers.map(closeServer))
+    await Promise.all([closeGrpc(grpcServer, CLOSE_GRACE_MS), ...servers.map(closeServer)])
     await arrivals.close()
   }
   const bind = async (server: Server, port: number) => {
@@ -62,12 +69,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
   try {
     const otlpUrl = await bind(createOtlpServer(receiver), options.otlpPort)
+    const grpcUrl = `http://${host}:${await listenGrpc(grpcServer, options.grpcPort, host)}`
     // A free port is known once it is bound, which is before any page asks for it.
     let url = options.publicUrl ?? ""
     const context: AppContext = {
       db: app.kysely,
       now,
       otlpUrl,
+      grpcUrl,
       get publicUrl() {
         return url
       },
@@ -76,7 +85,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const appServer = createAppServer({ context, receiver, arrivals, pages: await options.pages })
     const boundUrl = await bind(appServer, options.port)
     url ||= boundUrl
-    return { url, otlpUrl, arrivals, store, close }
+    return { url, otlpUrl, grpcUrl, arrivals, store, close }
   } catch (error) {
     await close()
     throw error

@@ -78,6 +78,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       host: config.HOST,
       port: config.PORT,
       otlpPort: config.OTLP_PORT,
+      grpcPort: config.OTLP_GRPC_PORT,
       publicUrl: config.BELAY_URL,
       demoOrgId: mode.isDemo ? first.orgId : null,
       now,
@@ -86,7 +87,14 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     closers.push(() => served.close())
     if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, now, log }))
 
-    announce(config, mode, { url: served.url, otlpUrl: served.otlpUrl, ingestKey, databaseUrl, first })
+    announce(config, mode, {
+      url: served.url,
+      otlpUrl: served.otlpUrl,
+      grpcUrl: served.grpcUrl,
+      ingestKey,
+      databaseUrl,
+      first,
+    })
     return { stop }
   } catch (error) {
     await stop()
@@ -111,12 +119,19 @@ async function rememberIngestKey(dataDir: string, created: string | null): Promi
 function announce(
   config: Config,
   mode: { isDemo: boolean },
-  started: { url: string; otlpUrl: string; ingestKey: string | null; databaseUrl: string; first: FirstStart },
+  started: {
+    url: string
+    otlpUrl: string
+    grpcUrl: string
+    ingestKey: string | null
+    databaseUrl: string
+    first: FirstStart
+  },
 ): void {
-  const { url, otlpUrl, ingestKey, databaseUrl, first } = started
+  const { url, otlpUrl, grpcUrl, ingestKey, databaseUrl, first } = started
   const admin = { email: first.adminEmail, password: first.adminPassword ?? config.BELAY_ADMIN_PASSWORD ?? null }
   if (config.BELAY_READY === "json") {
-    console.log(JSON.stringify({ ready: true, url, otlpUrl, ingestKey, databaseUrl, admin }))
+    console.log(JSON.stringify({ ready: true, url, otlpUrl, grpcUrl, ingestKey, databaseUrl, admin }))
     return
   }
   console.log(`\nBelay is ready: ${url}`)
@@ -125,6 +140,7 @@ function announce(
     return
   }
   console.log(`  OTLP/HTTP    ${otlpUrl}`)
+  console.log(`  OTLP/gRPC    ${grpcUrl}`)
   console.log(`  Ingest key   ${ingestKey ?? `make one on ${url}/connect`}`)
   if (first.adminPassword !== null) {
     console.log(`  Sign in as   ${admin.email}`)

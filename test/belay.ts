@@ -47,6 +47,7 @@ export async function startTestBelay(
     host: "127.0.0.1",
     port: 0,
     otlpPort: 0,
+    grpcPort: 0,
     demoOrgId: null,
     now: () => now,
     log: options.onError ?? ((message, error) => console.error(message, error)),

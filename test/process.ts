@@ -12,6 +12,7 @@ export interface Ready {
   readonly ready: true
   readonly url: string
   readonly otlpUrl: string
+  readonly grpcUrl: string
   readonly ingestKey: string
   readonly databaseUrl: string
   readonly admin: { readonly email: string; readonly password: string | null }
@@ -29,7 +30,15 @@ const MAIN = path.join(import.meta.dirname, "../server/main.ts")
 /** Runs Belay as a user does, on free ports. Rejects with what it printed when it ends before it serves. */
 export async function spawnBelay(dataDir: string, env: Record<string, string> = {}): Promise<BelayProcess> {
   const child = spawn(process.execPath, [MAIN], {
-    env: { ...process.env, PORT: "0", OTLP_PORT: "0", BELAY_DATA_DIR: dataDir, BELAY_READY: "json", ...env },
+    env: {
+      ...process.env,
+      PORT: "0",
+      OTLP_PORT: "0",
+      OTLP_GRPC_PORT: "0",
+      BELAY_DATA_DIR: dataDir,
+      BELAY_READY: "json",
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe"],
   })
   const exited = once(child, "exit")

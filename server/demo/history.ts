@@ -29,7 +29,7 @@ const MODELS: Record<string, readonly [string, string]> = {
  * signals, whatever `until` is.
  */
 export function generateDay(developer: DemoDeveloper, day: Date, today: Date, until: Date): Signal[] {
-  const key = `${developer.email} ${day.toISOString().slice(0, 10)}`
+  const key = `${developer.email} on ${day.toISOString().slice(0, 10)}`
   const random = createRandom(key)
   const daysAgo = Math.round((today.getTime() - day.getTime()) / DAY_MS)
   const isWeekend = day.getUTCDay() === 0 || day.getUTCDay() === 6

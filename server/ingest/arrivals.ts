@@ -30,6 +30,7 @@ export async function openArrivals(
 ): Promise<Arrivals> {
   const listeners = new Map<string, Set<(arrival: Arrival) => void>>()
   const announcedAt = new Map<string, number>()
+  const announcing = new Set<Promise<unknown>>()
   const subscription = await database.sql.listen(CHANNEL, (payload) => {
     const { orgId, ...arrival } = JSON.parse(payload) as Arrival & { orgId: string }
     for (const listener of listeners.get(orgId) ?? []) listener(arrival)
@@ -53,9 +54,11 @@ export async function openArrivals(
           count: group.length,
           receivedAt: now.toISOString(),
         })
-        sql`select pg_notify(${CHANNEL}, ${payload})`
+        const announcement = sql`select pg_notify(${CHANNEL}, ${payload})`
           .execute(database.kysely)
           .catch((error: unknown) => options.log("arrival not announced", error))
+          .finally(() => announcing.delete(announcement))
+        announcing.add(announcement)
       }
     },
     subscribe(orgId, listener) {
@@ -68,6 +71,7 @@ export async function openArrivals(
     },
     async close() {
       listeners.clear()
+      await Promise.all(announcing)
       await subscription.unlisten()
     },
   }

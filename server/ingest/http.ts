@@ -1,36 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
+import {
+  accept,
+  DECOMPRESSED_MAX_BYTES,
+  NOT_STORED,
+  readBearer,
+  type ReceiverOptions,
+  RETRY_AFTER_SECONDS,
+  UNKNOWN_KEY,
+} from "./accept.ts"
 import { readBody } from "./body.ts"
-import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
-import { decodeJson } from "./otlp/json.ts"
-import { decodeProtobuf } from "./otlp/protobuf.ts"
 import { CONTENT_TYPES, encodeExportResponse, encodeStatus, type OtlpEncoding, RPC_CODE } from "./otlp/response.ts"
-import { MalformedOtlp, type OtlpRequest, type OtlpSignal } from "./otlp/types.ts"
-import type { Batch, Stored } from "./store.ts"
+import type { OtlpSignal } from "./otlp/types.ts"
 
 /** Bytes of a body as sent. */
 const COMPRESSED_MAX_BYTES = 16 * 1024 * 1024
-/** Bytes of a body once decompressed; the OTLP specification recommends 64 MiB. */
-const DECOMPRESSED_MAX_BYTES = 64 * 1024 * 1024
 /** Bytes of bodies being worked on at once; past it the sender is asked to come back. */
 const IN_FLIGHT_MAX_BYTES = 128 * 1024 * 1024
-const RETRY_AFTER_SECONDS = 5
 
 export interface OtlpReceiver {
   /** Answers an OTLP request; false when the path is none of OTLP's. */
   handle(request: IncomingMessage, response: ServerResponse): boolean
-}
-
-export interface OtlpReceiverOptions {
-  /** The organization of a live ingest key, or null. */
-  authenticate(key: string): Promise<string | null>
-  /** Resolves once the batch is committed. */
-  store(orgId: string, batch: Batch): Promise<Stored>
-  /** Tells who is watching that signals came in. */
-  onStored(orgId: string, signals: Normalized["signals"]): void
-  now(): Date
-  log(message: string, error: unknown): void
 }
 
 interface Answer {
@@ -50,15 +41,15 @@ const PATHS: ReadonlyMap<string, OtlpSignal> = new Map([
  *
  * @see https://opentelemetry.io/docs/specs/otlp/#otlphttp
  */
-export function createOtlpReceiver(options: OtlpReceiverOptions): OtlpReceiver {
+export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
   let inFlightBytes = 0
 
   async function receive(request: IncomingMessage, signal: OtlpSignal, encoding: OtlpEncoding): Promise<Answer> {
-    const orgId = await authenticate(request, options)
+    const key = readBearer(request.headers.authorization)
+    const orgId = key === null ? null : await options.authenticate(key)
     if (orgId === null) {
-      const message =
-        "Unknown or revoked ingest key. Send it as the header 'Authorization: Bearer <key>'; keys are on Belay's Connect page."
-      return { ...failure(encoding, 401, RPC_CODE.unauthenticated, message), headers: { "www-authenticate": "Bearer" } }
+      const refused = failure(encoding, 401, RPC_CODE.unauthenticated, UNKNOWN_KEY)
+      return { ...refused, headers: { "www-authenticate": "Bearer" } }
     }
     const announced = Number(request.headers["content-length"] ?? 0)
     if (announced > COMPRESSED_MAX_BYTES) return tooLarge(encoding, COMPRESSED_MAX_BYTES)
@@ -81,26 +72,21 @@ export function createOtlpReceiver(options: OtlpReceiverOptions): OtlpReceiver {
         if (body.reason === "too_large") return tooLarge(encoding, DECOMPRESSED_MAX_BYTES)
         return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
       }
-      return await accept(orgId, signal, encoding, body.body)
+      return await acceptBody(orgId, signal, encoding, body.body)
     } finally {
       inFlightBytes -= held
     }
   }
 
-  async function accept(orgId: string, signal: OtlpSignal, encoding: OtlpEncoding, body: Uint8Array): Promise<Answer> {
-    let decoded: OtlpRequest
-    try {
-      decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
-    } catch (error) {
-      if (!(error instanceof MalformedOtlp)) throw error
-      return malformed(encoding, `this is not an OTLP ${signal} request: ${error.message}`)
-    }
-    const normalized = normalize(decoded, options.now())
-    await options.store(orgId, normalized)
-    options.onStored(orgId, normalized.signals)
-    const rejected = normalized.rejected.reduce((sum, item) => sum + item.count, 0)
-    const message = normalized.rejected.map((item) => `${item.count} refused: ${REFUSALS[item.reason]}`).join("; ")
-    return { status: 200, body: encodeExportResponse(signal, encoding, rejected, message) }
+  async function acceptBody(
+    orgId: string,
+    signal: OtlpSignal,
+    encoding: OtlpEncoding,
+    body: Uint8Array,
+  ): Promise<Answer> {
+    const accepted = await accept(options, { orgId, signal, encoding, body })
+    if (!accepted.ok) return malformed(encoding, accepted.message)
+    return { status: 200, body: encodeExportResponse(signal, encoding, accepted.rejected, accepted.message) }
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse, signal: OtlpSignal): Promise<void> {
@@ -121,8 +107,7 @@ export function createOtlpReceiver(options: OtlpReceiverOptions): OtlpReceiver {
       } catch (error) {
         // Nothing was committed: the sender keeps the batch and comes back.
         options.log("ingest failed", error)
-        const message = "Belay cannot store telemetry right now; nothing of this request was kept"
-        result = retryLater(failure(encoding, 503, RPC_CODE.unavailable, message))
+        result = retryLater(failure(encoding, 503, RPC_CODE.unavailable, NOT_STORED))
       }
     }
     send(request, response, encoding ?? "json", result)
@@ -138,12 +123,6 @@ export function createOtlpReceiver(options: OtlpReceiverOptions): OtlpReceiver {
   }
 }
 
-const REFUSALS: Record<RejectReason, string> = {
-  bad_id: "no valid trace and span id",
-  time_out_of_range: "the time is not within the last 30 days or the next 24 hours",
-  too_many_attributes: "more than 512 attributes",
-}
-
 function encodingOf(request: IncomingMessage): OtlpEncoding | null {
   const contentType = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase()
   if (contentType === CONTENT_TYPES.protobuf) return "protobuf"
@@ -156,11 +135,6 @@ function contentEncoding(request: IncomingMessage): string {
 
 function isKnownContentEncoding(request: IncomingMessage): boolean {
   return ["identity", "gzip"].includes(contentEncoding(request))
-}
-
-async function authenticate(request: IncomingMessage, options: OtlpReceiverOptions): Promise<string | null> {
-  const key = /^bearer(?: +|%20)(\S+)$/i.exec(request.headers.authorization ?? "")?.[1]
-  return key === undefined ? null : options.authenticate(key)
 }
 
 const inflate = promisify(gunzip)

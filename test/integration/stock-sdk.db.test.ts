@@ -8,7 +8,7 @@ import { test } from "../db.ts"
 
 const run = promisify(execFile)
 
-test.for(["http/protobuf", "http/json"])(
+test.for(["http/protobuf", "http/json", "grpc"])(
   "a stock OpenTelemetry app delivers over %s without a package of ours",
   async (protocol, { database }) => {
     const belay = await startTestBelay(database, { now: new Date() })
@@ -20,8 +20,8 @@ test.for(["http/protobuf", "http/json"])(
         OTEL_METRICS_EXPORTER: "none",
         OTEL_LOGS_EXPORTER: "none",
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
-        OTEL_EXPORTER_OTLP_ENDPOINT: belay.otlpUrl,
-        OTEL_EXPORTER_OTLP_HEADERS: `Authorization=Bearer ${INGEST_KEY}`,
+        OTEL_EXPORTER_OTLP_ENDPOINT: protocol === "grpc" ? belay.grpcUrl : belay.otlpUrl,
+        OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${INGEST_KEY}`,
         OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
         OTEL_RESOURCE_ATTRIBUTES: "enduser.id=ada@example.com",
       },

@@ -1,3 +1,4 @@
+import { clsx } from "clsx"
 import { CircleAlert, CircleCheck, TrendingDown, TrendingUp } from "lucide-react"
 import { RUNGS } from "#sdk/ladder.ts"
 import { SparkBars } from "../../charts/sparkline.tsx"
@@ -112,7 +113,7 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
   if (row.acceptance === null || row.interval === null) {
     return <NoData label="Acceptance">not decidable from this source</NoData>
   }
-  const before = ladder.previous.find((candidate) => candidate.rung === row.rung)?.acceptance ?? null
+  const before = ladder.previous.find((candidate) => candidate.rung === row.rung)
   return (
     <Figure
       label="Acceptance"
@@ -120,7 +121,7 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
       detail={formatMargin(row.interval)}
       note={
         <>
-          {before !== null && <Change difference={row.acceptance - before} />}
+          {before !== undefined && <Change now={row} before={before} />}
           {plural(row.presented ?? 0, "decision")} by {plural(row.presentedDevelopers ?? 0, "person", "people")}
         </>
       }
@@ -128,14 +129,23 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
   )
 }
 
-function Change({ difference }: { difference: number }) {
-  if (Math.abs(difference) < 0.005) return null
-  const Icon = difference > 0 ? TrendingUp : TrendingDown
+type Acceptance = Pick<Row, "acceptance" | "interval">
+
+/** Coloured only when the two intervals do not overlap: the rest may be chance. */
+function Change({ now, before }: { now: Acceptance; before: Acceptance }) {
+  if (now.acceptance === null || before.acceptance === null || now.interval === null || before.interval === null)
+    return null
+  const hasRisen = now.interval.low > before.interval.high
+  const hasFallen = now.interval.high < before.interval.low
+  const Icon = hasRisen ? TrendingUp : TrendingDown
   return (
-    <span className={difference > 0 ? "text-good" : "text-bad"}>
-      <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
-      {formatPoints(difference)} ·{" "}
-    </span>
+    <>
+      <span className={clsx(hasRisen && "text-good", hasFallen && "text-bad")}>
+        {(hasRisen || hasFallen) && <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
+        {formatPoints(now.acceptance - before.acceptance)}
+      </span>{" "}
+      ·{" "}
+    </>
   )
 }
 

@@ -48,6 +48,20 @@ export function encodeStatus(encoding: OtlpEncoding, code: number, message: stri
   return Buffer.concat([varintField(1, code), lengthDelimited(2, Buffer.from(message))])
 }
 
+/**
+ * `google.rpc.Status` with a `google.rpc.RetryInfo` detail: when a gRPC sender should come back.
+ *
+ * @see https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-throttling
+ */
+export function encodeRetryInfo(code: number, message: string, seconds: number): Buffer {
+  const retryInfo = lengthDelimited(1, varintField(1, seconds))
+  const detail = Buffer.concat([
+    lengthDelimited(1, Buffer.from("type.googleapis.com/google.rpc.RetryInfo")),
+    lengthDelimited(2, retryInfo),
+  ])
+  return Buffer.concat([encodeStatus("protobuf", code, message), lengthDelimited(3, detail)])
+}
+
 function varint(value: number): number[] {
   const bytes: number[] = []
   for (let rest = value; ; rest = Math.floor(rest / 128)) {

@@ -1,0 +1,66 @@
+import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
+import { decodeJson } from "./otlp/json.ts"
+import { decodeProtobuf } from "./otlp/protobuf.ts"
+import type { OtlpEncoding } from "./otlp/response.ts"
+import { MalformedOtlp, type OtlpRequest, type OtlpSignal } from "./otlp/types.ts"
+import type { Batch, Stored } from "./store.ts"
+
+export interface ReceiverOptions {
+  /** The organization of a live ingest key, or null. */
+  readonly authenticate: (key: string) => Promise<string | null>
+  /** Resolves once the batch is committed. */
+  readonly store: (orgId: string, batch: Batch) => Promise<Stored>
+  /** Tells who is watching that signals came in. */
+  readonly onStored: (orgId: string, signals: Normalized["signals"]) => void
+  readonly now: () => Date
+  readonly log: (message: string, error: unknown) => void
+}
+
+export type Accepted =
+  | { readonly ok: true; readonly rejected: number; readonly message: string }
+  | { readonly ok: false; readonly message: string }
+
+/**
+ * Decodes, normalizes and stores one request's body, whatever transport brought it. Resolves after the commit, with the
+ * items that were refused; a body that cannot be read changes nothing. Rejects when the batch could not be stored.
+ */
+export async function accept(
+  options: ReceiverOptions,
+  request: { orgId: string; signal: OtlpSignal; encoding: OtlpEncoding; body: Uint8Array },
+): Promise<Accepted> {
+  const { orgId, signal, encoding, body } = request
+  let decoded: OtlpRequest
+  try {
+    decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
+  } catch (error) {
+    if (!(error instanceof MalformedOtlp)) throw error
+    return { ok: false, message: `this is not an OTLP ${signal} request: ${error.message}` }
+  }
+  const normalized = normalize(decoded, options.now())
+  await options.store(orgId, normalized)
+  options.onStored(orgId, normalized.signals)
+  return {
+    ok: true,
+    rejected: normalized.rejected.reduce((sum, item) => sum + item.count, 0),
+    message: normalized.rejected.map((item) => `${item.count} refused: ${REFUSALS[item.reason]}`).join("; "),
+  }
+}
+
+const REFUSALS: Record<RejectReason, string> = {
+  bad_id: "no valid trace and span id",
+  time_out_of_range: "the time is not within the last 30 days or the next 24 hours",
+  too_many_attributes: "more than 512 attributes",
+}
+
+/** The key of an `Authorization` value. Some exporters send the header's percent-encoding as it was configured. */
+export function readBearer(authorization: string | undefined): string | null {
+  return /^bearer(?: +|%20)(\S+)$/i.exec(authorization ?? "")?.[1] ?? null
+}
+
+export const UNKNOWN_KEY =
+  "Unknown or revoked ingest key. Send it as the header 'Authorization: Bearer <key>'; keys are on Belay's Connect page."
+export const NOT_STORED = "Belay cannot store telemetry right now; nothing of this request was kept"
+
+/** Bytes of a body once decompressed; the OTLP specification recommends 64 MiB. */
+export const DECOMPRESSED_MAX_BYTES = 64 * 1024 * 1024
+export const RETRY_AFTER_SECONDS = 5

@@ -1,0 +1,97 @@
+import {
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  status,
+} from "@grpc/grpc-js"
+import {
+  accept,
+  DECOMPRESSED_MAX_BYTES,
+  NOT_STORED,
+  readBearer,
+  type ReceiverOptions,
+  RETRY_AFTER_SECONDS,
+  UNKNOWN_KEY,
+} from "./accept.ts"
+import { encodeExportResponse, encodeRetryInfo } from "./otlp/response.ts"
+import type { OtlpSignal } from "./otlp/types.ts"
+
+const SERVICES: readonly (readonly [OtlpSignal, string])[] = [
+  ["traces", "opentelemetry.proto.collector.trace.v1.TraceService"],
+  ["logs", "opentelemetry.proto.collector.logs.v1.LogsService"],
+  ["metrics", "opentelemetry.proto.collector.metrics.v1.MetricsService"],
+]
+
+/** Messages go through as bytes: the walker reads them. */
+const asBytes = (bytes: Buffer) => bytes
+
+function serviceOf(name: string): ServiceDefinition {
+  return {
+    Export: {
+      path: `/${name}/Export`,
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: asBytes,
+      requestDeserialize: asBytes,
+      responseSerialize: asBytes,
+      responseDeserialize: asBytes,
+    },
+  }
+}
+
+/**
+ * OTLP/gRPC: the same path behind another transport; gzip is undone by the library.
+ *
+ * @see https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
+ */
+export function createGrpcServer(options: ReceiverOptions): Server {
+  const server = new Server({ "grpc.max_receive_message_length": DECOMPRESSED_MAX_BYTES })
+  for (const [signal, name] of SERVICES) {
+    const exportCall: handleUnaryCall<Buffer, Buffer> = (call, respond) => {
+      const fail = (code: status, details: string, metadata = new Metadata()) => respond({ code, details, metadata })
+      const key = readBearer(call.metadata.get("authorization")[0]?.toString())
+      const receive = async () => {
+        const orgId = key === null ? null : await options.authenticate(key)
+        if (orgId === null) return fail(status.UNAUTHENTICATED, UNKNOWN_KEY)
+        const accepted = await accept(options, { orgId, signal, encoding: "protobuf", body: call.request })
+        if (!accepted.ok) return fail(status.INVALID_ARGUMENT, accepted.message)
+        const response = encodeExportResponse(signal, "protobuf", accepted.rejected, accepted.message)
+        respond(null, Buffer.from(response))
+      }
+      receive().catch((error: unknown) => {
+        options.log("ingest failed", error)
+        const metadata = new Metadata()
+        metadata.set("grpc-status-details-bin", encodeRetryInfo(status.UNAVAILABLE, NOT_STORED, RETRY_AFTER_SECONDS))
+        fail(status.UNAVAILABLE, NOT_STORED, metadata)
+      })
+    }
+    server.addService(serviceOf(name), { Export: exportCall })
+  }
+  return server
+}
+
+/** Resolves with the port that was bound; port 0 takes a free one. */
+export function listenGrpc(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound)
+      else
+        reject(
+          new Error(`Port ${port} is taken. Set OTLP_GRPC_PORT to another, or stop what uses it.`, { cause: error }),
+        )
+    })
+  })
+}
+
+/** Takes no new calls; those in hand get `graceMs` to finish. */
+export function closeGrpc(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => server.forceShutdown(), graceMs)
+    server.tryShutdown(() => {
+      clearTimeout(deadline)
+      resolve()
+    })
+  })
+}
