@@ -8,6 +8,7 @@ const BROWSER_TESTS = "test/browser/**/*.test.ts"
 // nothing outside the process, a real database, or a real browser.
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/setup/counts.ts"],
     projects: [
       {
         test: {
