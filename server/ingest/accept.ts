@@ -2,7 +2,7 @@ import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
 import { decodeJson } from "./otlp/json.ts"
 import { decodeProtobuf } from "./otlp/protobuf.ts"
 import type { OtlpEncoding } from "./otlp/response.ts"
-import { MalformedOtlp, type OtlpRequest, type OtlpSignal } from "./otlp/types.ts"
+import { MalformedOtlp, type OtlpRequest, type OtlpSignal, OversizedOtlp } from "./otlp/types.ts"
 import type { Batch, Stored } from "./store.ts"
 
 export interface ReceiverOptions {
@@ -18,7 +18,7 @@ export interface ReceiverOptions {
 
 export type Accepted =
   | { readonly ok: true; readonly rejected: number; readonly message: string }
-  | { readonly ok: false; readonly message: string }
+  | { readonly ok: false; readonly reason: "malformed" | "too_large"; readonly message: string }
 
 /**
  * Decodes, normalizes and stores one request's body, whatever transport brought it. Resolves after the commit, with the
@@ -33,8 +33,9 @@ export async function accept(
   try {
     decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
   } catch (error) {
+    if (error instanceof OversizedOtlp) return { ok: false, reason: "too_large", message: error.message }
     if (!(error instanceof MalformedOtlp)) throw error
-    return { ok: false, message: `this is not an OTLP ${signal} request: ${error.message}` }
+    return { ok: false, reason: "malformed", message: `this is not an OTLP ${signal} request: ${error.message}` }
   }
   const normalized = normalize(decoded, options.now())
   await options.store(orgId, normalized)
@@ -61,6 +62,9 @@ export const UNKNOWN_KEY =
   "Unknown or revoked ingest key. Send it as the header 'Authorization: Bearer <key>'; keys are on Belay's Connect page."
 export const NOT_STORED = "Belay cannot store telemetry right now; nothing of this request was kept"
 
-/** Bytes of a body once decompressed; the OTLP specification recommends 64 MiB. */
-export const DECOMPRESSED_MAX_BYTES = 64 * 1024 * 1024
+/**
+ * Bytes of a body once decompressed. The OTLP specification recommends 64 MiB; JSON is built whole in memory before it
+ * can be looked at, at ten times its size when it is made to, so less of it is taken.
+ */
+export const BODY_MAX_BYTES: Record<OtlpEncoding, number> = { protobuf: 64 * 1024 * 1024, json: 16 * 1024 * 1024 }
 export const RETRY_AFTER_SECONDS = 5

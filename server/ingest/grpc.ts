@@ -8,7 +8,7 @@ import {
 } from "@grpc/grpc-js"
 import {
   accept,
-  DECOMPRESSED_MAX_BYTES,
+  BODY_MAX_BYTES,
   NOT_STORED,
   readBearer,
   type ReceiverOptions,
@@ -23,6 +23,9 @@ const SERVICES: readonly (readonly [OtlpSignal, string])[] = [
   ["logs", "opentelemetry.proto.collector.logs.v1.LogsService"],
   ["metrics", "opentelemetry.proto.collector.metrics.v1.MetricsService"],
 ]
+
+/** Without retry information neither is sent again. */
+const REFUSED = { malformed: status.INVALID_ARGUMENT, too_large: status.RESOURCE_EXHAUSTED }
 
 /** Messages go through as bytes: the walker reads them. */
 const asBytes = (bytes: Buffer) => bytes
@@ -47,7 +50,7 @@ function serviceOf(name: string): ServiceDefinition {
  * @see https://opentelemetry.io/docs/specs/otlp/#otlpgrpc
  */
 export function createGrpcServer(options: ReceiverOptions): Server {
-  const server = new Server({ "grpc.max_receive_message_length": DECOMPRESSED_MAX_BYTES })
+  const server = new Server({ "grpc.max_receive_message_length": BODY_MAX_BYTES.protobuf })
   for (const [signal, name] of SERVICES) {
     const exportCall: handleUnaryCall<Buffer, Buffer> = (call, respond) => {
       const fail = (code: status, details: string, metadata = new Metadata()) => respond({ code, details, metadata })
@@ -56,7 +59,7 @@ export function createGrpcServer(options: ReceiverOptions): Server {
         const orgId = key === null ? null : await options.authenticate(key)
         if (orgId === null) return fail(status.UNAUTHENTICATED, UNKNOWN_KEY)
         const accepted = await accept(options, { orgId, signal, encoding: "protobuf", body: call.request })
-        if (!accepted.ok) return fail(status.INVALID_ARGUMENT, accepted.message)
+        if (!accepted.ok) return fail(REFUSED[accepted.reason], accepted.message)
         const response = encodeExportResponse(signal, "protobuf", accepted.rejected, accepted.message)
         respond(null, Buffer.from(response))
       }

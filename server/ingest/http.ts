@@ -3,7 +3,7 @@ import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 import {
   accept,
-  DECOMPRESSED_MAX_BYTES,
+  BODY_MAX_BYTES,
   NOT_STORED,
   readBearer,
   type ReceiverOptions,
@@ -17,7 +17,7 @@ import type { OtlpSignal } from "./otlp/types.ts"
 /** Bytes of a body as sent. */
 const COMPRESSED_MAX_BYTES = 16 * 1024 * 1024
 /** Bytes of bodies being worked on at once; past it the sender is asked to come back. */
-const IN_FLIGHT_MAX_BYTES = 128 * 1024 * 1024
+const IN_FLIGHT_MAX_BYTES = 96 * 1024 * 1024
 
 export interface OtlpReceiver {
   /** Answers an OTLP request; false when the path is none of OTLP's. */
@@ -67,9 +67,9 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
         if (read.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
         return read.reason === "busy" ? busy(encoding) : malformed(encoding, "the body ended before its end")
       }
-      const body = await decompress(request, read.body, hold)
+      const body = await decompress(request, read.body, BODY_MAX_BYTES[encoding], hold)
       if (!body.ok) {
-        if (body.reason === "too_large") return tooLarge(encoding, DECOMPRESSED_MAX_BYTES)
+        if (body.reason === "too_large") return tooLarge(encoding, BODY_MAX_BYTES[encoding])
         return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
       }
       return await acceptBody(orgId, signal, encoding, body.body)
@@ -85,7 +85,11 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
     body: Uint8Array,
   ): Promise<Answer> {
     const accepted = await accept(options, { orgId, signal, encoding, body })
-    if (!accepted.ok) return malformed(encoding, accepted.message)
+    if (!accepted.ok) {
+      return accepted.reason === "malformed"
+        ? malformed(encoding, accepted.message)
+        : failure(encoding, 413, RPC_CODE.resourceExhausted, accepted.message)
+    }
     return { status: 200, body: encodeExportResponse(signal, encoding, accepted.rejected, accepted.message) }
   }
 
@@ -145,11 +149,12 @@ type Decompressed = { ok: true; body: Uint8Array } | { ok: false; reason: "too_l
 async function decompress(
   request: IncomingMessage,
   body: Uint8Array,
+  maxBytes: number,
   hold: (bytes: number) => boolean,
 ): Promise<Decompressed> {
   if (contentEncoding(request) !== "gzip") return { ok: true, body }
   try {
-    const inflated = await inflate(body, { maxOutputLength: DECOMPRESSED_MAX_BYTES })
+    const inflated = await inflate(body, { maxOutputLength: maxBytes })
     return hold(inflated.length) ? { ok: true, body: inflated } : { ok: false, reason: "busy" }
   } catch (error) {
     const isTooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"

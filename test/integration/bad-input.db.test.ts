@@ -26,6 +26,20 @@ function logsBody(record: Record<string, unknown>): string {
   return JSON.stringify({ resourceLogs: [{ resource: {}, scopeLogs: [{ scope, logRecords: [logRecord] }] }] })
 }
 
+/** A request of nothing but spans of two bytes each. */
+function emptySpans(mebibytes: number): Buffer {
+  const spans = Buffer.alloc(mebibytes * 1024 * 1024, Buffer.from([0x12, 0x00]))
+  const wrap = (field: number, content: Buffer) => {
+    const length: number[] = []
+    for (let rest = content.length; ; rest = Math.floor(rest / 128)) {
+      length.push(rest < 128 ? rest : (rest % 128) | 128)
+      if (rest < 128) break
+    }
+    return Buffer.concat([Buffer.from([field * 8 + 2, ...length]), content])
+  }
+  return wrap(1, wrap(2, spans))
+}
+
 interface BadRequest {
   readonly name: string
   readonly status: number
@@ -85,9 +99,21 @@ const BAD_REQUESTS: readonly BadRequest[] = [
   {
     name: "a gzip bomb",
     status: 413,
-    message: /64 MiB/,
+    message: /16 MiB/,
     send: (belay) =>
       belay.post("logs", gzipSync(Buffer.alloc(512 * 1024 * 1024)), { ...JSON_TYPE, "content-encoding": "gzip" }),
+  },
+  {
+    name: "sixty megabytes of empty spans",
+    status: 413,
+    message: /500000 items/,
+    send: (belay) => belay.post("traces", gzipSync(emptySpans(60)), { "content-encoding": "gzip" }),
+  },
+  {
+    name: "a protobuf bomb",
+    status: 413,
+    message: /64 MiB/,
+    send: (belay) => belay.post("traces", gzipSync(emptySpans(70)), { "content-encoding": "gzip" }),
   },
   {
     name: "broken gzip",

@@ -16,7 +16,7 @@ export function readEach<Item>(
   const unrecognized = new Map<string, number>()
   for (const item of items) {
     const given = read(item)
-    if (given !== null) signals.push(...given)
+    if (given !== null) for (const signal of given) signals.push(signal)
     else countName(unrecognized, nameOf(item))
   }
   return { signals, unrecognized }

@@ -5,8 +5,10 @@ import {
   type LogRecord,
   MAX_DEPTH,
   MalformedOtlp,
+  MAX_MESSAGES,
   type MetricPoint,
   type OtlpRequest,
+  OversizedOtlp,
   type OtlpSignal,
   type Scope,
   type Span,
@@ -19,7 +21,7 @@ import {
  * Reads an OTLP/HTTP protobuf body: `ExportTraceServiceRequest`, `ExportLogsServiceRequest` or
  * `ExportMetricsServiceRequest`, by walking the wire format once. Fields that no dialect needs are skipped.
  *
- * Throws `MalformedOtlp` on truncation, a bad wire type, text that is not UTF-8, ids of the wrong length, or
+ * Throws `OversizedOtlp` past `MAX_MESSAGES`, and `MalformedOtlp` on truncation, a bad wire type, text that is not UTF-8, ids of the wrong length, or
  * nesting past `MAX_DEPTH`.
  *
  * @see https://protobuf.dev/programming-guides/encoding/ for the wire format
@@ -45,6 +47,7 @@ class Reader {
   readonly #view: DataView
   #at = 0
   #end: number
+  #messages = 0
   wireType = 0
 
   constructor(bytes: Uint8Array) {
@@ -65,6 +68,9 @@ class Reader {
 
   /** Reads a nested message with `read`, which sees only that message's bytes. */
   message<T>(read: (reader: Reader) => T): T {
+    if (++this.#messages > MAX_MESSAGES) {
+      throw new OversizedOtlp(`more than ${MAX_MESSAGES} items, attributes and values; send smaller batches`)
+    }
     const length = this.#length()
     const outerEnd = this.#end
     this.#end = this.#at + length
@@ -195,8 +201,9 @@ type ReadItem<Item> = (reader: Reader) => Item | readonly Item[]
 function readGroups<Item>(reader: Reader, readItem: ReadItem<Item>): Group<Item>[] {
   const groups: Group<Item>[] = []
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) groups.push(...reader.message((inner) => readResourceGroup(inner, readItem)))
-    else reader.skip()
+    if (field === 1) {
+      for (const group of reader.message((inner) => readResourceGroup(inner, readItem))) groups.push(group)
+    } else reader.skip()
   }
   return groups
 }
@@ -228,7 +235,8 @@ function readScopeGroup<Item>(reader: Reader, readItem: ReadItem<Item>): { scope
     if (field === 1) scope = reader.message(readScope)
     else if (field === 2) {
       const read = reader.message(readItem)
-      if (Array.isArray(read)) items.push(...(read as readonly Item[]))
+      // One by one: a metric may have more points than a call has arguments.
+      if (Array.isArray(read)) for (const item of read as readonly Item[]) items.push(item)
       else items.push(read as Item)
     } else reader.skip()
   }

@@ -91,6 +91,14 @@ export type OtlpSignal = OtlpRequest["signal"]
 /** Nesting of `AnyValue` that is read, in either encoding; protobuf's own default limit is 100 messages. */
 export const MAX_DEPTH = 32
 
+/** Items, attributes and values of one request, so that a few bytes each cannot fill the memory. */
+export const MAX_MESSAGES = 500_000
+
+/** The body holds more than is read at once. The message is safe to return to the sender. */
+export class OversizedOtlp extends Error {
+  override name = "OversizedOtlp"
+}
+
 /** The body is not what it claims to be. The message is safe to return to the sender. */
 export class MalformedOtlp extends Error {
   override name = "MalformedOtlp"
