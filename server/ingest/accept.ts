@@ -16,19 +16,12 @@ export interface ReceiverOptions {
   readonly log: (message: string, error: unknown) => void
 }
 
-export type Accepted =
-  | { readonly ok: true; readonly rejected: number; readonly message: string }
+export type Read =
+  | { readonly ok: true; readonly normalized: Normalized }
   | { readonly ok: false; readonly reason: "malformed" | "too_large"; readonly message: string }
 
-/**
- * Decodes, normalizes and stores one request's body, whatever transport brought it. Resolves after the commit, with the
- * items that were refused; a body that cannot be read changes nothing. Rejects when the batch could not be stored.
- */
-export async function accept(
-  options: ReceiverOptions,
-  request: { orgId: string; signal: OtlpSignal; encoding: OtlpEncoding; body: Uint8Array },
-): Promise<Accepted> {
-  const { orgId, signal, encoding, body } = request
+/** Decodes and normalizes one request's body, whatever transport brought it; `now` is when it came in. */
+export function readRequest(signal: OtlpSignal, encoding: OtlpEncoding, body: Uint8Array, now: Date): Read {
   let decoded: OtlpRequest
   try {
     decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
@@ -37,11 +30,18 @@ export async function accept(
     if (!(error instanceof MalformedOtlp)) throw error
     return { ok: false, reason: "malformed", message: `this is not an OTLP ${signal} request: ${error.message}` }
   }
-  const normalized = normalize(decoded, options.now())
+  return { ok: true, normalized: normalize(decoded, now) }
+}
+
+/** Stores what was read and resolves after the commit, with the items that were refused. */
+export async function commit(
+  options: Pick<ReceiverOptions, "store" | "onStored">,
+  orgId: string,
+  normalized: Normalized,
+): Promise<{ rejected: number; message: string }> {
   await options.store(orgId, normalized)
   options.onStored(orgId, normalized.signals)
   return {
-    ok: true,
     rejected: normalized.rejected.reduce((sum, item) => sum + item.count, 0),
     message: normalized.rejected.map((item) => `${item.count} refused: ${REFUSALS[item.reason]}`).join("; "),
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http"
 
-export type ReadBody = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "busy" | "aborted" }
+export type ReceivedBody = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "busy" | "aborted" }
 
 /**
  * Reads a request's body, at most `maxBytes` of it.
@@ -8,15 +8,15 @@ export type ReadBody = { ok: true; body: Uint8Array } | { ok: false; reason: "to
  * `hold` is told of every byte before it is kept and answers whether there is room for it. On a refusal the stream is
  * left as it is, for the caller to answer and drain.
  */
-export function readBody(
+export function receiveBody(
   request: IncomingMessage,
   maxBytes: number,
   hold: (bytes: number) => boolean,
-): Promise<ReadBody> {
+): Promise<ReceivedBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
-    const settle = (result: ReadBody) => {
+    const settle = (result: ReceivedBody) => {
       request.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose)
       // A socket that dies while the body is drained has nobody left to tell.
       request.on("error", () => {})

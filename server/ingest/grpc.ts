@@ -7,10 +7,11 @@ import {
   status,
 } from "@grpc/grpc-js"
 import {
-  accept,
   BODY_MAX_BYTES,
+  commit,
   NOT_STORED,
   readBearer,
+  readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
   UNKNOWN_KEY,
@@ -58,9 +59,10 @@ export function createGrpcServer(options: ReceiverOptions): Server {
       const receive = async () => {
         const orgId = key === null ? null : await options.authenticate(key)
         if (orgId === null) return fail(status.UNAUTHENTICATED, UNKNOWN_KEY)
-        const accepted = await accept(options, { orgId, signal, encoding: "protobuf", body: call.request })
-        if (!accepted.ok) return fail(REFUSED[accepted.reason], accepted.message)
-        const response = encodeExportResponse(signal, "protobuf", accepted.rejected, accepted.message)
+        const read = readRequest(signal, "protobuf", call.request, options.now())
+        if (!read.ok) return fail(REFUSED[read.reason], read.message)
+        const { rejected, message } = await commit(options, orgId, read.normalized)
+        const response = encodeExportResponse(signal, "protobuf", rejected, message)
         respond(null, Buffer.from(response))
       }
       receive().catch((error: unknown) => {

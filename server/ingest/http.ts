@@ -2,15 +2,18 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
 import {
-  accept,
   BODY_MAX_BYTES,
+  commit,
   NOT_STORED,
   readBearer,
+  readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
   UNKNOWN_KEY,
 } from "./accept.ts"
-import { readBody } from "./body.ts"
+import { receiveBody } from "./body.ts"
+import { createLane } from "./lane.ts"
+import type { Normalized } from "./normalize.ts"
 import { CONTENT_TYPES, encodeExportResponse, encodeStatus, type OtlpEncoding, RPC_CODE } from "./otlp/response.ts"
 import type { OtlpSignal } from "./otlp/types.ts"
 
@@ -18,6 +21,9 @@ import type { OtlpSignal } from "./otlp/types.ts"
 const COMPRESSED_MAX_BYTES = 16 * 1024 * 1024
 /** Bytes of bodies being worked on at once; past it the sender is asked to come back. */
 const IN_FLIGHT_MAX_BYTES = 96 * 1024 * 1024
+
+/** Bodies inflated and decoded at once: what comes out of a small one may be large. Storing is not counted. */
+const READ_AT_ONCE = 2
 
 export interface OtlpReceiver {
   /** Answers an OTLP request; false when the path is none of OTLP's. */
@@ -43,6 +49,7 @@ const PATHS: ReadonlyMap<string, OtlpSignal> = new Map([
  */
 export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
   let inFlightBytes = 0
+  const inLane = createLane(READ_AT_ONCE)
 
   async function receive(request: IncomingMessage, signal: OtlpSignal, encoding: OtlpEncoding): Promise<Answer> {
     const key = readBearer(request.headers.authorization)
@@ -62,35 +69,37 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
       return inFlightBytes <= IN_FLIGHT_MAX_BYTES
     }
     try {
-      const read = await readBody(request, COMPRESSED_MAX_BYTES, hold)
-      if (!read.ok) {
-        if (read.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
-        return read.reason === "busy" ? busy(encoding) : malformed(encoding, "the body ended before its end")
+      const sent = await receiveBody(request, COMPRESSED_MAX_BYTES, hold)
+      if (!sent.ok) {
+        if (sent.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
+        return sent.reason === "busy" ? busy(encoding) : malformed(encoding, "the body ended before its end")
       }
-      const body = await decompress(request, read.body, BODY_MAX_BYTES[encoding], hold)
-      if (!body.ok) {
-        if (body.reason === "too_large") return tooLarge(encoding, BODY_MAX_BYTES[encoding])
-        return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
-      }
-      return await acceptBody(orgId, signal, encoding, body.body)
+      const read = await inLane(() => readBody(request, signal, encoding, sent.body, hold))
+      if (!("normalized" in read)) return read
+      const { rejected, message } = await commit(options, orgId, read.normalized)
+      return { status: 200, body: encodeExportResponse(signal, encoding, rejected, message) }
     } finally {
       inFlightBytes -= held
     }
   }
 
-  async function acceptBody(
-    orgId: string,
+  async function readBody(
+    request: IncomingMessage,
     signal: OtlpSignal,
     encoding: OtlpEncoding,
-    body: Uint8Array,
-  ): Promise<Answer> {
-    const accepted = await accept(options, { orgId, signal, encoding, body })
-    if (!accepted.ok) {
-      return accepted.reason === "malformed"
-        ? malformed(encoding, accepted.message)
-        : failure(encoding, 413, RPC_CODE.resourceExhausted, accepted.message)
+    sent: Uint8Array,
+    hold: (bytes: number) => boolean,
+  ): Promise<Answer | { normalized: Normalized }> {
+    const body = await decompress(request, sent, BODY_MAX_BYTES[encoding], hold)
+    if (!body.ok) {
+      if (body.reason === "too_large") return tooLarge(encoding, BODY_MAX_BYTES[encoding])
+      return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
     }
-    return { status: 200, body: encodeExportResponse(signal, encoding, accepted.rejected, accepted.message) }
+    const read = readRequest(signal, encoding, body.body, options.now())
+    if (read.ok) return { normalized: read.normalized }
+    return read.reason === "malformed"
+      ? malformed(encoding, read.message)
+      : failure(encoding, 413, RPC_CODE.resourceExhausted, read.message)
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse, signal: OtlpSignal): Promise<void> {
@@ -114,7 +123,8 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
         result = retryLater(failure(encoding, 503, RPC_CODE.unavailable, NOT_STORED))
       }
     }
-    send(request, response, encoding ?? "json", result)
+    await drain(request)
+    send(response, encoding ?? "json", result)
   }
 
   return {
@@ -183,10 +193,27 @@ function retryLater(answer: Answer): Answer {
   return { ...answer, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } }
 }
 
-/** Bytes of a refused body that are read and thrown away, so that the sender sees the answer and not a reset. */
+/** Bytes of a refused body that are read and thrown away; a sender of more is cut off. */
 const DRAIN_MAX_BYTES = 256 * 1024 * 1024
 
-function send(request: IncomingMessage, response: ServerResponse, encoding: OtlpEncoding, answer: Answer): void {
+/** Reads what is left of a refused body: a sender that is cut off in the middle sees a reset in place of the answer. */
+function drain(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed) return Promise.resolve()
+  return new Promise((resolve) => {
+    let drained = 0
+    request.on("data", (chunk: Buffer) => {
+      drained += chunk.length
+      if (drained > DRAIN_MAX_BYTES) request.destroy()
+    })
+    request
+      .on("end", resolve)
+      .on("close", resolve)
+      .on("error", () => resolve())
+    request.resume()
+  })
+}
+
+function send(response: ServerResponse, encoding: OtlpEncoding, answer: Answer): void {
   if (response.destroyed) return
   response.writeHead(answer.status, {
     "content-type": CONTENT_TYPES[encoding],
@@ -194,11 +221,4 @@ function send(request: IncomingMessage, response: ServerResponse, encoding: Otlp
     ...answer.headers,
   })
   response.end(answer.body)
-  if (request.complete) return
-  let drained = 0
-  request.on("data", (chunk: Buffer) => {
-    drained += chunk.length
-    if (drained > DRAIN_MAX_BYTES) request.destroy()
-  })
-  request.resume()
 }

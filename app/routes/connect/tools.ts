@@ -48,7 +48,7 @@ const claudeVariables = (endpoint: Endpoint) => ({
 })
 
 /** Gemini CLI and Qwen Code share their settings; the key goes through OpenTelemetry's own variable. */
-const geminiLike = (folder: string) => (endpoint: Endpoint) => [
+const geminiLike = (folder: string, more: Record<string, string>) => (endpoint: Endpoint) => [
   {
     title: `~/${folder}/settings.json`,
     code: json({
@@ -67,16 +67,8 @@ const geminiLike = (folder: string) => (endpoint: Endpoint) => [
     code: exports({
       OTEL_EXPORTER_OTLP_HEADERS: headers(endpoint),
       OTEL_RESOURCE_ATTRIBUTES: `enduser.id=${endpoint.email}`,
+      ...more,
     }),
-  },
-]
-
-const openCodeLike = (file: string) => (endpoint: Endpoint) => [
-  { title: "Environment", code: exports(standardVariables(endpoint)) },
-  {
-    title: file,
-    note: "Adds model calls with their tokens; without it only tool calls and edits arrive.",
-    code: json({ experimental: { openTelemetry: true } }),
   },
 ]
 
@@ -86,7 +78,7 @@ export const AGENT_TOOLS: readonly [AgentTool, ...AgentTool[]] = [
     name: "Claude Code",
     agentTool: "claude-code",
     gives: "model calls with cost, every permission decision with who made it, edits, waiting time, modes, sub-agents",
-    lacks: "reverts, suggestions that were ignored",
+    lacks: "lines of an edit, reverts, suggestions that were ignored",
     snippets: (endpoint) => [
       { title: "Environment", code: exports(claudeVariables(endpoint)) },
       {
@@ -108,14 +100,19 @@ export const AGENT_TOOLS: readonly [AgentTool, ...AgentTool[]] = [
       return [
         {
           title: "~/.codex/config.toml",
-          note: "Codex reads no OTEL_* variables. Without metrics_exporter its metrics go to the vendor.",
+          note: "Belay needs no metrics of Codex; without the last line they go to the vendor.",
           code: [
             "[otel]",
             "log_user_prompt = false",
             `exporter = ${exporter("logs")}`,
             `trace_exporter = ${exporter("traces")}`,
-            `metrics_exporter = ${exporter("metrics")}`,
+            'metrics_exporter = "none"',
           ].join("\n"),
+        },
+        {
+          title: "Environment",
+          note: "Says whose signals these are; Codex takes the endpoint and the key from its file only.",
+          code: exports({ OTEL_RESOURCE_ATTRIBUTES: `enduser.id=${endpoint.email}` }),
         },
       ]
     },
@@ -126,7 +123,8 @@ export const AGENT_TOOLS: readonly [AgentTool, ...AgentTool[]] = [
     agentTool: "gemini-cli",
     gives: "model calls, edits with lines and who accepted them, reverts, modes, sub-agents",
     lacks: "cost, time to first token, waiting time of a prompt",
-    snippets: geminiLike(".gemini"),
+    // Without the last, the command line is part of everything sent, and with it a prompt given after -p.
+    snippets: geminiLike(".gemini", { OTEL_NODE_RESOURCE_DETECTORS: "env" }),
   },
   {
     id: "qwen-code",
@@ -134,7 +132,7 @@ export const AGENT_TOOLS: readonly [AgentTool, ...AgentTool[]] = [
     agentTool: "qwen-code",
     gives: "model calls, edits with lines and who accepted them, waiting time, sub-agents",
     lacks: "cost",
-    snippets: geminiLike(".qwen"),
+    snippets: geminiLike(".qwen", {}),
   },
   {
     id: "opencode",
@@ -142,15 +140,22 @@ export const AGENT_TOOLS: readonly [AgentTool, ...AgentTool[]] = [
     agentTool: "opencode",
     gives: "model calls, tool calls, edits",
     lacks: "who accepted an edit or answered a prompt",
-    snippets: openCodeLike("opencode.json"),
+    snippets: (endpoint) => [
+      { title: "Environment", code: exports(standardVariables(endpoint)) },
+      {
+        title: "opencode.json",
+        note: "Adds tokens and times to model calls. OpenCode then sends prompts and answers as well, which Belay drops.",
+        code: json({ experimental: { openTelemetry: true } }),
+      },
+    ],
   },
   {
     id: "kilo",
     name: "Kilo Code",
     agentTool: "kilo",
     gives: "model calls, tool calls, edits",
-    lacks: "who accepted an edit or answered a prompt",
-    snippets: openCodeLike("kilo.json"),
+    lacks: "tokens and times of a model call, who accepted an edit or answered a prompt",
+    snippets: (endpoint) => [{ title: "Environment", code: exports(standardVariables(endpoint)) }],
   },
   {
     id: "vscode-copilot",

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest"
-import { aRecord, logsOf, signalsOf } from "./requests.ts"
+import { normalize } from "../normalize.ts"
+import { aRecord, aSpan, logsOf, NOW, signalsOf, tracesOf } from "./requests.ts"
 
 const origin = { scope: "gemini-cli", resource: { "service.name": "gemini-cli", "session.id": "s1" } }
 
@@ -25,6 +26,15 @@ test("a person's no is a permission, and the tool did not run", () => {
     { kind: "permission", outcome: "rejected", by: "human" },
   ])
 })
+
+test.each(["policy_violation", "execution_denied"])(
+  "a rule's no (%s) is a permission, and the tool did not run",
+  (type) => {
+    expect(read({ ...shell, error_type: type, success: false })).toEqual([
+      { kind: "permission", outcome: "rejected", by: "rule" },
+    ])
+  },
+)
 
 test("an edit that a person changed is modified", () => {
   expect(read({ ...edit, decision: "modify" })).toEqual([
@@ -119,4 +129,13 @@ test("Qwen Code's configuration and its session are one session", () => {
     ["session", { id: "session:s1", evidence: "secondary" }],
     ["session", { id: "session:s1", evidence: "primary" }],
   ])
+})
+
+test("Qwen Code's session event without its prefix and its HTTP requests are known and say nothing", () => {
+  const resource = { "service.name": "qwen-code" }
+  const started = logsOf({ scope: "qwen-code", resource }, [aRecord({ "event.name": "session.start" })])
+  const request = tracesOf({ scope: "@opentelemetry/instrumentation-undici", resource }, [aSpan("POST")])
+  for (const sent of [started, request]) {
+    expect(normalize(sent, NOW)).toMatchObject({ signals: [], unrecognized: [] })
+  }
 })

@@ -98,6 +98,8 @@ export function promptOperation(sessionId: string | null, promptId: string | nul
 }
 
 const EDIT_TOOLS: ReadonlySet<string> = new Set(["replace", "write_file", "edit"])
+/** What Gemini CLI and Qwen Code call a tool that a rule forbade; the record then has no decision. */
+const POLICY_REFUSALS: ReadonlySet<string> = new Set(["policy_violation", "execution_denied"])
 const SHELL_TOOL = "run_shell_command"
 
 function readRecord(
@@ -164,8 +166,8 @@ function errorOf(attributes: Attributes): string {
 }
 
 /**
- * One record tells what was asked, what was answered and how it went. A person's answer is a permission of its own;
- * a refused tool did not run.
+ * One record tells what was asked, what was answered and how it went. A person's answer and a rule's refusal are
+ * permissions of their own; a refused tool did not run.
  */
 function readToolCall(record: LogRecord, base: BaseFields, approvalMode: string | null): readonly Signal[] {
   const { attributes } = record
@@ -179,7 +181,7 @@ function readToolCall(record: LogRecord, base: BaseFields, approvalMode: string 
   const action = actionOf(toolName, attributes)
   const signals: Signal[] = []
 
-  if (origin === "human") {
+  if (origin === "human" || (isRefused && origin === "rule")) {
     signals.push(
       toSignal({
         ...shared,
@@ -242,6 +244,7 @@ function verdictOf(
   if (decision === "modify") return { outcome: "modified", origin: person }
   if (decision === "reject") return { outcome: "rejected", origin: person }
   if (decision === "auto_accept") return { outcome: "accepted", origin: isByMode ? "mode" : "rule" }
+  if (POLICY_REFUSALS.has(readText(attributes, "error_type") ?? "")) return { outcome: "rejected", origin: "rule" }
   return { outcome: "accepted", origin: "unknown" }
 }
 

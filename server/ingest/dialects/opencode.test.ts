@@ -33,6 +33,11 @@ test("a retried request is the call that was announced, and its first try a call
   expect(calls.map((call) => call.occurrence?.id ?? null)).toEqual([null, announced?.occurrence?.id])
 })
 
+test("a title that Kilo makes belongs to the session that it names", () => {
+  const fields = { "session.id": "title-ses_1", small: "true", modelID: "m", agent: "title" }
+  expect(signalsOf(logsOf(own, [aStream(1, fields)]))).toMatchObject([{ sessionId: "ses_1", mode: null }])
+})
+
 test("a turn waits for its answer, not for its session's title", () => {
   const spans = [
     ...aCall(10, 2, 100),

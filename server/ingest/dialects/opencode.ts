@@ -105,6 +105,7 @@ const EDIT_TOOLS: ReadonlySet<string> = new Set(["apply_patch", "edit", "multied
 /** May change more than one file. */
 const PATCH_TOOLS: ReadonlySet<string> = new Set(["apply_patch", "patch"])
 const SUBAGENT_TOOL = "task"
+const TITLE_SESSION = /^title-(?=ses_)/
 
 function commonFields(group: Group<Span | LogRecord>) {
   const version = toName(group.resource.get("service.version"))
@@ -198,7 +199,8 @@ function readRecord(
   if (message !== "loop" && message !== "stream") return SILENT
 
   const fields = readFields(json)
-  const sessionId = toId(readText(fields, "session.id"))
+  // Kilo makes a title in a session of its own, named after the one that gets it.
+  const sessionId = toId(readText(fields, "session.id")?.replace(TITLE_SESSION, "") ?? null)
   const base = {
     ...common,
     identity: identityOf(resource, record.attributes),

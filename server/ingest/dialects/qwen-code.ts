@@ -85,21 +85,35 @@ const member: FamilyMember = {
     "qwen-code.auth",
     "qwen-code.file_operation",
     "qwen-code.goal_state",
+    "qwen-code.memory.extract",
     "qwen-code.memory.recall",
+    "qwen-code.memory.recall.delivery",
+    "qwen-code.ripgrep_fallback",
     "qwen-code.session.end",
     "qwen-code.skill_launch",
     "qwen-code.slash_command",
     "qwen-code.user_retry",
     "qwen-code.workflow_run",
+    // 0.24 spells these without its prefix, and tells the session by its configuration as well.
+    "session.end",
+    "session.start",
   ]),
 
   metrics: new Set([
+    "http.client.request.duration",
+    "qwen-code.api.request.breakdown",
     "qwen-code.api.request.count",
     "qwen-code.api.request.latency",
     "qwen-code.api.retry.count",
+    "qwen-code.cpu.usage",
     "qwen-code.file.operation.count",
+    "qwen-code.memory.extract.count",
+    "qwen-code.memory.extract.duration",
     "qwen-code.memory.recall.count",
+    "qwen-code.memory.recall.delivery.count",
+    "qwen-code.memory.recall.delivery.latency",
     "qwen-code.memory.recall.duration",
+    "qwen-code.memory.usage",
     "qwen-code.session.count",
     "qwen-code.subagent.execution.count",
     "qwen-code.token.usage",
@@ -139,12 +153,14 @@ function readSpan(group: Group<Span>): (span: Span) => readonly Signal[] | null 
     sourceId: spanKey(span),
     operationId: operations.get(span.traceId) ?? null,
   })
+  // Requests of the HTTP client, which newer builds send as well.
+  const isHttpClient = group.scope.name.startsWith("@opentelemetry/instrumentation-")
   return (span) => {
     if (span.name === TURN) {
       return [toTurn(span, baseOf(span), rungs.get(span.traceId) ?? "chat", turnLatencyMs(span, firstCalls))]
     }
     if (span.name === "qwen-code.tool.blocked_on_user") return [toWait(span, baseOf(span))]
-    return SILENT_SPANS.has(span.name) ? SILENT : null
+    return SILENT_SPANS.has(span.name) || isHttpClient ? SILENT : null
   }
 }
 
