@@ -14,7 +14,7 @@ const environmentSchema = z.object({
     .optional(),
   BELAY_URL: z.url().optional(),
   BELAY_READY: z.enum(["json", "text"]).default("text"),
-  BELAY_ADMIN_EMAIL: z.email().default("admin@localhost.localdomain"),
+  BELAY_ADMIN_EMAIL: z.email().default("admin@belay.local"),
   BELAY_ADMIN_PASSWORD: z.string().min(12, "has at least 12 characters").optional(),
   BELAY_INGEST_KEY: z
     .string()

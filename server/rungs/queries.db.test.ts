@@ -207,3 +207,18 @@ test("one organization never reads another's signals, even with its team's id", 
     expect(ladder.freshness.signals).toBe(0)
   }
 })
+
+test("an operation whose person only some records name is that person's, once", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => [
+      makeSignal({ kind: "start", identity: null, operationId: `asked ${person}`, agentTool: "opencode" }),
+      makeSignal({ person, kind: "tool_call", rung: "agent", operationId: `asked ${person}`, agentTool: "opencode" }),
+    ]),
+  )
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs[1]?.operationsState).toBe("no_data")
+  expect(rungs[2]).toMatchObject({ operations: 5, developers: 5, agentTools: ["opencode"] })
+})

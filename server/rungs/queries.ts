@@ -60,6 +60,7 @@ export interface LadderBucket extends LadderFigures {
 }
 
 export interface LadderRow extends LadderFigures {
+  /** Names of the tools whose operations these are. */
   readonly agentTools: readonly string[]
 }
 
@@ -101,9 +102,16 @@ function operationsOf(scope: LadderScope) {
   const own = scope.ownDeveloperIds === null ? sql`true` : sql`s.developer_id = any(${scope.ownDeveloperIds}::uuid[])`
   const inTeam = scope.teamId === null ? sql`true` : sql`team.team_id = ${scope.teamId}::uuid`
   return sql`
-    own_rung as (
+    unattributed as (
+      select id from developer where is_unattributed
+    ), own_rung as (
       select
-        operation_id, developer_id,
+        operation_id,
+        -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
+        coalesce(
+          max(developer_id::text) filter (where developer_id <> (select id from unattributed)), max(developer_id::text)
+        )::uuid as developer_id,
+        max(agent_tool_id) as agent_tool_id,
         max(rung) as rung,
         max(parent_operation_id) as parent_operation_id,
         max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
@@ -120,10 +128,10 @@ function operationsOf(scope: LadderScope) {
         count(*) filter (where kind = 'permission' and origin in ('human', 'dismissed', 'timeout')) as prompts
       from signal s
       where observed_at >= ${scope.previousFrom} and observed_at < ${scope.to} and operation_id is not null and ${own}
-      group by operation_id, developer_id
+      group by operation_id
     ), operation as (
       select
-        o.developer_id, team.team_id, o.accepted, o.presented, o.prompts,
+        o.developer_id, o.agent_tool_id, team.team_id, o.accepted, o.presented, o.prompts,
         o.started_at >= ${scope.from} as is_current,
         ${bucketOf(scope)} as bucket_start,
         o.parent_operation_id is null as is_root,
@@ -133,7 +141,7 @@ function operationsOf(scope: LadderScope) {
           else coalesce(o.whole_ms, o.span_ms)
         end as latency_ms
       from own_rung o
-      left join own_rung p on p.operation_id = o.parent_operation_id and p.developer_id = o.developer_id
+      left join own_rung p on p.operation_id = o.parent_operation_id
       left join team_member team
         on team.developer_id = o.developer_id
         and (o.started_at at time zone ${scope.timeZone})::date >= team.valid_from
@@ -148,6 +156,7 @@ interface RawFigures {
   by: "rung" | "bucket" | "team"
   bucket_start: Date | null
   team_id: string | null
+  agent_tools: string[]
   developers: number
   operations: number
   accepted: number | null
@@ -174,6 +183,7 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
         rung, is_current,
         case when grouping(bucket_start) = 0 then 'bucket' when grouping(team_id) = 0 then 'team' else 'rung' end as by,
         bucket_start, team_id,
+        array_agg(distinct agent_tool_id) as agent_tool_ids,
         count(distinct developer_id)::int as developers,
         count(*) filter (where is_root)::int as operations,
         sum(accepted)::int as accepted,
@@ -189,6 +199,9 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
     )
     select
       rung, is_current, by, bucket_start, team_id,
+      case when by = 'rung' and developers >= ${volumeFloor} then array(
+        select d.value from dimension d where d.id = any(agent_tool_ids) order by d.value
+      ) else '{}' end as agent_tools,
       case when developers >= ${k} then developers else ${WITHHELD} end as developers,
       case when developers >= ${volumeFloor} then operations else ${WITHHELD} end as operations,
       case when presented = 0 or presented_developers >= ${k} then presented else ${WITHHELD} end as presented,
@@ -204,7 +217,9 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
   const totals = (isCurrent: boolean) =>
     RUNGS.map((rung) => {
       const row = result.rows.find((r) => r.by === "rung" && r.rung === rung && r.is_current === isCurrent)
-      return row === undefined ? emptyFigures(rung) : toFigures(row)
+      return row === undefined
+        ? { ...emptyFigures(rung), agentTools: [] }
+        : { ...toFigures(row), agentTools: row.agent_tools }
     })
   const teams = (isCurrent: boolean) =>
     result.rows.flatMap((row) =>
@@ -212,9 +227,8 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
         ? [{ ...toFigures(row), teamId: row.team_id }]
         : [],
     )
-  const tools = await listAgentTools(tx, scope)
   return {
-    rungs: totals(true).map((figures) => ({ ...figures, agentTools: tools.get(figures.rung) ?? [] })),
+    rungs: totals(true),
     previous: totals(false),
     buckets: result.rows.flatMap((row) =>
       row.by === "bucket" && row.bucket_start !== null && row.is_current
@@ -280,22 +294,6 @@ function emptyFigures(rung: Rung): LadderFigures {
     latencyCount: 0,
     promptsPerOperation: null,
   }
-}
-
-/** The agent tools whose signals stand on each rung, by name. */
-async function listAgentTools(tx: TenantTx, scope: LadderScope): Promise<Map<Rung, string[]>> {
-  const result = await sql<{ rung: Rung; tools: string[] }>`
-    with used as (
-      select s.rung, s.agent_tool_id
-      from signal s
-      where s.observed_at >= ${scope.from} and s.observed_at < ${scope.to}
-        and ${scope.ownDeveloperIds === null ? sql`true` : sql`s.developer_id = any(${scope.ownDeveloperIds}::uuid[])`}
-      group by s.rung, s.agent_tool_id
-    )
-    select used.rung, array_agg(d.value order by d.value) as tools
-    from used join dimension d on d.id = used.agent_tool_id
-    group by used.rung`.execute(tx)
-  return new Map(result.rows.map((row) => [row.rung, row.tools]))
 }
 
 async function getFreshness(tx: TenantTx, scope: LadderScope): Promise<LadderFreshness> {

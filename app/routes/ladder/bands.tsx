@@ -74,9 +74,7 @@ function Ropes({ color, isUnused }: { color: string; isUnused: boolean }) {
     <div aria-hidden className="relative mx-3 w-9 shrink-0 border-x-[3px] border-line-strong sm:mx-5 sm:w-12">
       <div
         className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 rounded-full"
-        style={
-          isUnused ? { border: "1.5px dashed var(--line-strong)", background: "var(--surface)" } : { background: color }
-        }
+        style={isUnused ? { borderTop: "2px dashed var(--line-strong)", borderRadius: 0 } : { background: color }}
       />
     </div>
   )

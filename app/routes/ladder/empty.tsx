@@ -13,7 +13,7 @@ export function EmptyLadder() {
         {RUNGS.toReversed().map((rung) => (
           <li key={rung} className="flex border-b border-line last:border-b-0">
             <div className="relative mx-3 w-9 shrink-0 border-x-[3px] border-line-strong sm:mx-5 sm:w-12">
-              <div className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 rounded-full border-[1.5px] border-dashed border-line-strong bg-surface" />
+              <div className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 border-t-2 border-dashed border-line-strong" />
             </div>
             <div className="py-6">
               <p className="text-lg font-semibold">{RUNG_LABELS[rung]}</p>
