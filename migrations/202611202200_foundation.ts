@@ -16,6 +16,18 @@ const makeRole = (name: string) => `
   exception when duplicate_object or unique_violation then null;
   end $$`
 
+/** Whoever migrates acts as these roles. Where someone else made them, that someone has to let us. */
+const becomeMember = `
+  do $$ begin
+    grant belay_app, belay_ingest, belay_worker to current_user;
+  exception when insufficient_privilege then
+    if not (pg_has_role('belay_app', 'usage') and pg_has_role('belay_ingest', 'usage')
+      and pg_has_role('belay_worker', 'usage'))
+    then
+      raise exception 'this server has the roles belay_app, belay_ingest and belay_worker already; have an administrator run: grant belay_app, belay_ingest, belay_worker to %', current_user;
+    end if;
+  end $$`
+
 /** A tenant table: every role that serves requests sees one organization, the worker sees all of them. */
 const secure = (table: string, orgColumn = "org_id") => [
   `alter table ${table} enable row level security`,
@@ -29,7 +41,7 @@ const STATEMENTS = [
   makeRole("belay_app"),
   makeRole("belay_ingest"),
   makeRole("belay_worker"),
-  `grant belay_app, belay_ingest, belay_worker to current_user`,
+  becomeMember,
   `grant usage on schema public to belay_app, belay_ingest, belay_worker`,
 
   `create type rung as enum ('autocomplete', 'chat', 'agent', 'orchestration')`,

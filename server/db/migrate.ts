@@ -22,7 +22,14 @@ export async function migrate(url: string, options: { folder?: string } = {}): P
   const database = openDatabase({ url, max: 1, applicationName: "belay migrate" })
   try {
     const { rows } = await sql<{ version: string }>`
-      select current_setting('server_version') as version`.execute(database.kysely)
+      select current_setting('server_version') as version`
+      .execute(database.kysely)
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error)
+        throw new Error(`The database cannot be reached (${reason}). Check DATABASE_URL, and that the server runs.`, {
+          cause: error,
+        })
+      })
     const version = rows[0]?.version ?? "unknown"
     if (!(Number.parseInt(version) >= OLDEST_POSTGRES)) {
       throw new Error(`Belay needs Postgres ${OLDEST_POSTGRES} or newer, and the server of DATABASE_URL is ${version}.`)

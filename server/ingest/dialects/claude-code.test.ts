@@ -191,3 +191,11 @@ function activeTimeOf(type: string) {
 function commitsAs(temporality: Temporality) {
   return metricsOf(meter, [aPoint("claude_code.commit.count", {}, { value: 2, temporality })])
 }
+
+test.each([
+  ["auto_gate_denied", "rule"],
+  ["exit_plan_mode", "human"],
+])("a mode left because of %s was changed by a %s", (trigger, origin) => {
+  const record = aRecord({ "event.name": "permission_mode_changed", from_mode: "auto", to_mode: "default", trigger })
+  expect(signalsOf(logsOf(events, [record]))).toMatchObject([{ kind: "mode_change", mode: "default", origin }])
+})

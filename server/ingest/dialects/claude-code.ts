@@ -359,7 +359,9 @@ function readRecord(
 
     case "permission_mode_changed": {
       const mode = toName(attributes.get("to_mode"))
-      return [toSignal({ ...base, kind: "mode_change", rung: "agent", mode, origin: "human" })]
+      // Claude Code leaves a mode by itself where the account or its administrator does not allow it.
+      const origin = readText(attributes, "trigger") === "auto_gate_denied" ? "rule" : "human"
+      return [toSignal({ ...base, kind: "mode_change", rung: "agent", mode, origin })]
     }
 
     case "subagent_completed": {
