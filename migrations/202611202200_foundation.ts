@@ -186,6 +186,9 @@ const STATEMENTS = [
   `comment on column signal.cached_tokens is 'input tokens read from a cache, part of input_tokens'`,
   `comment on column signal.rung is 'the lowest rung this signal alone proves; an operation stands on its highest'`,
 
+  // To find the prompt that a later record of the same session belongs to.
+  `create index signal_session_start on signal (session_id, observed_at) where kind = 'start'`,
+
   `create table signal_occurrence (
      org_id uuid not null,
      occurrence_id bytea not null,

@@ -44,12 +44,24 @@ test("a session and a person's presence belong to no operation", () => {
   expect(assignOperations(signals)).toEqual(signals)
 })
 
-test("a task gets the operation as its parent and stays one of its own", () => {
-  const task = signal({ kind: "task", sessionId: "s", operationId: "agent", observedUnixNano: 1n })
+test("an agent's task gets the operation as its parent and stays one of its own", () => {
+  const task = signal({
+    kind: "task",
+    rung: "orchestration",
+    sessionId: "s",
+    operationId: "agent",
+    observedUnixNano: 1n,
+  })
   expect(assignOperations([start("s", "first", 0n), task])[1]).toMatchObject({
     operationId: "agent",
     parentOperationId: "first",
   })
+})
+
+test("a task that was asked for is nobody's part, least of all its own", () => {
+  const asked = signal({ kind: "task", rung: "agent", sessionId: "s", operationId: "first", observedUnixNano: 1n })
+  const handsOff = signal({ ...asked, rung: "orchestration" })
+  for (const task of [asked, handsOff]) expect(assignOperations([start("s", "first", 0n), task])[1]).toEqual(task)
 })
 
 test("all signals of an operation stand on its highest rung", () => {

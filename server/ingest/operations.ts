@@ -12,14 +12,16 @@ export function assignOperations(signals: readonly Signal[]): readonly Signal[] 
   return signals.map((signal) => {
     if (signal.sessionId === null || !isUnplaced(signal)) return signal
     const operationId = latestStart(starts.get(signal.sessionId) ?? [], signal.observedUnixNano)?.operationId ?? null
-    if (operationId === null) return signal
+    if (operationId === null || operationId === signal.operationId) return signal
     return signal.kind === "task" ? { ...signal, parentOperationId: operationId } : { ...signal, operationId }
   })
 }
 
 function isUnplaced(signal: Signal): boolean {
   if (signal.kind === "session" || signal.kind === "presence") return false // outlast any operation
-  return signal.kind === "task" ? signal.parentOperationId === null : signal.operationId === null
+  if (signal.operationId === null) return signal.kind !== "task"
+  // Below orchestration a task is what was asked for, not what an agent handed on.
+  return signal.kind === "task" && signal.rung === "orchestration" && signal.parentOperationId === null
 }
 
 /** Starts with an operation, earliest first. */

@@ -80,6 +80,40 @@ test("a batch that is sent again is known, and one sent by many at once is store
   expect(await storeSignals(database, orgId, signals)).toEqual({ stored: 0, known: 50 })
 })
 
+test("a record without an operation belongs to its session's latest prompt, in whichever batch that came", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const prompt = (operationId: string, ms: number, sessionId = "s1") =>
+    makeSignal({ kind: "start", operationId, sessionId, at: at(ms) })
+  const call = (ms: number, sessionId: string | null = "s1") =>
+    makeSignal({ kind: "model_call", operationId: null, sessionId, at: at(ms) })
+  await storeSignals(database, orgId, [prompt("first", 1000), prompt("second", 2000), prompt("other", 1500, "s2")])
+  await storeSignals(database, orgId, [call(500), call(1800), call(9000), call(9001, "s3"), call(9002, null)])
+  await storeSignals(database, orgId, [
+    makeSignal({ kind: "task", rung: "orchestration", operationId: "agent 1", sessionId: "s1", at: at(9500) }),
+    makeSignal({ kind: "session", operationId: null, sessionId: "s1", at: at(9600) }),
+    // What was asked for is nobody's part, least of all its own.
+    makeSignal({ kind: "task", rung: "agent", operationId: "second", sessionId: "s1", at: at(9700) }),
+    makeSignal({ kind: "task", rung: "orchestration", operationId: "second", sessionId: "s1", at: at(9800) }),
+  ])
+  const rows = await sql`
+    select kind, operation_id, parent_operation_id from signal where kind <> 'start' order by observed_at`.execute(
+    database.owner,
+  )
+  expect(rows.rows).toEqual([
+    { kind: "model_call", operation_id: null, parent_operation_id: null },
+    { kind: "model_call", operation_id: "first", parent_operation_id: null },
+    { kind: "model_call", operation_id: "second", parent_operation_id: null },
+    { kind: "model_call", operation_id: null, parent_operation_id: null },
+    { kind: "model_call", operation_id: null, parent_operation_id: null },
+    { kind: "task", operation_id: "agent 1", parent_operation_id: "second" },
+    { kind: "session", operation_id: null, parent_operation_id: null },
+    { kind: "task", operation_id: "second", parent_operation_id: null },
+    { kind: "task", operation_id: "second", parent_operation_id: null },
+  ])
+})
+
 test("the time of an event is kept to the microsecond and numbers that cannot be are left out", async ({
   database,
 }) => {

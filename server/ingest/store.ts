@@ -48,7 +48,7 @@ export async function storeBatch(db: Kysely<DB>, interner: Interner, orgId: stri
   const stored = await asTenant(db, orgId, async (tx) => {
     await recordUnrecognized(tx, orgId, batch.unrecognized)
     const settled = await settleReports(tx, orgId, mergeReports(reports))
-    return insertRows(tx, [...plain, ...settled])
+    return insertRows(tx, await placeInSessions(tx, [...plain, ...settled]))
   })
   return { stored, known: batch.signals.length - stored }
 }
@@ -160,6 +160,49 @@ function asSent(column: SignalColumn) {
 function isSignal(key: Pick<SignalRow, "observed_at" | "developer_id" | "signal_id">) {
   return sql`observed_at = ${key.observed_at}::text::timestamptz and developer_id = ${key.developer_id}::uuid
     and signal_id = ${key.signal_id}::text::bytea`
+}
+
+/** An operation that began longer ago has ended. */
+const OPERATION_MAX = "1 day"
+
+/**
+ * Gives a row that knows its session but no operation the operation of the session's latest prompt; a sub-agent's task
+ * gets it as its parent. Exporters send every second or so, and some sources write the events of one turn outside its
+ * trace, so the prompt is usually in an earlier batch.
+ */
+async function placeInSessions(tx: TenantTx, rows: readonly SignalRow[]): Promise<readonly SignalRow[]> {
+  const places = rows.map(placeOf)
+  const unplaced = rows.flatMap((row, index) => (places[index] === null ? [] : [{ row, index }]))
+  if (unplaced.length === 0) return rows
+  const found = await sql<{ index: number; operation_id: string }>`
+    select unplaced.index, latest.operation_id
+    from unnest(
+      ${unplaced.map(({ index }) => index)}::int4[], ${unplaced.map(({ row }) => row.session_id)}::text[],
+      ${unplaced.map(({ row }) => row.observed_at)}::text[]
+    ) as unplaced(index, session_id, observed_at)
+    cross join lateral (
+      select s.operation_id from signal s
+      where s.kind = 'start' and s.session_id = unplaced.session_id and s.operation_id is not null
+        and s.observed_at <= unplaced.observed_at::timestamptz
+        and s.observed_at > unplaced.observed_at::timestamptz - ${OPERATION_MAX}::interval
+      order by s.observed_at desc limit 1
+    ) latest`.execute(tx)
+  const operations = new Map(found.rows.map((row) => [row.index, row.operation_id]))
+  return rows.map((row, index) => {
+    const [place, operationId] = [places[index], operations.get(index)]
+    return place == null || operationId === undefined || operationId === row.operation_id
+      ? row
+      : { ...row, [place]: operationId }
+  })
+}
+
+/** The column in which a row lacks its operation; null when it is placed, or stands for more than one operation. */
+function placeOf(row: SignalRow): "operation_id" | "parent_operation_id" | null {
+  if (row.session_id === null || row.kind === "session" || row.kind === "presence" || row.kind === "start") return null
+  if (row.operation_id === null) return row.kind === "task" ? null : "operation_id"
+  // Below orchestration a task is what was asked for, not what an agent handed on.
+  const isHandedOn = row.kind === "task" && row.rung === "orchestration" && row.parent_operation_id === null
+  return isHandedOn ? "parent_operation_id" : null
 }
 
 /** Inserts the rows that are not there yet and returns how many that were. */

@@ -100,6 +100,27 @@ test("an operation stands on the highest rung of its signals, and a sub-agent's 
   ])
 })
 
+test("a prompt that handed work to agents is orchestration, in whichever batch they reported", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  for (const person of PEOPLE) {
+    await storeSignals(database, orgId, [makeSignal({ person, kind: "start", operationId: `p ${person}` })])
+    await storeSignals(database, orgId, [
+      makeSignal({
+        person,
+        kind: "task",
+        rung: "orchestration",
+        operationId: `a ${person}`,
+        parentOperationId: `p ${person}`,
+      }),
+    ])
+  }
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs.map((row) => row.operations)).toEqual([0, 0, 0, 5])
+})
+
 test("latency is the first token below agent and the whole from there on", async ({ database, db }) => {
   const orgId = await makeOrganization(database)
   const later = (ms: number) => new Date(NOW.getTime() - 60_000 + ms)

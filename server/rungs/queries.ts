@@ -129,19 +129,24 @@ function operationsOf(scope: LadderScope) {
       from signal s
       where observed_at >= ${scope.previousFrom} and observed_at < ${scope.to} and operation_id is not null and ${own}
       group by operation_id
+    ), delegating as (
+      -- Whoever hands work to agents stands on orchestration, in whichever batch the agents reported.
+      select parent_operation_id as operation_id, max(rung) as rung
+      from own_rung where rung = 'orchestration' group by parent_operation_id
     ), operation as (
       select
         o.developer_id, o.agent_tool_id, team.team_id, o.accepted, o.presented, o.prompts,
         o.started_at >= ${scope.from} as is_current,
         ${bucketOf(scope)} as bucket_start,
         o.parent_operation_id is null as is_root,
-        greatest(o.rung, p.rung) as rung,
+        greatest(o.rung, p.rung, d.rung) as rung,
         case
-          when greatest(o.rung, p.rung) in ('autocomplete', 'chat') then o.first_ms
+          when greatest(o.rung, p.rung, d.rung) in ('autocomplete', 'chat') then o.first_ms
           else coalesce(o.whole_ms, o.span_ms)
         end as latency_ms
       from own_rung o
       left join own_rung p on p.operation_id = o.parent_operation_id
+      left join delegating d on d.operation_id = o.operation_id
       left join team_member team
         on team.developer_id = o.developer_id
         and (o.started_at at time zone ${scope.timeZone})::date >= team.valid_from
