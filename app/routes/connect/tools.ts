@@ -182,8 +182,8 @@ export const AGENT_TOOLS: readonly [AgentTool, ...AgentTool[]] = [
     id: "copilot-cli",
     name: "Copilot CLI",
     agentTool: "copilot",
-    gives: "model calls, tool calls, lines of a session",
-    lacks: "decisions, cost in money",
+    gives: "model calls, tool calls, edits, permissions it asked for with the answer and the wait, lines of a session",
+    lacks: "who accepted an edit, what was allowed or forbidden without asking, lines of an edit, cost in money",
     snippets: (endpoint) => [
       {
         title: "Environment",

@@ -138,6 +138,44 @@ test("records of one prompt are one operation, with and without a trace", () => 
   expect(operations(traced)).toEqual([traced.traceId, traced.traceId])
 })
 
+describe("a prompt given as an argument", () => {
+  const traced = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: toSpanId(7) }
+  const decision = { "event.name": "tool_decision", "prompt.id": "p1", decision: "accept", tool_name: "Write" }
+  const decided = aRecord({ ...decision, source: "user_temporary" }, traced)
+  const ran = aRecord({ "event.name": "tool_result", "prompt.id": "p1", tool_name: "Write", success: "true" })
+  const kindsOf = (...records: Parameters<typeof logsOf>[1]) =>
+    signalsOf(logsOf(events, records)).map((signal) => [signal.kind, signal.operationId])
+
+  test("is one operation with its tools, which alone are in a trace", () => {
+    expect(kindsOf(decided, ran)).toEqual([
+      ["permission", "p1"],
+      ["edit", "p1"],
+      ["tool_call", "p1"],
+    ])
+  })
+
+  test("leaves a typed prompt of the same batch the operation of its trace", () => {
+    const typed = aRecord({ "event.name": "user_prompt", "prompt.id": "p2" }, traced)
+    expect(kindsOf(ran, typed)).toEqual([
+      ["tool_call", "p1"],
+      ["start", traced.traceId],
+    ])
+  })
+
+  test("is not told from a record in no trace that names no prompt", () => {
+    const started = aRecord({ "event.name": "session_start" })
+    expect(kindsOf(started, decided).slice(1)).toEqual([
+      ["permission", traced.traceId],
+      ["edit", traced.traceId],
+    ])
+  })
+})
+
+test("a model call's record says when its first token came", () => {
+  const request = { "event.name": "api_request", duration_ms: 260, ttft_ms: 158 }
+  expect(signalsOf(logsOf(events, [aRecord(request)]))).toMatchObject([{ latencyMs: 158, durationMs: 260 }])
+})
+
 test("a turn waits from its prompt to the first token of its first call", () => {
   const turn = aSpan("claude_code.interaction", {}, { id: 1, startMs: 0, endMs: 60_000 })
   expect(signalsOf(tracesOf(tracing, [aCallAt(3000), aCallAt(100), turn]))).toMatchObject([

@@ -1,5 +1,5 @@
 import type { Origin, Outcome, Rung, Surface } from "#sdk/ladder.ts"
-import type { Attributes, Group, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
+import type { Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
 import {
   readBoolean,
@@ -67,7 +67,10 @@ export const claudeCode: Dialect = {
 
   logs(group) {
     const sharedSpans = sharedSpansOf(group.items)
-    return readEach(group.items, eventName, (record) => readRecord(group, record, sharedSpans))
+    const untracedPrompts = untracedPromptsOf(group.items)
+    return readEach(group.items, eventName, (record) =>
+      readRecord(group.resource, record, sharedSpans, operationOf(record, untracedPrompts)),
+    )
   },
 
   metrics(group) {
@@ -176,6 +179,7 @@ function modelCallFields(attributes: Attributes) {
     outputTokens: readCount(attributes, "output_tokens"),
     cachedTokens,
     costUsd: readNumber(attributes, "cost_usd"),
+    latencyMs: readNumber(attributes, "ttft_ms"),
     durationMs: readNumber(attributes, "duration_ms"),
     occurrenceId: requestId === null ? null : `model_call:${requestId}`,
   }
@@ -235,7 +239,6 @@ function toSecondModelCall(resource: Attributes, span: Span): readonly Signal[] 
       sourceId: spanKey(span),
       operationId: span.traceId,
       occurrence: toSecondary(occurrenceId),
-      latencyMs: readNumber(span.attributes, "ttft_ms"),
       outcome: isFailed ? "failed" : null,
       error: isFailed ? errorOf(span.attributes) : null,
     }),
@@ -283,15 +286,33 @@ function sharedSpansOf(records: readonly LogRecord[]): ReadonlySet<string> {
   return shared
 }
 
+/**
+ * Prompts of which some record was written in no trace. One that was given as an argument begins before there is a
+ * trace for it, and its tools then have traces of their own, so that only its id holds it together. This is as far as
+ * one batch shows: a batch with nothing but records of such tools has an operation for each.
+ */
+function untracedPromptsOf(records: readonly LogRecord[]): ReadonlySet<string | null> {
+  return new Set(records.filter((record) => traceOf(record) === null).map(promptOf))
+}
+
+function promptOf(record: LogRecord): string | null {
+  return toId(readText(record.attributes, "prompt.id"))
+}
+
+function operationOf(record: LogRecord, untracedPrompts: ReadonlySet<string | null>): string | null {
+  const promptId = promptOf(record)
+  return promptId !== null && untracedPrompts.has(promptId) ? promptId : (traceOf(record) ?? promptId)
+}
+
 function readRecord(
-  group: Group<LogRecord>,
+  resource: Attributes,
   record: LogRecord,
   sharedSpans: ReadonlySet<string>,
+  operationId: string | null,
 ): readonly Signal[] | null {
   const { attributes } = record
   const name = eventName(record)
-  const common = commonFields(group.resource, attributes)
-  const operationId = traceOf(record) ?? toId(readText(attributes, "prompt.id"))
+  const common = commonFields(resource, attributes)
   const sequence = readCount(attributes, "event.sequence")
   const base = {
     ...common,

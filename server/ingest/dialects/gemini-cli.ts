@@ -49,6 +49,8 @@ export const geminiCli = createFamilyDialect({
     }
   },
 
+  isHousekeeping: () => false,
+
   silentEvents: new Set([
     "gemini_cli.agent.recovery_attempt",
     "gemini_cli.agent.start",

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest"
+import { describe, expect, test } from "vitest"
 import { normalize } from "../normalize.ts"
 import { aRecord, aSpan, logsOf, NOW, signalsOf, tracesOf } from "./requests.ts"
 
@@ -129,6 +129,58 @@ test("Qwen Code's configuration and its session are one session", () => {
     ["session", { id: "session:s1", evidence: "secondary" }],
     ["session", { id: "session:s1", evidence: "primary" }],
   ])
+})
+
+describe("what Qwen Code does for its own memory", () => {
+  const qwen = { scope: "qwen-code", resource: { "service.name": "qwen-code", "session.id": "s1" } }
+  const own = { prompt_id: "s1#managed-auto-memory-extractor-1f2e#0", subagent_name: "managed-auto-memory-extractor" }
+  const prompt = aRecord({ "event.name": "qwen-code.user_prompt", prompt_id: "s1########0" })
+  const readAfterPrompt = (...records: readonly Attributes[]) => {
+    const later = records.map((attributes, index) => aRecord(attributes, { atMs: index + 1 }))
+    const { signals, unrecognized } = normalize(logsOf(qwen, [prompt, ...later]), NOW)
+    expect(unrecognized).toEqual([])
+    return signals.map(({ kind, rung, operationId }) => ({ kind, rung, operationId }))
+  }
+  const start = { kind: "start", rung: "chat", operationId: "s1########0" }
+
+  test.each([
+    { subagent_name: own.subagent_name, prompt_id: own.prompt_id },
+    { subagent_name: own.subagent_name },
+    { prompt_id: own.prompt_id },
+  ])("is a call of the prompt before it, which stays a chat, by %j", (named) => {
+    const response = { "event.name": "qwen-code.api_response", model: "m1", ...named }
+    const error = { "event.name": "qwen-code.api_error", error_type: "BadRequestError", ...named }
+    const call = { kind: "model_call", rung: "chat", operationId: "s1########0" }
+    expect(readAfterPrompt(response, error)).toEqual([start, call, call])
+  })
+
+  test("has no operation without a prompt before it", () => {
+    const response = aRecord({ "event.name": "qwen-code.api_response", model: "m1", ...own })
+    expect(signalsOf(logsOf(qwen, [response]))).toMatchObject([
+      { kind: "model_call", rung: "chat", operationId: null, sessionId: "s1" },
+    ])
+  })
+
+  test.each(["managed-auto-memory-extractor", "managed-auto-memory-dreamer", "managed-auto-memory-remember"])(
+    "is no task that anybody handed to %s",
+    (subagent_name) => {
+      const execution = { "event.name": "qwen-code.subagent_execution", subagent_name, terminate_reason: "GOAL" }
+      expect(readAfterPrompt({ ...execution, status: "started" }, { ...execution, status: "completed" })).toEqual([
+        start,
+      ])
+    },
+  )
+
+  test("is neither a tool call nor an edit of the person's, nor is its refusal a decision", () => {
+    const tool = { "event.name": "qwen-code.tool_call", prompt_id: own.prompt_id }
+    const refused = { ...tool, function_name: "run_shell_command", success: false, error_type: "execution_denied" }
+    expect(readAfterPrompt({ ...tool, function_name: "write_file", success: true }, refused)).toEqual([start])
+  })
+
+  test("does not hide what a subagent did that was asked for", () => {
+    const execution = { "event.name": "qwen-code.subagent_execution", subagent_name: "Explore", status: "completed" }
+    expect(readAfterPrompt(execution)).toMatchObject([{ kind: "start", rung: "orchestration" }, { kind: "task" }])
+  })
 })
 
 test("Qwen Code's session event without its prefix and its HTTP requests are known and say nothing", () => {

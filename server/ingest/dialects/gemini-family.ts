@@ -29,6 +29,8 @@ export interface FamilyMember {
   readonly readSpan: (group: Group<Span>) => (span: Span) => readonly Signal[] | null
   /** What one record of an event of this member's own gives; null when its name is not known. */
   readonly readEvent: (event: string, record: LogRecord, base: BaseFields) => readonly Signal[] | null
+  /** Whether a record is of work that the tool does by itself and for itself. */
+  readonly isHousekeeping: (attributes: Attributes) => boolean
   readonly silentEvents: ReadonlySet<string>
   readonly metrics: ReadonlySet<string>
 }
@@ -58,7 +60,8 @@ export function createFamilyDialect(member: FamilyMember): Dialect {
         const suffix = event.slice(member.prefix.length)
         approvalMode = readText(record.attributes, "approval_mode", "to_mode") ?? approvalMode
         const base = baseFields(member, group.resource, event, record)
-        return readRecord(suffix, record, base, approvalMode) ?? member.readEvent(suffix, record, base)
+        const signals = readRecord(suffix, record, base, approvalMode) ?? member.readEvent(suffix, record, base)
+        return member.isHousekeeping(record.attributes) ? (signals?.flatMap(toHousekeeping) ?? null) : signals
       })
     },
 
@@ -66,6 +69,14 @@ export function createFamilyDialect(member: FamilyMember): Dialect {
       return readNoMetrics(group, member.metrics)
     },
   }
+}
+
+/**
+ * Of housekeeping only what it costs: nobody handed it on, let its tools through or saw them, so anything else of it
+ * would put a person's chat on a rung that they never trusted.
+ */
+function toHousekeeping(signal: Signal): readonly Signal[] {
+  return signal.kind === "model_call" ? [{ ...signal, rung: "chat", operationId: null }] : SILENT
 }
 
 function baseFields(member: FamilyMember, resource: Attributes, event: string, record: LogRecord) {

@@ -103,12 +103,11 @@ const SILENT_OPERATIONS: ReadonlySet<string> = new Set([
   "retrieval",
 ])
 
-/** Spans of the GenAI conventions; `readMore` adds what the source says beyond them. */
-export function readGenAiSpans(
-  group: Group<Span>,
-  source: GenAiSource,
-  readMore: (span: Span, base: SpanFields) => readonly Signal[] = () => SILENT,
-): Reading {
+/** What a source says on a span beyond the conventions; null for a span of which it knows nothing more. */
+type ReadMore = (span: Span, base: SpanFields) => readonly Signal[] | null
+
+/** Spans of the GenAI conventions, and what `readMore` adds. */
+export function readGenAiSpans(group: Group<Span>, source: GenAiSource, readMore: ReadMore | null = null): Reading {
   const contextOf = traceContextsOf(group.resource, group.items, SESSION_KEYS)
   const firstCalls = firstCallsOf(group.items, (span) =>
     MODEL_CALLS.has(operationOf(span)) ? firstTokenMsOf(span.attributes) : undefined,
@@ -117,21 +116,21 @@ export function readGenAiSpans(
 
   return readEach(group.items, spanName, (span) => {
     const operation = operationOf(span)
-    if (operation === "" && span.events.length === 0) return null
+    if (operation === "" && readMore === null) return null
     const base = {
       ...spanFields(group.resource, span, source),
       ...contextOf(span),
       operationId: agents.operationIdOf(span),
     }
-    const more = readMore(span, base)
+    const known = readMore?.(span, base) ?? null
+    const more = known ?? SILENT
     if (MODEL_CALLS.has(operation)) return [toModelCall(span, base), ...more]
     if (operation === "execute_tool") return [toToolCall(span, base), ...more]
     if (operation === "invoke_agent") {
       const agent = agents.isNested(span) ? toTask(span, base) : toTurn(span, base, turnLatencyMs(span, firstCalls))
       return [agent, ...more]
     }
-    if (SILENT_OPERATIONS.has(operation)) return more
-    return more.length > 0 ? more : null
+    return SILENT_OPERATIONS.has(operation) ? more : known
   })
 }
 

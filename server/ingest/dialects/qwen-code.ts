@@ -29,6 +29,12 @@ const RATINGS: ReadonlyMap<number, string> = new Map([
   [3, "fine"],
 ])
 
+/**
+ * How the agents are named that tend Qwen Code's memory after a prompt. What they do is in a prompt's id of their own
+ * (`<session>#managed-auto-memory-extractor-1f2e#0`), also where the record does not name the agent.
+ */
+const HOUSEKEEPING = "managed-auto-"
+
 const member: FamilyMember = {
   name: "qwen-code",
   prefix: "qwen-code.",
@@ -77,6 +83,10 @@ const member: FamilyMember = {
         return null
     }
   },
+
+  isHousekeeping: (attributes) =>
+    (readText(attributes, "subagent_name") ?? "").startsWith(HOUSEKEEPING) ||
+    (readText(attributes, "prompt_id") ?? "").includes(`#${HOUSEKEEPING}`),
 
   silentEvents: new Set([
     "qwen-code.api_cancel",
