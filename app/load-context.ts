@@ -1,5 +1,5 @@
-import type { AppContext } from "#server/context.ts"
+import type { RequestContext } from "#server/context.ts"
 
 declare module "@remix-run/node" {
-  interface AppLoadContext extends AppContext {}
+  interface AppLoadContext extends RequestContext {}
 }

@@ -1,7 +1,13 @@
 import type { Kysely } from "kysely"
 import type { DB } from "./db/types.ts"
 
-/** What every loader and action is given; built once in main.ts. */
+/** What every loader and action is given. */
+export interface RequestContext extends AppContext {
+  /** Quoted in errors, in the answer's `X-Request-Id` and in the audit log. */
+  readonly requestId: string
+}
+
+/** What is the same for every request; built once in serve.ts. */
 export interface AppContext {
   /** Acts as `belay_app`: it sees nothing until `asTenant` says for whom. */
   readonly db: Kysely<DB>

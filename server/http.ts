@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
@@ -32,7 +33,14 @@ export function createAppServer(options: {
   const app = express()
   app.disable("x-powered-by")
   app.use((_request, response, next) => {
-    response.set({ "x-content-type-options": "nosniff", "referrer-policy": "same-origin", "x-frame-options": "DENY" })
+    const requestId = randomUUID()
+    response.locals["requestId"] = requestId
+    response.set({
+      "x-request-id": requestId,
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "same-origin",
+      "x-frame-options": "DENY",
+    })
     next()
   })
   app.get("/healthz", (_request, response) => void response.type("text").send("ok\n"))
@@ -52,7 +60,11 @@ export function createAppServer(options: {
     app.use("/assets", express.static(`${CLIENT_BUILD}/assets`, { immutable: true, maxAge: "1y" }))
     app.use(express.static(CLIENT_BUILD, { maxAge: "1h" }))
   }
-  const answerPage = createRequestHandler({ build: pages.build, getLoadContext: () => ({ ...context }) })
+  const getLoadContext = (_request: unknown, response: express.Response) => ({
+    ...context,
+    requestId: String(response.locals["requestId"]),
+  })
+  const answerPage = createRequestHandler({ build: pages.build, getLoadContext })
   app.all("*", (request, response, next) => void answerPage(request, response, next))
 
   return createServer((request, response) => {

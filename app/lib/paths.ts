@@ -3,6 +3,8 @@ export const paths = {
   ladder: (search = "") => `/${search}`,
   ladderCsv: (search = "") => `/ladder.csv${search}`,
   connect: () => "/connect",
+  audit: (search = "") => `/audit${search}`,
+  auditExport: () => "/audit.jsonl",
   signIn: (to?: string) => (to === undefined || to === "/" ? "/sign-in" : `/sign-in?to=${encodeURIComponent(to)}`),
   signOut: () => "/sign-out",
   demoEnter: (role: string, to: string) => `/demo/enter?role=${role}&to=${encodeURIComponent(to)}`,

@@ -13,6 +13,18 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
 
+export type Json = JsonValue;
+
+export type JsonArray = JsonValue[];
+
+export type JsonObject = {
+  [x: string]: JsonValue | undefined;
+};
+
+export type JsonPrimitive = boolean | number | string | null;
+
+export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
+
 export type Numeric = ColumnType<string, number | string, number | string>;
 
 export type Origin = "dismissed" | "hook" | "human" | "mode" | "rule" | "timeout" | "unknown";
@@ -36,6 +48,26 @@ export interface Account {
   org_id: string;
   password_hash: string;
   role: AccountRole;
+}
+
+export interface AuditEvent {
+  action: string;
+  actor_email: string | null;
+  actor_id: string | null;
+  after: Json | null;
+  before: Json | null;
+  /**
+   * SHA-256 over the previous entry's hash and this entry; server/audit/entry.ts says how
+   */
+  hash: Buffer;
+  occurred_at: Timestamp;
+  org_id: string;
+  previous_hash: Buffer;
+  reason: string | null;
+  request_id: string;
+  sequence: number;
+  target_id: string | null;
+  target_kind: string;
 }
 
 export interface Change {
@@ -232,6 +264,7 @@ export interface WebSession {
 
 export interface DB {
   account: Account;
+  audit_event: AuditEvent;
   change: Change;
   developer: Developer;
   developer_identity: DeveloperIdentity;

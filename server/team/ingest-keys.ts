@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
+import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 
@@ -19,13 +20,15 @@ export function prefixOf(key: string): string {
 }
 
 /** Makes a key and returns it; it cannot be read again. */
-export async function createIngestKey(tx: TenantTx, args: { orgId: string; name: string; key?: string }) {
-  const key = args.key ?? generateIngestKey()
+export async function createIngestKey(tx: TenantTx, args: { name: string; by: AuditActor }) {
+  const key = generateIngestKey()
   const row = await tx
     .insertInto("ingest_key")
-    .values({ org_id: args.orgId, name: args.name, prefix: prefixOf(key), key_hash: hashIngestKey(key) })
+    .values({ org_id: args.by.orgId, name: args.name, prefix: prefixOf(key), key_hash: hashIngestKey(key) })
     .returning("id")
     .executeTakeFirstOrThrow()
+  const after = { name: args.name, prefix: prefixOf(key) }
+  await recordAudit(tx, { ...args.by, action: "key.create", targetKind: "ingest_key", targetId: row.id, after })
   return { id: row.id, key }
 }
 
@@ -46,14 +49,23 @@ export function listIngestKeys(tx: TenantTx) {
 }
 
 /** False when there is no such live key. Every process stops accepting it within a second. */
-export async function revokeIngestKey(tx: TenantTx, id: string, now: Date): Promise<boolean> {
+export async function revokeIngestKey(tx: TenantTx, args: { id: string; by: AuditActor }): Promise<boolean> {
   const revoked = await tx
     .updateTable("ingest_key")
-    .set({ revoked_at: now })
-    .where("id", "=", id)
+    .set({ revoked_at: args.by.occurredAt })
+    .where("id", "=", args.id)
     .where("revoked_at", "is", null)
+    .returning(["name", "prefix"])
     .executeTakeFirst()
-  return revoked.numUpdatedRows > 0n
+  if (revoked === undefined) return false
+  await recordAudit(tx, {
+    ...args.by,
+    action: "key.revoke",
+    targetKind: "ingest_key",
+    targetId: args.id,
+    before: revoked,
+  })
+  return true
 }
 
 /** How long an answer about a key is remembered; a revoked key works that much longer. */

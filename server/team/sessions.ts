@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
-import { asTenant } from "../db/tenant.ts"
+import { type AuditActor, recordAudit } from "../audit/commands.ts"
+import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { AccountRole, DB } from "../db/types.ts"
 import { verifyPassword } from "./passwords.ts"
 
@@ -18,33 +19,50 @@ const SESSION_MS = 14 * 24 * 60 * 60 * 1000
 /** Checks e-mail and password; the answer takes equally long whether or not the account exists. */
 export async function signIn(
   db: Kysely<DB>,
-  credentials: { email: string; password: string },
+  args: { email: string; password: string; requestId: string },
   now: Date,
 ): Promise<{ ok: true; token: string } | { ok: false }> {
   const found = await sql<{ id: string; org_id: string; password_hash: string }>`
-    select * from belay_account_by_email(${credentials.email})`.execute(db)
+    select * from belay_account_by_email(${args.email})`.execute(db)
   const account = found.rows[0]
-  const isRight = await verifyPassword(credentials.password, account?.password_hash ?? null)
-  if (!isRight || account === undefined) return { ok: false }
-  return { ok: true, token: await openSession(db, { orgId: account.org_id, accountId: account.id }, now) }
+  const isRight = await verifyPassword(args.password, account?.password_hash ?? null)
+  // Of an address that nobody has there is no organization whose log could tell.
+  if (account === undefined) return { ok: false }
+  return asTenant(db, account.org_id, async (tx) => {
+    const token = isRight ? await insertSession(tx, { orgId: account.org_id, accountId: account.id }, now) : null
+    await recordAudit(tx, {
+      orgId: account.org_id,
+      occurredAt: now,
+      actorId: isRight ? account.id : null,
+      actorEmail: args.email,
+      action: isRight ? "session.sign_in" : "session.sign_in_failed",
+      targetKind: "account",
+      targetId: account.id,
+      requestId: args.requestId,
+    })
+    return token === null ? { ok: false } : { ok: true, token }
+  })
 }
 
-/** Starts a session of two weeks and returns its token, of which only a hash is kept. */
+/** Starts a session without a password, for a visitor of the demo. */
 export function openSession(db: Kysely<DB>, account: { orgId: string; accountId: string }, now: Date): Promise<string> {
+  return asTenant(db, account.orgId, (tx) => insertSession(tx, account, now))
+}
+
+/** A session of two weeks; returns its token, of which only a hash is kept. */
+async function insertSession(tx: TenantTx, account: { orgId: string; accountId: string }, now: Date): Promise<string> {
   const token = randomBytes(32).toString("base64url")
-  return asTenant(db, account.orgId, async (tx) => {
-    await tx
-      .insertInto("web_session")
-      .values({
-        token_hash: hashToken(token),
-        org_id: account.orgId,
-        account_id: account.accountId,
-        created_at: now,
-        expires_at: new Date(now.getTime() + SESSION_MS),
-      })
-      .execute()
-    return token
-  })
+  await tx
+    .insertInto("web_session")
+    .values({
+      token_hash: hashToken(token),
+      org_id: account.orgId,
+      account_id: account.accountId,
+      created_at: now,
+      expires_at: new Date(now.getTime() + SESSION_MS),
+    })
+    .execute()
+  return token
 }
 
 /** The viewer whose session cookie this is, or null. Takes the value of the `Cookie` header. */
@@ -57,12 +75,28 @@ export async function getViewer(db: Kysely<DB>, cookieHeader: string | null, now
   return row === undefined ? null : { accountId: row.account_id, orgId: row.org_id, email: row.email, role: row.role }
 }
 
-export async function closeSession(db: Kysely<DB>, viewer: Viewer, cookieHeader: string | null): Promise<void> {
-  const token = readSessionToken(cookieHeader)
+export async function closeSession(
+  db: Kysely<DB>,
+  args: { viewer: Viewer; cookieHeader: string | null; requestId: string },
+  now: Date,
+): Promise<void> {
+  const { viewer, requestId } = args
+  const token = readSessionToken(args.cookieHeader)
   if (token === null) return
-  await asTenant(db, viewer.orgId, (tx) =>
-    tx.deleteFrom("web_session").where("token_hash", "=", hashToken(token)).execute(),
-  )
+  await asTenant(db, viewer.orgId, async (tx) => {
+    await tx.deleteFrom("web_session").where("token_hash", "=", hashToken(token)).execute()
+    await recordAudit(tx, {
+      ...byViewer(viewer, requestId, now),
+      action: "session.sign_out",
+      targetKind: "account",
+      targetId: viewer.accountId,
+    })
+  })
+}
+
+/** Who did it, for an audit entry. */
+export function byViewer(viewer: Viewer, requestId: string, now: Date): AuditActor {
+  return { orgId: viewer.orgId, actorId: viewer.accountId, actorEmail: viewer.email, occurredAt: now, requestId }
 }
 
 /** `Set-Cookie` for a token; with null the cookie is taken back. */

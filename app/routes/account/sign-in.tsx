@@ -1,30 +1,33 @@
-import { type ActionFunctionArgs, data, type LoaderFunctionArgs, type MetaFunction, redirect } from "@remix-run/node"
+import { data, type MetaFunction, redirect } from "@remix-run/node"
 import { Form, useActionData, useNavigation } from "@remix-run/react"
 import { z } from "zod"
 import { getViewer, sessionCookie, signIn } from "#server/team/sessions.ts"
+import { open } from "../../lib/guard.server.ts"
 import { toLocalPath } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Logo } from "../../ui/logo.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Sign in · Belay" }]
 
-export async function loader({ request, context }: LoaderFunctionArgs) {
+export const loader = open(async ({ request, context }) => {
   const viewer = await getViewer(context.db, request.headers.get("cookie"), context.now())
   if (viewer !== null) throw redirect(toLocalPath(new URL(request.url).searchParams.get("to")))
   return null
-}
+})
 
 const formSchema = z.object({ email: z.email().max(254), password: z.string().min(1).max(200) })
 
-export async function action({ request, context }: ActionFunctionArgs) {
+export const action = open(async ({ request, context }) => {
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
-  const signedIn = form.success ? await signIn(context.db, form.data, context.now()) : { ok: false as const }
+  const signedIn = form.success
+    ? await signIn(context.db, { ...form.data, requestId: context.requestId }, context.now())
+    : { ok: false as const }
   if (!signedIn.ok) return data({ error: "E-mail or password is not right." }, { status: 401 })
   const isSecure = context.publicUrl.startsWith("https:")
   return redirect(toLocalPath(new URL(request.url).searchParams.get("to")), {
     headers: { "set-cookie": sessionCookie(signedIn.token, isSecure) },
   })
-}
+})
 
 const INPUT = "mt-1 block h-10 w-full rounded-md border border-line-strong bg-surface px-3 text-base"
 

@@ -1,15 +1,15 @@
-import { type ActionFunctionArgs, redirect } from "@remix-run/node"
+import { redirect } from "@remix-run/node"
 import { closeSession, getViewer, sessionCookie } from "#server/team/sessions.ts"
+import { open } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
 
-export async function action({ request, context }: ActionFunctionArgs) {
-  const cookie = request.headers.get("cookie")
-  const viewer = await getViewer(context.db, cookie, context.now())
-  if (viewer !== null) await closeSession(context.db, viewer, cookie)
+export const action = open(async ({ request, context }) => {
+  const { db, requestId } = context
+  const cookieHeader = request.headers.get("cookie")
+  const viewer = await getViewer(db, cookieHeader, context.now())
+  if (viewer !== null) await closeSession(db, { viewer, cookieHeader, requestId }, context.now())
   const isSecure = context.publicUrl.startsWith("https:")
   return redirect(paths.signIn(), { headers: { "set-cookie": sessionCookie(null, isSecure) } })
-}
+})
 
-export function loader() {
-  return redirect(paths.ladder())
-}
+export const loader = open(async () => redirect(paths.ladder()))

@@ -1,4 +1,4 @@
-import { type ActionFunctionArgs, data, type LoaderFunctionArgs, type MetaFunction } from "@remix-run/node"
+import { data, type MetaFunction } from "@remix-run/node"
 import { useActionData, useLoaderData, useNavigate, useSearchParams } from "@remix-run/react"
 import { Tabs } from "radix-ui"
 import { z } from "zod"
@@ -6,7 +6,9 @@ import { asTenant } from "#server/db/tenant.ts"
 import { listLatestArrivals, listUnrecognized } from "#server/ingest/queries.ts"
 import { createIngestKey, listIngestKeys, revokeIngestKey } from "#server/team/ingest-keys.ts"
 import { getOrganization } from "#server/team/queries.ts"
-import { requireViewer } from "../../lib/viewer.server.ts"
+import { mayDo } from "#server/team/roles.ts"
+import { byViewer } from "#server/team/sessions.ts"
+import { guard } from "../../lib/guard.server.ts"
 import { Keys, NewKey } from "./keys.tsx"
 import { Live } from "./live.tsx"
 import { SnippetBlock } from "./snippet.tsx"
@@ -15,48 +17,43 @@ import { Unrecognized } from "./unrecognized.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Connect an agent · Belay" }]
 
-const KEY_ROLES: readonly string[] = ["owner", "admin"]
 const UNRECOGNIZED_SHOWN = 20
 
-export async function loader({ request, context }: LoaderFunctionArgs) {
-  const viewer = await requireViewer(request, context)
-  return asTenant(context.db, viewer.orgId, async (tx) => ({
+export const loader = guard("connect.read", async ({ viewer, context }) =>
+  asTenant(context.db, viewer.orgId, async (tx) => ({
     now: context.now(),
     timeZone: (await getOrganization(tx)).timeZone,
     otlpUrl: context.otlpUrl,
     email: viewer.email,
-    canManageKeys: KEY_ROLES.includes(viewer.role),
+    canManageKeys: mayDo(viewer.role, "keys.manage"),
     keys: await listIngestKeys(tx),
     arrivals: await listLatestArrivals(tx),
     unrecognized: await listUnrecognized(tx, UNRECOGNIZED_SHOWN),
-  }))
-}
+  })),
+)
 
 const formSchema = z.discriminatedUnion("intent", [
   z.object({ intent: z.literal("create"), name: z.string().trim().min(1).max(60) }),
   z.object({ intent: z.literal("revoke"), id: z.uuid() }),
 ])
 
-export async function action({ request, context }: ActionFunctionArgs) {
-  const viewer = await requireViewer(request, context)
-  if (!KEY_ROLES.includes(viewer.role)) {
-    throw data("Only an owner or admin manages ingest keys. Ask one for a key.", { status: 403 })
-  }
+export const action = guard("keys.manage", async ({ viewer, request, context }) => {
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
   if (!form.success)
     return data({ created: null, error: "Give the key a name of 1 to 60 characters." }, { status: 422 })
   const values = form.data
+  const by = byViewer(viewer, context.requestId, context.now())
   return asTenant(context.db, viewer.orgId, async (tx) => {
     if (values.intent === "create") {
-      const { key } = await createIngestKey(tx, { orgId: viewer.orgId, name: values.name })
+      const { key } = await createIngestKey(tx, { name: values.name, by })
       return data({ created: { key, name: values.name }, error: null })
     }
-    const isRevoked = await revokeIngestKey(tx, values.id, context.now())
+    const isRevoked = await revokeIngestKey(tx, { id: values.id, by })
     return isRevoked
       ? data({ created: null, error: null })
       : data({ created: null, error: "There is no such live key." }, { status: 404 })
   })
-}
+})
 
 /** Stands in a snippet where the key goes; keys are shown once. */
 const KEY_PLACEHOLDER = "YOUR_INGEST_KEY"

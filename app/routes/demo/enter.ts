@@ -1,11 +1,12 @@
-import { data, type LoaderFunctionArgs, redirect } from "@remix-run/node"
+import { data, redirect } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { DEMO_ACCOUNTS } from "#server/demo/accounts.ts"
 import { openSession, sessionCookie } from "#server/team/sessions.ts"
+import { open } from "../../lib/guard.server.ts"
 import { toLocalPath } from "../../lib/paths.ts"
 
 /** Lets a visitor of the demo in as one of its people. There is no such page outside demo mode. */
-export async function loader({ request, context }: LoaderFunctionArgs) {
+export const loader = open(async ({ request, context }) => {
   const orgId = context.demoOrgId
   const search = new URL(request.url).searchParams
   const wanted = DEMO_ACCOUNTS.find((account) => account.role === search.get("role"))
@@ -17,4 +18,4 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
   return redirect(toLocalPath(search.get("to")), {
     headers: { "set-cookie": sessionCookie(token, context.publicUrl.startsWith("https:")) },
   })
-}
+})

@@ -1,6 +1,5 @@
-import type { LoaderFunctionArgs } from "@remix-run/node"
 import { isoDay } from "../../lib/range.ts"
-import { requireViewer } from "../../lib/viewer.server.ts"
+import { guard } from "../../lib/guard.server.ts"
 import { loadLadder } from "./load.server.ts"
 
 const COLUMNS = [
@@ -17,8 +16,7 @@ const COLUMNS = [
 ] as const
 
 /** The ladder's figures by day or week as CSV. An empty field is no data, `withheld` is withheld. */
-export async function loader({ request, context }: LoaderFunctionArgs) {
-  const viewer = await requireViewer(request, context)
+export const loader = guard("ladder.read", async ({ viewer, request, context }) => {
   const ladder = await loadLadder(viewer, new URL(request.url).searchParams, context)
   const field = (value: number | null, state: string) => (state === "withheld" ? "withheld" : (value ?? ""))
   const lines = ladder.buckets.map((bucket) =>
@@ -41,4 +39,4 @@ export async function loader({ request, context }: LoaderFunctionArgs) {
       "content-disposition": `attachment; filename="belay-ladder-${isoDay(ladder.range.from, ladder.timeZone)}.csv"`,
     },
   })
-}
+})

@@ -1,6 +1,6 @@
-import type { LoaderFunctionArgs, MetaFunction } from "@remix-run/node"
+import type { MetaFunction } from "@remix-run/node"
 import { useLoaderData } from "@remix-run/react"
-import { requireViewer } from "../../lib/viewer.server.ts"
+import { guard } from "../../lib/guard.server.ts"
 import { Bands } from "./bands.tsx"
 import { EmptyLadder } from "./empty.tsx"
 import { Filters } from "./filters.tsx"
@@ -11,10 +11,9 @@ import { Trends } from "./trends.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Trust ladder · Belay" }]
 
-export async function loader({ request, context }: LoaderFunctionArgs) {
-  const viewer = await requireViewer(request, context)
-  return loadLadder(viewer, new URL(request.url).searchParams, context)
-}
+export const loader = guard("ladder.read", async ({ viewer, request, context }) =>
+  loadLadder(viewer, new URL(request.url).searchParams, context),
+)
 
 export default function Ladder() {
   const ladder = useLoaderData<typeof loader>()

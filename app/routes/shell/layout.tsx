@@ -1,37 +1,35 @@
-import type { LoaderFunctionArgs } from "@remix-run/node"
 import { Form, NavLink, Outlet, useLoaderData, useLocation, useNavigation, useRouteError } from "@remix-run/react"
 import { clsx } from "clsx"
-import { FlaskConical, LogOut, Plug, TrendingUp } from "lucide-react"
+import { FlaskConical, LogOut, type LucideIcon, Plug, ScrollText, TrendingUp } from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
 import { DEMO_ACCOUNTS } from "#server/demo/accounts.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { paths } from "../../lib/paths.ts"
-import { requireViewer } from "../../lib/viewer.server.ts"
+import { guard } from "../../lib/guard.server.ts"
+import { listPages, type PageName } from "../../lib/pages.server.ts"
 import { describeError, ErrorState } from "../../ui/error-state.tsx"
 import { Logo } from "../../ui/logo.tsx"
 import { ThemeButton } from "../../ui/theme.tsx"
 
-export async function loader({ request, context }: LoaderFunctionArgs) {
-  const viewer = await requireViewer(request, context)
+export const loader = guard("signed_in", async ({ viewer, context }) => {
   const organization = await asTenant(context.db, viewer.orgId, getOrganization)
   return {
     organization: organization.name,
     email: viewer.email,
     role: viewer.role,
+    pages: listPages(viewer.role),
     demoRoles: organization.isDemo ? DEMO_ACCOUNTS.map((account) => account.role) : null,
   }
-}
+})
 
-const PAGES = [
-  { to: paths.ladder(), label: "Ladder", icon: TrendingUp },
-  { to: paths.connect(), label: "Connect", icon: Plug },
-]
+const ICONS: Record<PageName, LucideIcon> = { Ladder: TrendingUp, Connect: Plug, Audit: ScrollText }
 
 export default function Shell() {
-  const { organization, email, role, demoRoles } = useLoaderData<typeof loader>()
+  const { organization, email, role, pages, demoRoles } = useLoaderData<typeof loader>()
   return (
     <Frame
       organization={organization}
+      pages={pages}
       account={
         <div className="hidden border-t border-line p-3 md:block lg:p-4">
           <p className="hidden truncate text-sm text-ink-soft lg:block" title={email}>
@@ -84,6 +82,7 @@ const ROLE_LABELS: Record<string, string> = {
 
 function Frame(props: {
   organization: string
+  pages: readonly { readonly name: PageName; readonly path: string }[]
   banner: React.ReactNode
   account: React.ReactNode
   phoneAccount: React.ReactNode
@@ -111,24 +110,27 @@ function Frame(props: {
             </div>
           </div>
           <nav aria-label="Pages" className="flex flex-1 gap-1 px-1 md:flex-col md:px-2 lg:px-3">
-            {PAGES.map(({ to, label, icon: Icon }) => (
-              <NavLink
-                key={to}
-                to={to}
-                end={to === paths.ladder()}
-                prefetch="intent"
-                title={label}
-                className={({ isActive }) =>
-                  clsx(
-                    "flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium transition-colors duration-150 md:justify-center lg:justify-start",
-                    isActive ? "bg-accent-soft text-accent" : "text-ink-soft hover:bg-sunken hover:text-ink",
-                  )
-                }
-              >
-                <Icon aria-hidden className="size-4 shrink-0" />
-                <span className="md:sr-only lg:not-sr-only">{label}</span>
-              </NavLink>
-            ))}
+            {props.pages.map(({ name, path }) => {
+              const Icon = ICONS[name]
+              return (
+                <NavLink
+                  key={path}
+                  to={path}
+                  end={path === paths.ladder()}
+                  prefetch="intent"
+                  title={name}
+                  className={({ isActive }) =>
+                    clsx(
+                      "flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium transition-colors duration-150 md:justify-center lg:justify-start",
+                      isActive ? "bg-accent-soft text-accent" : "text-ink-soft hover:bg-sunken hover:text-ink",
+                    )
+                  }
+                >
+                  <Icon aria-hidden className="size-4 shrink-0" />
+                  <span className="md:sr-only lg:not-sr-only">{name}</span>
+                </NavLink>
+              )
+            })}
           </nav>
           <div className="flex items-center md:hidden">{props.phoneAccount}</div>
           {props.account}

@@ -1,11 +1,9 @@
-import type { LoaderFunctionArgs } from "@remix-run/node"
 import { data } from "@remix-run/node"
-import { requireViewer } from "../../lib/viewer.server.ts"
+import { guard } from "../../lib/guard.server.ts"
 
-export async function loader({ request, context }: LoaderFunctionArgs) {
-  await requireViewer(request, context)
+export const loader = guard("signed_in", async () => {
   throw data("No such page", { status: 404 })
-}
+})
 
 export default function NotFound() {
   return null
