@@ -36,5 +36,6 @@ export default defineConfig({
       },
     }),
   ],
-  build: { target: "es2022" },
+  // No file becomes a data: URL, which the content security policy would have to let in.
+  build: { target: "es2022", assetsInlineLimit: 0 },
 })

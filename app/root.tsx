@@ -3,6 +3,7 @@ import type { LinksFunction, MetaFunction } from "@remix-run/node"
 import type { ReactNode } from "react"
 import "./styles.css"
 import { describeError, ErrorState } from "./ui/error-state.tsx"
+import { useNonce } from "./ui/nonce.ts"
 import { THEME_SCRIPT } from "./ui/theme.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Belay" }]
@@ -10,20 +11,21 @@ export const meta: MetaFunction = () => [{ title: "Belay" }]
 export const links: LinksFunction = () => [{ rel: "icon", href: "/favicon.svg", type: "image/svg+xml" }]
 
 export function Layout({ children }: { children: ReactNode }) {
+  const nonce = useNonce()
   return (
     <html lang="en" suppressHydrationWarning>
       <head>
         <meta charSet="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         {/* Before anything is painted, so that a dark page never flashes light. */}
-        <script dangerouslySetInnerHTML={{ __html: THEME_SCRIPT }} />
+        <script nonce={nonce} suppressHydrationWarning dangerouslySetInnerHTML={{ __html: THEME_SCRIPT }} />
         <Meta />
         <Links />
       </head>
       <body>
         {children}
-        <ScrollRestoration />
-        <Scripts />
+        <ScrollRestoration nonce={nonce} />
+        <Scripts nonce={nonce} />
       </body>
     </html>
   )

@@ -1,4 +1,4 @@
-import { expect } from "vitest"
+import { expect, vi } from "vitest"
 import { ADMIN } from "../belay.ts"
 import { expectAccessible } from "./axe.ts"
 import { test } from "./browser.ts"
@@ -41,4 +41,25 @@ test("a form from another site changes nothing", async ({ page, belay }) => {
   expect(response.status()).toBe(403)
   await page.goto(`${belay.url}/connect`)
   expect(await page.getByRole("cell", { name: "Stolen" }).count()).toBe(0)
+})
+
+test("a page runs no script but its own", async ({ anonymous: page }) => {
+  const first = await page.goto("/sign-in")
+  const policy = first?.headers()["content-security-policy"] ?? ""
+  expect(policy).toMatch(/script-src 'self' 'nonce-[A-Za-z0-9+/=]{24}'(;|$)/)
+  expect((await page.goto("/sign-in"))?.headers()["content-security-policy"]).not.toBe(policy)
+
+  const printed = vi.spyOn(console, "error").mockImplementation(() => {})
+  const blocked = page.evaluate(
+    () =>
+      new Promise<string>((resolve) => {
+        document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective))
+        const script = document.createElement("script")
+        script.textContent = "document.title = 'taken over'"
+        document.body.append(script)
+      }),
+  )
+  expect(await blocked).toBe("script-src-elem")
+  expect(await page.title()).toBe("Sign in · Belay")
+  expect(printed).toHaveBeenCalledWith("in the page:", expect.stringContaining("Content Security Policy"))
 })
