@@ -5,6 +5,8 @@ import type { DB } from "./db/types.ts"
 export interface RequestContext extends AppContext {
   /** Quoted in errors, in the answer's `X-Request-Id` and in the audit log. */
   readonly requestId: string
+  /** The sender's network address; null behind a proxy, whose address it would be. */
+  readonly clientAddress: string | null
 }
 
 /** What is the same for every request; built once in serve.ts. */

@@ -28,6 +28,7 @@ export function createAppServer(options: {
   receiver: OtlpReceiver
   arrivals: Arrivals
   pages: PageServer
+  isBehindProxy: boolean
 }): Server {
   const { context, receiver, arrivals, pages } = options
   const app = express()
@@ -60,9 +61,10 @@ export function createAppServer(options: {
     app.use("/assets", express.static(`${CLIENT_BUILD}/assets`, { immutable: true, maxAge: "1y" }))
     app.use(express.static(CLIENT_BUILD, { maxAge: "1h" }))
   }
-  const getLoadContext = (_request: unknown, response: express.Response) => ({
+  const getLoadContext = (request: express.Request, response: express.Response) => ({
     ...context,
     requestId: String(response.locals["requestId"]),
+    clientAddress: options.isBehindProxy ? null : (request.socket.remoteAddress ?? null),
   })
   const answerPage = createRequestHandler({ build: pages.build, getLoadContext })
   app.all("*", (request, response, next) => void answerPage(request, response, next))

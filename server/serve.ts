@@ -82,7 +82,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
       },
       demoOrgId: options.demoOrgId,
     }
-    const appServer = createAppServer({ context, receiver, arrivals, pages: await options.pages })
+    const appServer = createAppServer({
+      context,
+      receiver,
+      arrivals,
+      pages: await options.pages,
+      isBehindProxy: options.publicUrl !== undefined,
+    })
     const boundUrl = await bind(appServer, options.port)
     url ||= boundUrl
     return { url, otlpUrl, grpcUrl, arrivals, store, close }

@@ -8,6 +8,7 @@ import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { loadPages } from "./pages.ts"
 import { serve } from "./serve.ts"
+import { forgetAttempts } from "./team/rate-limit.ts"
 import { ensureOrganization, type FirstStart } from "./team/bootstrap.ts"
 
 export interface Belay {
@@ -15,7 +16,7 @@ export interface Belay {
   stop(): Promise<void>
 }
 
-const PARTITION_UPKEEP_MS = 60 * 60 * 1000
+const UPKEEP_MS = 60 * 60 * 1000
 
 /** Starts everything: database, migrations, first organization, servers and background loops. */
 export async function startBelay(config: Config, mode: { isDemo: boolean; isDev: boolean }): Promise<Belay> {
@@ -54,11 +55,14 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const ingest = open("belay_ingest", 6)
     const worker = open("belay_worker", 2)
 
-    const maintain = () => maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
+    const maintain = async () => {
+      await maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
+      await forgetAttempts(worker.kysely, now())
+    }
     await maintain()
     const upkeep = setInterval(() => {
-      maintain().catch((error: unknown) => log("partition upkeep failed", error))
-    }, PARTITION_UPKEEP_MS)
+      maintain().catch((error: unknown) => log("upkeep failed", error))
+    }, UPKEEP_MS)
     closers.push(async () => clearInterval(upkeep))
 
     const first = await ensureOrganization(owner.kysely, {

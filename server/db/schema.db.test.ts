@@ -18,7 +18,7 @@ test("types.ts is what the migrated database says", async ({ database }) => {
 })
 
 /** Tables that belong to no organization. */
-const SHARED = ["kysely_migration", "kysely_migration_lock"]
+const SHARED = ["kysely_migration", "kysely_migration_lock", "rate_limit"]
 
 test("every table of an organization has row-level security with a policy for the roles that serve requests", async ({
   database,

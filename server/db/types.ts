@@ -130,6 +130,15 @@ export interface Org {
   time_zone: Generated<string>;
 }
 
+export interface RateLimit {
+  /**
+   * SHA-256 of what is limited; who it was is not kept
+   */
+  bucket: Buffer;
+  count: number;
+  window_start: Timestamp;
+}
+
 export interface Signal {
   action: string | null;
   agent_tool_id: number;
@@ -271,6 +280,7 @@ export interface DB {
   dimension: Dimension;
   ingest_key: IngestKey;
   org: Org;
+  rate_limit: RateLimit;
   signal: Signal;
   signal_occurrence: SignalOccurrence;
   signal_readable: SignalReadable;

@@ -4,6 +4,7 @@ import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { AccountRole, DB } from "../db/types.ts"
 import { verifyPassword } from "./passwords.ts"
+import { countAttempt, forgiveAttempt } from "./rate-limit.ts"
 
 /** Whoever is signed in. */
 export interface Viewer {
@@ -16,18 +17,44 @@ export interface Viewer {
 const COOKIE = "belay_session"
 const SESSION_MS = 14 * 24 * 60 * 60 * 1000
 
-/** Checks e-mail and password; the answer takes equally long whether or not the account exists. */
+const LIMIT_WINDOW_MS = 15 * 60_000
+/** Failed attempts for one account in 15 minutes. */
+const ATTEMPTS_OF_ACCOUNT_MAX = 10
+/** Failed attempts from one network address in 15 minutes. */
+const ATTEMPTS_OF_ADDRESS_MAX = 100
+
+export type SignedIn =
+  | { readonly ok: true; readonly token: string }
+  | { readonly ok: false; readonly reason: "wrong" }
+  | { readonly ok: false; readonly reason: "too_many"; readonly retryAfterSeconds: number }
+
+/**
+ * Checks e-mail and password; the answer takes equally long whether or not the account exists. Too many failed ones
+ * are refused before the password is looked at. `clientAddress` is null where it says nothing, behind a proxy.
+ */
 export async function signIn(
   db: Kysely<DB>,
-  args: { email: string; password: string; requestId: string },
+  args: { email: string; password: string; clientAddress: string | null; requestId: string },
   now: Date,
-): Promise<{ ok: true; token: string } | { ok: false }> {
+): Promise<SignedIn> {
+  const windowMs = LIMIT_WINDOW_MS
+  const limits = [
+    { bucket: `sign-in of ${args.email.toLowerCase()}`, attemptsMax: ATTEMPTS_OF_ACCOUNT_MAX, windowMs },
+    ...(args.clientAddress === null
+      ? []
+      : [{ bucket: `sign-in from ${args.clientAddress}`, attemptsMax: ATTEMPTS_OF_ADDRESS_MAX, windowMs }]),
+  ]
+  for (const limit of limits) {
+    const attempt = await countAttempt(db, limit, now)
+    if (!attempt.ok) return { ok: false, reason: "too_many", retryAfterSeconds: attempt.retryAfterSeconds }
+  }
   const found = await sql<{ id: string; org_id: string; password_hash: string }>`
     select * from belay_account_by_email(${args.email})`.execute(db)
   const account = found.rows[0]
   const isRight = await verifyPassword(args.password, account?.password_hash ?? null)
   // Of an address that nobody has there is no organization whose log could tell.
-  if (account === undefined) return { ok: false }
+  if (account === undefined) return { ok: false, reason: "wrong" }
+  if (isRight) for (const limit of limits) await forgiveAttempt(db, limit, now)
   return asTenant(db, account.org_id, async (tx) => {
     const token = isRight ? await insertSession(tx, { orgId: account.org_id, accountId: account.id }, now) : null
     await recordAudit(tx, {
@@ -40,7 +67,7 @@ export async function signIn(
       targetId: account.id,
       requestId: args.requestId,
     })
-    return token === null ? { ok: false } : { ok: true, token }
+    return token === null ? { ok: false, reason: "wrong" } : { ok: true, token }
   })
 }
 

@@ -2,6 +2,7 @@ import { data, type MetaFunction, redirect } from "@remix-run/node"
 import { Form, useActionData, useNavigation } from "@remix-run/react"
 import { z } from "zod"
 import { getViewer, sessionCookie, signIn } from "#server/team/sessions.ts"
+import { plural } from "../../lib/format.ts"
 import { open } from "../../lib/guard.server.ts"
 import { toLocalPath } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
@@ -15,14 +16,23 @@ export const loader = open(async ({ request, context }) => {
   return null
 })
 
+const WRONG = "E-mail or password is not right."
+
 const formSchema = z.object({ email: z.email().max(254), password: z.string().min(1).max(200) })
 
 export const action = open(async ({ request, context }) => {
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
-  const signedIn = form.success
-    ? await signIn(context.db, { ...form.data, requestId: context.requestId }, context.now())
-    : { ok: false as const }
-  if (!signedIn.ok) return data({ error: "E-mail or password is not right." }, { status: 401 })
+  if (!form.success) return data({ error: WRONG }, { status: 401 })
+  const { clientAddress, requestId } = context
+  const signedIn = await signIn(context.db, { ...form.data, clientAddress, requestId }, context.now())
+  if (!signedIn.ok) {
+    if (signedIn.reason === "wrong") return data({ error: WRONG }, { status: 401 })
+    const minutes = Math.ceil(signedIn.retryAfterSeconds / 60)
+    return data(
+      { error: `Too many attempts. Try again in ${plural(minutes, "minute")}.` },
+      { status: 429, headers: { "retry-after": String(signedIn.retryAfterSeconds) } },
+    )
+  }
   const isSecure = context.publicUrl.startsWith("https:")
   return redirect(toLocalPath(new URL(request.url).searchParams.get("to")), {
     headers: { "set-cookie": sessionCookie(signedIn.token, isSecure) },
