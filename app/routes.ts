@@ -5,11 +5,11 @@ export default [
     index("routes/ladder/ladder.tsx"),
     route("connect", "routes/connect/connect.tsx"),
     route("audit", "routes/audit/audit.tsx"),
+    route("*", "routes/shell/not-found.tsx"),
   ]),
   route("ladder.csv", "routes/ladder/csv.ts"),
   route("audit.jsonl", "routes/audit/export.ts"),
   route("sign-in", "routes/account/sign-in.tsx"),
   route("sign-out", "routes/account/sign-out.ts"),
   route("demo/enter", "routes/demo/enter.ts"),
-  route("*", "routes/shell/not-found.tsx"),
 ] satisfies RouteConfig

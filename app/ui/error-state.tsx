@@ -1,4 +1,4 @@
-import { isRouteErrorResponse, Link } from "@remix-run/react"
+import { isRouteErrorResponse, Link, useRouteError } from "@remix-run/react"
 import { TriangleAlert } from "lucide-react"
 import { paths } from "../lib/paths.ts"
 import { buttonClass } from "./button.ts"
@@ -14,12 +14,22 @@ export function describeError(error: unknown): Described {
     if (error.status === 404) {
       return { title: "There is no such page", message: "The address may be mistyped, or what it named is gone." }
     }
+    if (error.status === 403) return { title: "This is for another role", message: String(error.data) }
     if (error.status < 500) return { title: "That did not work", message: String(error.data) }
   }
   return {
     title: "Belay could not load this page",
     message: "Nothing was changed and telemetry is still being stored. Try again; if it stays, look at Belay's output.",
   }
+}
+
+/** Takes a page's place when it could not be shown; the frame around it stays. */
+export function PageError() {
+  return (
+    <div className="mx-auto max-w-xl py-12">
+      <ErrorState {...describeError(useRouteError())} />
+    </div>
+  )
 }
 
 export function ErrorState({ title, message }: Described) {

@@ -63,3 +63,11 @@ test("a page runs no script but its own", async ({ anonymous: page }) => {
   expect(await page.title()).toBe("Sign in · Belay")
   expect(printed).toHaveBeenCalledWith("in the page:", expect.stringContaining("Content Security Policy"))
 })
+
+test("a page that is not there says so inside the frame, with a way back", async ({ page }) => {
+  expect((await page.goto("/nowhere"))?.status()).toBe(404)
+  await page.getByRole("alert").getByText("There is no such page").waitFor()
+  await page.getByRole("link", { name: "Go to the ladder" }).click()
+  await page.getByRole("heading", { name: "Trust ladder" }).waitFor()
+  await page.getByRole("navigation", { name: "Pages" }).waitFor()
+})

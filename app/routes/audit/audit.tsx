@@ -9,6 +9,8 @@ import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
 
+export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
+
 export const meta: MetaFunction = () => [{ title: "Audit log · Belay" }]
 
 const PAGE = 50

@@ -15,6 +15,8 @@ import { SnippetBlock } from "./snippet.tsx"
 import { AGENT_TOOLS } from "./tools.ts"
 import { Unrecognized } from "./unrecognized.tsx"
 
+export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
+
 export const meta: MetaFunction = () => [{ title: "Connect an agent · Belay" }]
 
 const UNRECOGNIZED_SHOWN = 20

@@ -9,6 +9,8 @@ import { loadLadder } from "./load.server.ts"
 import { Teams } from "./teams.tsx"
 import { Trends } from "./trends.tsx"
 
+export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
+
 export const meta: MetaFunction = () => [{ title: "Trust ladder · Belay" }]
 
 export const loader = guard("ladder.read", async ({ viewer, request, context }) =>

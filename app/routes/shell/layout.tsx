@@ -1,4 +1,4 @@
-import { Form, NavLink, Outlet, useLoaderData, useLocation, useNavigation, useRouteError } from "@remix-run/react"
+import { Form, NavLink, Outlet, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { clsx } from "clsx"
 import { FlaskConical, LogOut, type LucideIcon, Plug, ScrollText, TrendingUp } from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
@@ -7,7 +7,6 @@ import { getOrganization } from "#server/team/queries.ts"
 import { paths } from "../../lib/paths.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { listPages, type PageName } from "../../lib/pages.server.ts"
-import { describeError, ErrorState } from "../../ui/error-state.tsx"
 import { Logo } from "../../ui/logo.tsx"
 import { ThemeButton } from "../../ui/theme.tsx"
 
@@ -182,13 +181,5 @@ function DemoBanner({ current, roles }: { current: string; roles: readonly strin
         ))}
       </div>
     </aside>
-  )
-}
-
-export function ErrorBoundary() {
-  return (
-    <div className="mx-auto max-w-xl px-6 py-24">
-      <ErrorState {...describeError(useRouteError())} />
-    </div>
   )
 }
