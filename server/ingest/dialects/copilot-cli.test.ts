@@ -33,6 +33,9 @@ describe("a permission", () => {
     ["approved-for-session", "accepted", "human", 4300],
     ["denied-interactively-by-user", "rejected", "human", 4300],
     [UNASKED, "rejected", "rule", null],
+    ["denied-by-rules", "rejected", "rule", null],
+    ["denied-by-content-exclusion-policy", "rejected", "rule", null],
+    ["denied-by-permission-request-hook", "rejected", "hook", null],
     ["denied-by-something-new", "rejected", "unknown", null],
     ["user-left", null, "unknown", null],
   ])("that ended with %s is %s, decided by %s", (result, outcome, origin, waitMs) => {

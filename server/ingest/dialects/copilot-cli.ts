@@ -82,7 +82,8 @@ function toPermission(span: Span, base: SpanFields, toolNames: ToolNames): Signa
 function verdictOf(result: string): { outcome: Outcome | null; origin: Origin } {
   if (result.startsWith("approved")) return { outcome: "accepted", origin: "human" }
   const outcome = result.startsWith("denied") ? "rejected" : null
-  if (result.includes("could-not-request")) return { outcome, origin: "rule" }
+  if (/could-not-request|by-rules|polic(y|ies)/.test(result)) return { outcome, origin: "rule" }
+  if (result.includes("hook")) return { outcome, origin: "hook" }
   return { outcome, origin: outcome !== null && result.includes("user") ? "human" : "unknown" }
 }
 

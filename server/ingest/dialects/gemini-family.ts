@@ -131,6 +131,7 @@ function readRecord(
           kind: "model_call",
           rung: callRungOf(attributes),
           model: toName(attributes.get("model")),
+          latencyMs: readNumber(attributes, "ttft_ms"),
           durationMs: readNumber(attributes, "duration_ms"),
           inputTokens: readCount(attributes, "input_token_count"),
           outputTokens: readCount(attributes, "output_token_count"),
