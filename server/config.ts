@@ -4,8 +4,8 @@ const port = z.coerce.number().int().min(0).max(65535)
 
 const environmentSchema = z.object({
   PORT: port.default(3000),
-  OTLP_PORT: port.default(4318),
-  OTLP_GRPC_PORT: port.default(4317),
+  OTLP_PORT: port.optional(),
+  OTLP_GRPC_PORT: port.optional(),
   HOST: z.string().default("127.0.0.1"),
   BELAY_DATA_DIR: z.string().min(1).default(".belay"),
   DATABASE_URL: z

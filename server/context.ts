@@ -16,8 +16,6 @@ export interface AppContext {
   readonly now: () => Date
   /** Where agents send OTLP/HTTP, without a path: `http://127.0.0.1:4318`. */
   readonly otlpUrl: string
-  /** Where agents send OTLP/gRPC. */
-  readonly grpcUrl: string
   /** Where people open Belay. */
   readonly publicUrl: string
   /** The labelled demo organization, which visitors enter without signing in; null outside demo mode. */

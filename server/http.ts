@@ -9,6 +9,7 @@ import { sql } from "kysely"
 import type { AppContext } from "./context.ts"
 import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
+import { PortTaken } from "./ports.ts"
 import { getViewer } from "./team/sessions.ts"
 
 const CLIENT_BUILD = fileURLToPath(new URL("../build/client", import.meta.url))
@@ -88,10 +89,7 @@ export function createOtlpServer(receiver: OtlpReceiver): Server {
 export function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) => {
-      const isTaken = error.code === "EADDRINUSE"
-      reject(
-        isTaken ? new Error(`Port ${port} is taken. Set PORT or OTLP_PORT to another, or stop what uses it.`) : error,
-      )
+      reject(error.code === "EADDRINUSE" ? new PortTaken(port) : error)
     }
     server.once("error", onError)
     server.listen(port, host, () => {

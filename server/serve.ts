@@ -8,6 +8,7 @@ import { closeGrpc, createGrpcServer, listenGrpc } from "./ingest/grpc.ts"
 import { createOtlpReceiver } from "./ingest/http.ts"
 import { createInterner } from "./ingest/intern.ts"
 import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
+import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import { createKeyAuthenticator } from "./team/ingest-keys.ts"
 
 export interface ServeOptions {
@@ -19,20 +20,24 @@ export interface ServeOptions {
   readonly host: string
   /** 0 takes a free port. */
   readonly port: number
-  readonly otlpPort: number
-  readonly grpcPort: number
+  /** Undefined takes the standard port when it is free, and else leaves OTLP/HTTP to the pages' port. */
+  readonly otlpPort: number | undefined
+  /** Undefined takes the standard port when it is free, and else leaves OTLP/gRPC out. */
+  readonly grpcPort: number | undefined
   /** Where people open Belay, when that is not the address it is bound to. */
   readonly publicUrl?: string | undefined
   readonly demoOrgId: string | null
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
+  /** What the operator should know and nothing failed for. */
+  readonly tell: (line: string) => void
 }
 
 export interface Served {
   readonly url: string
   readonly otlpUrl: string
-  /** OTLP/gRPC without TLS. */
-  readonly grpcUrl: string
+  /** OTLP/gRPC without TLS; null when it is left out. */
+  readonly grpcUrl: string | null
   readonly arrivals: Arrivals
   store(orgId: string, batch: Batch): Promise<Stored>
   /** Takes no new requests and lets those in hand finish. */
@@ -68,15 +73,19 @@ export async function serve(options: ServeOptions): Promise<Served> {
     return `http://${host}:${bound}`
   }
   try {
-    const otlpUrl = await bind(createOtlpServer(receiver), options.otlpPort)
-    const grpcUrl = `http://${host}:${await listenGrpc(grpcServer, options.grpcPort, host)}`
+    const { otlpPort = STANDARD_OTLP_PORT, grpcPort = STANDARD_GRPC_PORT, tell } = options
+    const bindOtlp = () => bind(createOtlpServer(receiver), otlpPort)
+    const bindGrpc = async () => `http://${host}:${await listenGrpc(grpcServer, grpcPort, host)}`
+    const ownOtlpUrl = await bindIfFree(bindOtlp, options.otlpPort !== undefined, tell)
+    const grpcUrl = await bindIfFree(bindGrpc, options.grpcPort !== undefined, tell)
     // A free port is known once it is bound, which is before any page asks for it.
     let url = options.publicUrl ?? ""
     const context: AppContext = {
       db: app.kysely,
       now,
-      otlpUrl,
-      grpcUrl,
+      get otlpUrl() {
+        return ownOtlpUrl ?? url
+      },
       get publicUrl() {
         return url
       },
@@ -91,7 +100,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     })
     const boundUrl = await bind(appServer, options.port)
     url ||= boundUrl
-    return { url, otlpUrl, grpcUrl, arrivals, store, close }
+    return { url, otlpUrl: ownOtlpUrl ?? url, grpcUrl, arrivals, store, close }
   } catch (error) {
     await close()
     throw error

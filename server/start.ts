@@ -21,6 +21,7 @@ const UPKEEP_MS = 60 * 60 * 1000
 /** Starts everything: database, migrations, first organization, servers and background loops. */
 export async function startBelay(config: Config, mode: { isDemo: boolean; isDev: boolean }): Promise<Belay> {
   const now = () => new Date()
+  const tell = (line: string) => console.error(line)
   const log = (message: string, error: unknown) => console.error(`${message}:`, error)
   const dataDir = path.resolve(config.BELAY_DATA_DIR, mode.isDemo ? "demo" : ".")
   const closers: (() => Promise<unknown>)[] = []
@@ -38,7 +39,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
 
     let databaseUrl = config.DATABASE_URL
     if (databaseUrl === undefined) {
-      const embedded = await startEmbeddedPostgres({ dataDir, log: (line) => console.error(line) })
+      const embedded = await startEmbeddedPostgres({ dataDir, log: tell })
       closers.push(() => embedded.stop())
       databaseUrl = embedded.url
     }
@@ -87,6 +88,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       demoOrgId: mode.isDemo ? first.orgId : null,
       now,
       log,
+      tell,
     })
     closers.push(() => served.close())
     if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, now, log }))
@@ -126,7 +128,7 @@ function announce(
   started: {
     url: string
     otlpUrl: string
-    grpcUrl: string
+    grpcUrl: string | null
     ingestKey: string | null
     databaseUrl: string
     first: FirstStart
@@ -144,7 +146,7 @@ function announce(
     return
   }
   console.log(`  OTLP/HTTP    ${otlpUrl}`)
-  console.log(`  OTLP/gRPC    ${grpcUrl}`)
+  if (grpcUrl !== null) console.log(`  OTLP/gRPC    ${grpcUrl}`)
   console.log(`  Ingest key   ${ingestKey ?? `make one on ${url}/connect`}`)
   if (first.adminPassword !== null) {
     console.log(`  Sign in as   ${admin.email}`)

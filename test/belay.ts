@@ -50,6 +50,7 @@ export async function startTestBelay(
     grpcPort: 0,
     demoOrgId: null,
     now: () => now,
+    tell: (line) => console.error(line),
     log: options.onError ?? ((message, error) => console.error(message, error)),
   })
   const post = (signal: string, body: BodyInit, headers: Record<string, string> = {}) =>

@@ -12,7 +12,7 @@ export interface Ready {
   readonly ready: true
   readonly url: string
   readonly otlpUrl: string
-  readonly grpcUrl: string
+  readonly grpcUrl: string | null
   readonly ingestKey: string
   readonly databaseUrl: string
   readonly admin: { readonly email: string; readonly password: string | null }

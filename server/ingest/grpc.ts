@@ -16,6 +16,7 @@ import {
   RETRY_AFTER_SECONDS,
   UNKNOWN_KEY,
 } from "./accept.ts"
+import { PortTaken } from "../ports.ts"
 import { encodeExportResponse, encodeRetryInfo } from "./otlp/response.ts"
 import type { OtlpSignal } from "./otlp/types.ts"
 
@@ -82,10 +83,7 @@ export function listenGrpc(server: Server, port: number, host: string): Promise<
   return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound)
-      else
-        reject(
-          new Error(`Port ${port} is taken. Set OTLP_GRPC_PORT to another, or stop what uses it.`, { cause: error }),
-        )
+      else reject(error.message.includes("EADDRINUSE") ? new PortTaken(port) : error)
     })
   })
 }

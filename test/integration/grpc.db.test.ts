@@ -7,7 +7,7 @@ const SERVICES = { traces: "trace.v1.TraceService", logs: "logs.v1.LogsService",
 
 /** One `Export` call with these bytes as its message. */
 async function exportOver(belay: TestBelay, signal: keyof typeof SERVICES, body: Buffer, key: string = INGEST_KEY) {
-  const client = new Client(new URL(belay.grpcUrl).host, credentials.createInsecure())
+  const client = new Client(new URL(belay.grpcUrl ?? "").host, credentials.createInsecure())
   const metadata = new Metadata()
   metadata.set("authorization", `Bearer ${key}`)
   const asBytes = (bytes: Buffer) => bytes

@@ -1,5 +1,7 @@
+import { once } from "node:events"
 import { mkdtemp, rm, stat } from "node:fs/promises"
 import { tmpdir } from "node:os"
+import { createServer, type Server } from "node:net"
 import path from "node:path"
 import { expect } from "vitest"
 import { openDatabase } from "#server/db/client.ts"
@@ -35,6 +37,31 @@ test("settings that cannot be used are listed by name", async ({ dataDir }) => {
     /PORT: [\s\S]*BELAY_ADMIN_PASSWORD: has at least 12 characters/,
   )
 })
+
+test("a standard OTLP port that is taken is gone without; one that was asked for is an error", async ({
+  start,
+  dataDir,
+}) => {
+  const squatters = [4317, 4318].map((port) => createServer().listen(port, "127.0.0.1"))
+  // Something may be there already, which is what this is about.
+  await Promise.all(squatters.map((server) => Promise.race([once(server, "listening"), failed(server)])))
+  const belay = await start({ OTLP_PORT: "", OTLP_GRPC_PORT: "" })
+  expect(belay.ready.grpcUrl).toBeNull()
+  expect(belay.ready.otlpUrl).toBe(belay.ready.url)
+  const response = await fetch(`${belay.ready.otlpUrl}/v1/logs`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${belay.ready.ingestKey}` },
+    body: "{}",
+  })
+  expect(response.status).toBe(200)
+  await expect(spawnBelay(`${dataDir}-asked`, { OTLP_PORT: "4318" })).rejects.toThrow(/Port 4318 is taken/)
+  for (const server of squatters) server.close()
+  await rm(`${dataDir}-asked`, { recursive: true, force: true })
+})
+
+function failed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.once("error", () => resolve()))
+}
 
 withDatabase("with DATABASE_URL that server is used, by two processes at once", async ({ database }) => {
   const folders = await Promise.all([1, 2].map(() => mkdtemp(path.join(tmpdir(), "belay-start-"))))

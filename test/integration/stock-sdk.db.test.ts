@@ -20,7 +20,7 @@ test.for(["http/protobuf", "http/json", "grpc"])(
         OTEL_METRICS_EXPORTER: "none",
         OTEL_LOGS_EXPORTER: "none",
         OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
-        OTEL_EXPORTER_OTLP_ENDPOINT: protocol === "grpc" ? belay.grpcUrl : belay.otlpUrl,
+        OTEL_EXPORTER_OTLP_ENDPOINT: (protocol === "grpc" && belay.grpcUrl) || belay.otlpUrl,
         OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer ${INGEST_KEY}`,
         OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
         OTEL_RESOURCE_ATTRIBUTES: "enduser.id=ada@example.com",
