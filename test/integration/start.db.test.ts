@@ -1,4 +1,3 @@
-import { once } from "node:events"
 import { mkdtemp, rm, stat } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { createServer, type Server } from "node:net"
@@ -44,7 +43,7 @@ test("a standard OTLP port that is taken is gone without; one that was asked for
 }) => {
   const squatters = [4317, 4318].map((port) => createServer().listen(port, "127.0.0.1"))
   // Something may be there already, which is what this is about.
-  await Promise.all(squatters.map((server) => Promise.race([once(server, "listening"), failed(server)])))
+  await Promise.all(squatters.map(settled))
   const belay = await start({ OTLP_PORT: "", OTLP_GRPC_PORT: "" })
   expect(belay.ready.grpcUrl).toBeNull()
   expect(belay.ready.otlpUrl).toBe(belay.ready.url)
@@ -59,8 +58,9 @@ test("a standard OTLP port that is taken is gone without; one that was asked for
   await rm(`${dataDir}-asked`, { recursive: true, force: true })
 })
 
-function failed(server: Server): Promise<void> {
-  return new Promise((resolve) => server.once("error", () => resolve()))
+/** Listening, or told that something else does. */
+function settled(server: Server): Promise<void> {
+  return new Promise((resolve) => server.once("listening", resolve).once("error", () => resolve()))
 }
 
 withDatabase("with DATABASE_URL that server is used, by two processes at once", async ({ database }) => {
