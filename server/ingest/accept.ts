@@ -53,6 +53,14 @@ const REFUSALS: Record<RejectReason, string> = {
   too_many_attributes: "more than 512 attributes",
 }
 
+/**
+ * Whether the database refused what it was given (SQLSTATE class 22, or a check that was not met), as it would every time:
+ * a sender who is asked to come back with that would come back forever and send nothing else.
+ */
+export function isUnstorable(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^(22|23514)/.test(String(error.code))
+}
+
 /** The key of an `Authorization` value. Some exporters send the header's percent-encoding as it was configured. */
 export function readBearer(authorization: string | undefined): string | null {
   return /^bearer(?: +|%20)(\S+)$/i.exec(authorization ?? "")?.[1] ?? null
@@ -60,6 +68,7 @@ export function readBearer(authorization: string | undefined): string | null {
 
 export const UNKNOWN_KEY =
   "Unknown or revoked ingest key. Send it as the header 'Authorization: Bearer <key>'; keys are on Belay's Connect page."
+export const UNSTORABLE = "Belay cannot store what this request holds; nothing of it was kept. Its log says why"
 export const NOT_STORED = "Belay cannot store telemetry right now; nothing of this request was kept"
 
 /**

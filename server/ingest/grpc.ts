@@ -9,12 +9,14 @@ import {
 import {
   BODY_MAX_BYTES,
   commit,
+  isUnstorable,
   NOT_STORED,
   readBearer,
   readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
   UNKNOWN_KEY,
+  UNSTORABLE,
 } from "./accept.ts"
 import { PortTaken } from "../ports.ts"
 import { encodeExportResponse, encodeRetryInfo } from "./otlp/response.ts"
@@ -68,6 +70,7 @@ export function createGrpcServer(options: ReceiverOptions): Server {
       }
       receive().catch((error: unknown) => {
         options.log("ingest failed", error)
+        if (isUnstorable(error)) return fail(status.INVALID_ARGUMENT, UNSTORABLE)
         const metadata = new Metadata()
         metadata.set("grpc-status-details-bin", encodeRetryInfo(status.UNAVAILABLE, NOT_STORED, RETRY_AFTER_SECONDS))
         fail(status.UNAVAILABLE, NOT_STORED, metadata)

@@ -4,12 +4,14 @@ import { gunzip } from "node:zlib"
 import {
   BODY_MAX_BYTES,
   commit,
+  isUnstorable,
   NOT_STORED,
   readBearer,
   readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
   UNKNOWN_KEY,
+  UNSTORABLE,
 } from "./accept.ts"
 import { receiveBody } from "./body.ts"
 import { createLane } from "./lane.ts"
@@ -118,9 +120,11 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
       try {
         result = await receive(request, signal, encoding)
       } catch (error) {
-        // Nothing was committed: the sender keeps the batch and comes back.
+        // Nothing was committed: the sender keeps the batch and comes back, unless it would be refused again.
         options.log("ingest failed", error)
-        result = retryLater(failure(encoding, 503, RPC_CODE.unavailable, NOT_STORED))
+        result = isUnstorable(error)
+          ? malformed(encoding, UNSTORABLE)
+          : retryLater(failure(encoding, 503, RPC_CODE.unavailable, NOT_STORED))
       }
     }
     await drain(request)

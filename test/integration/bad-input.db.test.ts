@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib"
 import { sql } from "kysely"
 import { expect } from "vitest"
 import type { TestDatabase } from "../db.ts"
-import { CAPTURED_AT, readFixture, type TestBelay, test } from "../belay.ts"
+import { CAPTURED_AT, readFixture, startTestBelay, type TestBelay, test } from "../belay.ts"
 
 const JSON_TYPE = { "content-type": "application/json" }
 
@@ -257,12 +257,21 @@ test("one bad record does not cost the good ones", async ({ belay, database }) =
 })
 
 test("without a database nothing is acknowledged and the sender is asked to come back", async ({ database }) => {
-  const { startTestBelay } = await import("../belay.ts")
   const errors: string[] = []
   const belay = await startTestBelay(database, { onError: (message) => errors.push(message) })
   await sql`revoke insert on signal from belay_ingest`.execute(database.owner)
   const response = await belay.postFixture("captured/claude-16.logs.pb")
   await belay.close()
   expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"])
+  expect(errors).toEqual(["ingest failed"])
+})
+
+test("what the database refuses is not asked for again", async ({ database }) => {
+  const errors: string[] = []
+  const belay = await startTestBelay(database, { onError: (message) => errors.push(message) })
+  await sql`alter table signal add constraint nothing_fits check (session_id is null)`.execute(database.owner)
+  const response = await belay.postFixture("captured/claude-16.logs.pb")
+  await belay.close()
+  expect([response.status, response.headers.get("retry-after")]).toEqual([400, null])
   expect(errors).toEqual(["ingest failed"])
 })
