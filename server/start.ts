@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
 import type { Config } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
-import { startEmbeddedPostgres } from "./db/embedded.ts"
+import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
@@ -37,15 +37,14 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     // It is awaited once the servers start; until then a failure must not count as unhandled.
     pages.catch(() => {})
 
-    let databaseUrl = config.DATABASE_URL
-    if (databaseUrl === undefined) {
-      const embedded = await startEmbeddedPostgres({ dataDir, log: tell })
-      closers.push(() => embedded.stop())
-      databaseUrl = embedded.url
-    }
-    await migrate(databaseUrl)
+    const { url, stop: stopPostgres } = await startConfiguredPostgres({
+      databaseUrl: config.DATABASE_URL,
+      dataDir,
+      log: tell,
+    })
+    closers.push(stopPostgres)
+    await migrate(url)
 
-    const url = databaseUrl
     const open = (role: string | null, max: number) => {
       const opened = openDatabase({ url, max, applicationName: role ?? "belay", ...(role !== null && { role }) })
       closers.push(() => opened.close())
@@ -98,7 +97,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       otlpUrl: served.otlpUrl,
       grpcUrl: served.grpcUrl,
       ingestKey,
-      databaseUrl,
+      databaseUrl: url,
       first,
     })
     return { stop }

@@ -1,17 +1,14 @@
 import path from "node:path"
 import { readConfig } from "../config.ts"
 import { openDatabase } from "../db/client.ts"
-import { startEmbeddedPostgres } from "../db/embedded.ts"
+import { startConfiguredPostgres } from "../db/configured.ts"
 import { verifyAudit } from "./queries.ts"
 
 /** `npm run audit:verify`: checks every organization's audit log; ends with 1 when one was tampered with. */
 async function run(): Promise<void> {
   const config = readConfig(process.env)
-  const embedded =
-    config.DATABASE_URL === undefined
-      ? await startEmbeddedPostgres({ dataDir: path.resolve(config.BELAY_DATA_DIR) })
-      : null
-  const url = embedded?.url ?? config.DATABASE_URL ?? ""
+  const dataDir = path.resolve(config.BELAY_DATA_DIR)
+  const { url, stop } = await startConfiguredPostgres({ databaseUrl: config.DATABASE_URL, dataDir })
   const database = openDatabase({ url, role: "belay_worker", max: 1, applicationName: "audit:verify" })
   try {
     for (const org of await database.kysely.selectFrom("org").select(["id", "name"]).orderBy("name").execute()) {
@@ -25,7 +22,7 @@ async function run(): Promise<void> {
     }
   } finally {
     await database.close()
-    await embedded?.stop()
+    await stop()
   }
 }
 

@@ -307,7 +307,7 @@ async function getFreshness(tx: TenantTx, scope: LadderScope): Promise<LadderFre
     .where("observed_at", ">=", scope.from)
     .where("observed_at", "<", scope.to)
     .$if(scope.ownDeveloperIds !== null, (query) =>
-      query.where("developer_id", "in", scope.ownDeveloperIds?.length ? [...scope.ownDeveloperIds] : [NOBODY]),
+      query.where(sql<boolean>`developer_id = any(${scope.ownDeveloperIds}::uuid[])`),
     )
     .select([
       sql<number>`count(*)::int`.as("signals"),
@@ -317,8 +317,6 @@ async function getFreshness(tx: TenantTx, scope: LadderScope): Promise<LadderFre
     .executeTakeFirstOrThrow()
   return row
 }
-
-const NOBODY = "00000000-0000-0000-0000-000000000000"
 
 /** Teams of the organization, by name. */
 export function listTeams(tx: TenantTx) {

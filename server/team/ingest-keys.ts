@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
-import type { TenantTx } from "../db/tenant.ts"
+import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 
 /** Characters of a key that are kept in the clear, so that people can tell keys apart. */
@@ -88,14 +88,13 @@ export function createKeyAuthenticator(db: Kysely<DB>, now: () => Date): (key: s
   async function markUsed(id: string, orgId: string, at: number): Promise<void> {
     if (at - (lastUsed.get(id) ?? 0) < LAST_USED_EVERY_MS) return
     lastUsed.set(id, at)
-    await db.transaction().execute(async (tx) => {
-      await sql`set local belay.org_id = ${sql.lit(orgId)}`.execute(tx)
-      await tx
+    await asTenant(db, orgId, (tx) =>
+      tx
         .updateTable("ingest_key")
         .set({ last_used_at: new Date(at) })
         .where("id", "=", id)
-        .execute()
-    })
+        .execute(),
+    )
   }
 
   return async (key) => {

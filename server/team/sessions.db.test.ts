@@ -24,7 +24,7 @@ const attempt = (fields: { email?: string; password?: string; clientAddress?: st
   ...fields,
 })
 
-const cookieOf = (token: string) => sessionCookie(token, true).split(";")[0] ?? ""
+const cookieOf = (token: string) => sessionCookie(token, "https://belay.example").split(";")[0] ?? ""
 
 test("a session is its account's until it is closed or two weeks old", async ({ database, db }) => {
   const orgId = await withAccount(database)

@@ -126,10 +126,10 @@ export function byViewer(viewer: Viewer, requestId: string, now: Date): AuditAct
   return { orgId: viewer.orgId, actorId: viewer.accountId, actorEmail: viewer.email, occurredAt: now, requestId }
 }
 
-/** `Set-Cookie` for a token; with null the cookie is taken back. */
-export function sessionCookie(token: string | null, isSecure: boolean): string {
+/** `Set-Cookie` for a token; with null the cookie is taken back. Over https it stays there. */
+export function sessionCookie(token: string | null, publicUrl: string): string {
   const age = token === null ? 0 : SESSION_MS / 1000
-  return `${COOKIE}=${token ?? ""}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${age}${isSecure ? "; Secure" : ""}`
+  return `${COOKIE}=${token ?? ""}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${age}${publicUrl.startsWith("https:") ? "; Secure" : ""}`
 }
 
 function readSessionToken(cookieHeader: string | null): string | null {

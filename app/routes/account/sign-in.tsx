@@ -33,9 +33,8 @@ export const action = open(async ({ request, context }) => {
       { status: 429, headers: { "retry-after": String(signedIn.retryAfterSeconds) } },
     )
   }
-  const isSecure = context.publicUrl.startsWith("https:")
   return redirect(toLocalPath(new URL(request.url).searchParams.get("to")), {
-    headers: { "set-cookie": sessionCookie(signedIn.token, isSecure) },
+    headers: { "set-cookie": sessionCookie(signedIn.token, context.publicUrl) },
   })
 })
 

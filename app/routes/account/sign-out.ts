@@ -8,8 +8,7 @@ export const action = open(async ({ request, context }) => {
   const cookieHeader = request.headers.get("cookie")
   const viewer = await getViewer(db, cookieHeader, context.now())
   if (viewer !== null) await closeSession(db, { viewer, cookieHeader, requestId }, context.now())
-  const isSecure = context.publicUrl.startsWith("https:")
-  return redirect(paths.signIn(), { headers: { "set-cookie": sessionCookie(null, isSecure) } })
+  return redirect(paths.signIn(), { headers: { "set-cookie": sessionCookie(null, context.publicUrl) } })
 })
 
 export const loader = open(async () => redirect(paths.ladder()))

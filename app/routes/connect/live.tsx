@@ -2,17 +2,11 @@ import { Link } from "@remix-run/react"
 import { clsx } from "clsx"
 import { CircleCheck, Radio, WifiOff } from "lucide-react"
 import { useEffect, useState } from "react"
+import type { listLatestArrivals } from "#server/ingest/queries.ts"
 import { formatAge, plural } from "../../lib/format.ts"
 import { paths } from "../../lib/paths.ts"
 
-interface Arrival {
-  readonly agentTool: string
-  readonly agentVersion: string | null
-  readonly kind: string
-  readonly model: string | null
-  readonly count: number
-  readonly receivedAt: string
-}
+type Arrival = Awaited<ReturnType<typeof listLatestArrivals>>[number]
 
 const AGES_EVERY_MS = 5000
 

@@ -16,6 +16,6 @@ export const loader = open(async ({ request, context }) => {
   )
   const token = await openSession(context.db, { orgId, accountId: account.id }, context.now())
   return redirect(toLocalPath(search.get("to")), {
-    headers: { "set-cookie": sessionCookie(token, context.publicUrl.startsWith("https:")) },
+    headers: { "set-cookie": sessionCookie(token, context.publicUrl) },
   })
 })

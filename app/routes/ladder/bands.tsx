@@ -13,9 +13,12 @@ import {
 } from "../../lib/format.ts"
 import { Figure, NoData, Withheld } from "../../ui/figure.tsx"
 import type { LadderData } from "./load.server.ts"
+import { acceptanceMoved } from "./moves.ts"
+import { Ropes } from "./ropes.tsx"
 import { OPERATION_WORDS, RUNG_COLORS, RUNG_DESCRIPTIONS, RUNG_LABELS } from "./rungs.ts"
 
 type Row = LadderData["rungs"][number]
+type Figures = LadderData["previous"][number]
 
 /** The ladder itself: a band for each rung, orchestration on top. */
 export function Bands({ ladder }: { ladder: LadderData }) {
@@ -29,12 +32,11 @@ export function Bands({ ladder }: { ladder: LadderData }) {
 }
 
 function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
-  const color = RUNG_COLORS[row.rung]
   const position = RUNGS.indexOf(row.rung) + 1
   const isUnused = row.operationsState === "no_data"
   return (
     <li className="flex border-b border-line last:border-b-0">
-      <Ropes color={color} isUnused={isUnused} />
+      <Ropes color={isUnused ? null : RUNG_COLORS[row.rung]} />
       <div className="grid min-w-0 flex-1 grid-cols-2 gap-x-4 gap-y-4 py-4 pr-4 sm:grid-cols-3 xl:grid-cols-[13rem_repeat(5,minmax(0,1fr))] xl:items-start xl:gap-x-6 xl:py-5">
         <div className="col-span-2 min-w-0 sm:col-span-3 xl:col-span-1">
           <h2 className="flex items-baseline gap-2 text-lg font-semibold">
@@ -65,18 +67,6 @@ function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
         )}
       </div>
     </li>
-  )
-}
-
-/** Two ropes that run through all bands, and this band's rung between them. */
-function Ropes({ color, isUnused }: { color: string; isUnused: boolean }) {
-  return (
-    <div aria-hidden className="relative mx-3 w-9 shrink-0 border-x-[3px] border-line-strong sm:mx-5 sm:w-12">
-      <div
-        className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 rounded-full"
-        style={isUnused ? { borderTop: "2px dashed var(--line-strong)", borderRadius: 0 } : { background: color }}
-      />
-    </div>
   )
 }
 
@@ -127,19 +117,15 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
   )
 }
 
-type Acceptance = Pick<Row, "acceptance" | "interval">
-
-/** Coloured only when the two intervals do not overlap: the rest may be chance. */
-function Change({ now, before }: { now: Acceptance; before: Acceptance }) {
-  if (now.acceptance === null || before.acceptance === null || now.interval === null || before.interval === null)
-    return null
-  const hasRisen = now.interval.low > before.interval.high
-  const hasFallen = now.interval.high < before.interval.low
-  const Icon = hasRisen ? TrendingUp : TrendingDown
+/** Coloured only when it may not be chance. */
+function Change({ now, before }: { now: Figures; before: Figures }) {
+  if (now.acceptance === null || before.acceptance === null) return null
+  const move = acceptanceMoved(now, before)
+  const Icon = move === "rose" ? TrendingUp : TrendingDown
   return (
     <>
-      <span className={clsx(hasRisen && "text-good", hasFallen && "text-bad")}>
-        {(hasRisen || hasFallen) && <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
+      <span className={clsx(move === "rose" && "text-good", move === "fell" && "text-bad")}>
+        {move !== null && <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
         {formatPoints(now.acceptance - before.acceptance)}
       </span>{" "}
       ·{" "}

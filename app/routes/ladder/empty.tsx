@@ -3,6 +3,7 @@ import { Plug } from "lucide-react"
 import { RUNGS } from "#sdk/ladder.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
+import { Ropes } from "./ropes.tsx"
 import { RUNG_DESCRIPTIONS, RUNG_LABELS } from "./rungs.ts"
 
 /** What will be here, faintly, and the one step that fills it. */
@@ -12,9 +13,7 @@ export function EmptyLadder() {
       <ol aria-hidden className="opacity-40">
         {RUNGS.toReversed().map((rung) => (
           <li key={rung} className="flex border-b border-line last:border-b-0">
-            <div className="relative mx-3 w-9 shrink-0 border-x-[3px] border-line-strong sm:mx-5 sm:w-12">
-              <div className="absolute inset-x-[-3px] top-1/2 h-2 -translate-y-1/2 border-t-2 border-dashed border-line-strong" />
-            </div>
+            <Ropes color={null} />
             <div className="py-6">
               <p className="text-lg font-semibold">{RUNG_LABELS[rung]}</p>
               <p className="text-sm">{RUNG_DESCRIPTIONS[rung]}</p>

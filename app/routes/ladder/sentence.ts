@@ -1,10 +1,9 @@
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import type { Ladder, LadderFigures } from "#server/rungs/queries.ts"
 import { formatDuration, formatRate, formatShare, plural } from "../../lib/format.ts"
+import { acceptanceMoved, promptsSurged } from "./moves.ts"
 import { OPERATION_WORDS, RUNG_LABELS } from "./rungs.ts"
 
-/** At this many times the questions of before, people notice. */
-const PROMPTS_SURGE = 2
 const MOVES_TOLD = 2
 
 /**
@@ -63,15 +62,13 @@ function movesOf(row: LadderFigures, before: LadderFigures | undefined, team: st
 }
 
 function acceptanceMove(row: LadderFigures, before: LadderFigures, who: string): Move | null {
-  const [now, then] = [row.interval, before.interval]
-  if (row.acceptance === null || before.acceptance === null || now === null || then === null) return null
-  if (now.low <= then.high && then.low <= now.high) return null
+  const move = acceptanceMoved(row, before)
+  if (move === null || row.acceptance === null || before.acceptance === null) return null
   const points = Math.abs(Math.round((row.acceptance - before.acceptance) * 100))
-  const isLoss = row.acceptance < before.acceptance
   return {
     what: `${row.rung} acceptance`,
-    text: `${who} acceptance ${isLoss ? "fell" : "rose"} ${plural(points, "point")} to ${formatShare(row.acceptance)}`,
-    weight: points / 100 + (isLoss ? 1 : 0),
+    text: `${who} acceptance ${move} ${plural(points, "point")} to ${formatShare(row.acceptance)}`,
+    weight: points / 100 + (move === "fell" ? 1 : 0),
   }
 }
 
@@ -89,7 +86,7 @@ function latencyMove(row: LadderFigures, before: LadderFigures, who: string): Mo
 
 function promptsMove(row: LadderFigures, before: LadderFigures, who: string): Move | null {
   const [now, then] = [row.promptsPerOperation, before.promptsPerOperation]
-  if (now === null || then === null || now < 1 || now < then * PROMPTS_SURGE) return null
+  if (now === null || then === null || !promptsSurged(now, then)) return null
   return {
     what: `${row.rung} prompts`,
     text: `${who} asks ${formatRate(now)} questions per ${OPERATION_WORDS[row.rung]}, up from ${formatRate(then)}`,

@@ -3,6 +3,7 @@ import { clsx } from "clsx"
 import { CircleAlert, Lock } from "lucide-react"
 import { formatDuration, formatMargin, formatPoints, formatRate, formatShare } from "../../lib/format.ts"
 import type { LadderData } from "./load.server.ts"
+import { acceptanceMoved, promptsSurged } from "./moves.ts"
 import { OPERATION_WORDS, RUNG_COLORS, RUNG_LABELS } from "./rungs.ts"
 
 type Figures = LadderData["byTeam"][number]
@@ -69,9 +70,6 @@ export function Teams({ ladder }: { ladder: LadderData }) {
   )
 }
 
-/** At this many times the questions of before, the cell is marked. */
-const PROMPTS_SURGE = 2
-
 function Cell(props: { figures: Figures | undefined; before: Figures | undefined; ladder: LadderData }) {
   const { figures, before, ladder } = props
   if (figures === undefined) {
@@ -94,9 +92,9 @@ function Cell(props: { figures: Figures | undefined; before: Figures | undefined
   }
   const objective = ladder.objectives[figures.rung].p95Ms
   const isSlow = figures.latencyP95Ms !== null && figures.latencyP95Ms > objective
-  const [now, then] = [figures.promptsPerOperation, before?.promptsPerOperation ?? null]
-  const isAsking = now !== null && then !== null && now >= 1 && now >= then * PROMPTS_SURGE
-  const hasFallen = figures.interval !== null && before?.interval != null && figures.interval.high < before.interval.low
+  const prompts = figures.promptsPerOperation
+  const isAsking = promptsSurged(prompts, before?.promptsPerOperation ?? null)
+  const hasFallen = acceptanceMoved(figures, before) === "fell"
   return (
     <div className="figures">
       <p>
@@ -116,9 +114,9 @@ function Cell(props: { figures: Figures | undefined; before: Figures | undefined
       </p>
       <p className="mt-0.5 flex flex-wrap gap-x-3 text-xs text-ink-soft">
         {figures.latencyP95Ms !== null && <Mark isOn={isSlow}>p95 {formatDuration(figures.latencyP95Ms)}</Mark>}
-        {now !== null && now > 0 && (
+        {prompts !== null && prompts > 0 && (
           <Mark isOn={isAsking}>
-            {formatRate(now)} questions/{OPERATION_WORDS[figures.rung]}
+            {formatRate(prompts)} questions/{OPERATION_WORDS[figures.rung]}
           </Mark>
         )}
       </p>
