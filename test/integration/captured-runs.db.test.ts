@@ -47,6 +47,7 @@ async function summarize(database: TestDatabase) {
     tool_calls: number
     edits: number
     sessions: number
+    operations: number
     input: number | null
     output: number | null
     cached: number | null
@@ -60,6 +61,7 @@ async function summarize(database: TestDatabase) {
       count(*) filter (where kind = 'tool_call')::int as tool_calls,
       count(*) filter (where kind = 'edit')::int as edits,
       count(distinct session_id)::int as sessions,
+      count(distinct operation_id)::int as operations,
       sum(input_tokens)::int as input, sum(output_tokens)::int as output, sum(cached_tokens)::int as cached,
       count(*)::int as signals,
       count(*) filter (where origin = 'human')::int as human
@@ -86,6 +88,8 @@ test.for(RUNS)(
         tool_calls: 1,
         edits: run.edits,
         sessions: 1,
+        // One prompt was one operation, whatever reported on it.
+        operations: 1,
         input: run.input,
         output: run.output,
         cached: run.cached,
