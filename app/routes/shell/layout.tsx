@@ -108,7 +108,10 @@ function Frame(props: {
               </p>
             </div>
           </div>
-          <nav aria-label="Pages" className="flex flex-1 gap-1 px-1 md:flex-col md:px-2 lg:px-3">
+          <nav
+            aria-label="Pages"
+            className="flex min-w-0 flex-1 gap-1 overflow-x-auto px-1 md:flex-col md:overflow-visible md:px-2 lg:px-3"
+          >
             {props.pages.map(({ name, path }) => {
               const Icon = ICONS[name]
               return (
@@ -120,7 +123,7 @@ function Frame(props: {
                   title={name}
                   className={({ isActive }) =>
                     clsx(
-                      "flex h-9 items-center gap-2.5 rounded-md px-2.5 text-sm font-medium transition-colors duration-150 md:justify-center lg:justify-start",
+                      "flex h-9 items-center gap-1.5 rounded-md px-2 md:gap-2.5 md:px-2.5 text-sm font-medium transition-colors duration-150 md:justify-center lg:justify-start",
                       isActive ? "bg-accent-soft text-accent" : "text-ink-soft hover:bg-sunken hover:text-ink",
                     )
                   }
