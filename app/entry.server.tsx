@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { PassThrough } from "node:stream"
-import { createReadableStreamFromReadable, type EntryContext } from "@remix-run/node"
+import { type ActionFunctionArgs, createReadableStreamFromReadable, type EntryContext } from "@remix-run/node"
 import { isRouteErrorResponse, RemixServer } from "@remix-run/react"
 import { renderToPipeableStream } from "react-dom/server"
 import { NonceContext } from "./ui/nonce.ts"
@@ -56,9 +56,9 @@ function contentSecurityPolicy(nonce: string): string {
   ].join("; ")
 }
 
-/** What a loader or action threw and nobody expected: printed here, and never shown. */
-export function handleError(error: unknown, { request }: { request: Request }): void {
+/** What a loader or action threw and nobody expected: printed here under the id that the page shows, and never shown. */
+export function handleError(error: unknown, { request, context }: ActionFunctionArgs): void {
   // A refusal that a route answered with is no accident.
   const isRefusal = isRouteErrorResponse(error) && !("error" in error && error.error)
-  if (!request.signal.aborted && !isRefusal) console.error(error)
+  if (!request.signal.aborted && !isRefusal) console.error(`request ${context.requestId} failed:`, error)
 }

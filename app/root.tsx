@@ -38,7 +38,7 @@ export default function Root() {
 export function ErrorBoundary() {
   return (
     <main className="mx-auto max-w-xl px-6 py-24">
-      <ErrorState {...describeError(useRouteError())} />
+      <ErrorState {...describeError(useRouteError())} requestId={null} />
     </main>
   )
 }

@@ -1,7 +1,10 @@
-import { isRouteErrorResponse, Link, useRouteError } from "@remix-run/react"
+import { isRouteErrorResponse, Link, useRouteError, useRouteLoaderData } from "@remix-run/react"
 import { TriangleAlert } from "lucide-react"
 import { paths } from "../lib/paths.ts"
 import { buttonClass } from "./button.ts"
+
+/** The route of the frame around every page; it knows which request this was. */
+const FRAME_ROUTE = "routes/shell/layout"
 
 interface Described {
   readonly title: string
@@ -19,25 +22,32 @@ export function describeError(error: unknown): Described {
   }
   return {
     title: "Belay could not load this page",
-    message: "Nothing was changed and telemetry is still being stored. Try again; if it stays, look at Belay's output.",
+    message:
+      "Nothing was changed, and what agents send meanwhile is either stored or kept by them. Try again; if it stays, look at Belay's output.",
   }
 }
 
 /** Takes a page's place when it could not be shown; the frame around it stays. */
 export function PageError() {
+  const frame = useRouteLoaderData<{ requestId: string }>(FRAME_ROUTE)
   return (
     <div className="mx-auto max-w-xl py-12">
-      <ErrorState {...describeError(useRouteError())} />
+      <ErrorState {...describeError(useRouteError())} requestId={frame?.requestId ?? null} />
     </div>
   )
 }
 
-export function ErrorState({ title, message }: Described) {
+export function ErrorState({ title, message, requestId }: Described & { requestId: string | null }) {
   return (
     <div role="alert" className="rounded-md border border-line bg-surface p-8">
       <TriangleAlert aria-hidden className="size-5 text-bad" />
       <h1 className="mt-4 text-xl font-semibold">{title}</h1>
       <p className="mt-2 text-ink-soft">{message}</p>
+      {requestId !== null && (
+        <p className="mt-2 text-xs break-all text-ink-faint">
+          Request <code className="font-mono select-all">{requestId}</code>
+        </p>
+      )}
       <div className="mt-6 flex gap-2">
         <button type="button" onClick={() => location.reload()} className={buttonClass("primary")}>
           Try again

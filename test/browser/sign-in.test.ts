@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { expect, vi } from "vitest"
 import { ADMIN } from "../belay.ts"
 import { expectAccessible } from "./axe.ts"
@@ -70,4 +71,18 @@ test("a page that is not there says so inside the frame, with a way back", async
   await page.getByRole("link", { name: "Go to the ladder" }).click()
   await page.getByRole("heading", { name: "Trust ladder" }).waitFor()
   await page.getByRole("navigation", { name: "Pages" }).waitFor()
+})
+
+test("a page that cannot be loaded says so without details, with the id under which they are printed", async ({
+  page,
+  database,
+}) => {
+  const printed = vi.spyOn(console, "error").mockImplementation(() => {})
+  await sql`revoke select on signal from belay_app`.execute(database.owner)
+  const response = await page.goto("/")
+  const requestId = response?.headers()["x-request-id"] ?? "none"
+  expect(response?.status()).toBe(500)
+  await page.getByRole("alert").getByText(requestId).waitFor()
+  expect(await page.locator("body").innerText()).not.toMatch(/permission denied|signal|\.ts/)
+  expect(printed).toHaveBeenCalledWith(`request ${requestId} failed:`, expect.anything())
 })

@@ -17,6 +17,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
     email: viewer.email,
     role: viewer.role,
     pages: listPages(viewer.role),
+    requestId: context.requestId,
     demoRoles: organization.isDemo ? DEMO_ACCOUNTS.map((account) => account.role) : null,
   }
 })
