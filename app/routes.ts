@@ -10,6 +10,11 @@ export default [
   route("ladder.csv", "routes/ladder/csv.ts"),
   route("audit.jsonl", "routes/audit/export.ts"),
   route("sign-in", "routes/account/sign-in.tsx"),
+  route("sign-in/second-factor", "routes/account/second-factor.tsx"),
+  route("sign-in/forgot", "routes/account/forgot.tsx"),
+  route("link/:token", "routes/account/link.tsx"),
+  route("auth/start", "routes/single-sign-on/start.ts"),
+  route("auth/callback/oidc", "routes/single-sign-on/callback.ts"),
   route("sign-out", "routes/account/sign-out.ts"),
   route("demo/enter", "routes/demo/enter.ts"),
 ] satisfies RouteConfig

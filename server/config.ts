@@ -1,29 +1,63 @@
 import { z } from "zod"
+import type { IdentityProvider } from "./sign-in/auth.ts"
 
 const port = z.coerce.number().int().min(0).max(65535)
 
-const environmentSchema = z.object({
-  PORT: port.default(3000),
-  OTLP_PORT: port.optional(),
-  OTLP_GRPC_PORT: port.optional(),
-  HOST: z.string().default("127.0.0.1"),
-  BELAY_DATA_DIR: z.string().min(1).default(".belay"),
-  DATABASE_URL: z
-    .string()
-    .regex(/^postgres(ql)?:\/\//, "starts with postgres:// or postgresql://")
-    .optional(),
-  BELAY_URL: z.url().optional(),
-  BELAY_READY: z.enum(["json", "text"]).default("text"),
-  BELAY_ADMIN_EMAIL: z.email().default("admin@belay.local"),
-  BELAY_ADMIN_PASSWORD: z.string().min(12, "has at least 12 characters").optional(),
-  BELAY_INGEST_KEY: z
-    .string()
-    .regex(/^blk_[A-Za-z0-9_-]{24,}$/, "looks like blk_… with at least 24 characters after it")
-    .optional(),
-  BELAY_RETENTION_DAYS: z.coerce.number().int().min(31).max(3650).default(90),
-})
+const environmentSchema = z
+  .object({
+    PORT: port.default(3000),
+    OTLP_PORT: port.optional(),
+    OTLP_GRPC_PORT: port.optional(),
+    HOST: z.string().default("127.0.0.1"),
+    BELAY_DATA_DIR: z.string().min(1).default(".belay"),
+    DATABASE_URL: z
+      .string()
+      .regex(/^postgres(ql)?:\/\//, "starts with postgres:// or postgresql://")
+      .optional(),
+    BELAY_URL: z.url().optional(),
+    BELAY_READY: z.enum(["json", "text"]).default("text"),
+    BELAY_ADMIN_EMAIL: z.email().default("admin@belay.local"),
+    BELAY_ADMIN_PASSWORD: z.string().min(12, "has at least 12 characters").optional(),
+    BELAY_INGEST_KEY: z
+      .string()
+      .regex(/^blk_[A-Za-z0-9_-]{24,}$/, "looks like blk_… with at least 24 characters after it")
+      .optional(),
+    BELAY_SECRET: z.string().min(32, "has at least 32 characters").optional(),
+    BELAY_SMTP_URL: z
+      .string()
+      .regex(/^smtps?:\/\//, "starts with smtp:// or smtps://")
+      .optional(),
+    BELAY_MAIL_FROM: z.string().min(3).default("Belay <belay@localhost>"),
+    BELAY_OIDC_ISSUER: z.url().optional(),
+    BELAY_OIDC_CLIENT_ID: z.string().optional(),
+    BELAY_OIDC_CLIENT_SECRET: z.string().optional(),
+    BELAY_OIDC_NAME: z.string().max(40).default("single sign-on"),
+    BELAY_OIDC_GROUPS_CLAIM: z.string().default("groups"),
+    BELAY_OIDC_SCOPES: z.string().default("openid email profile"),
+    BELAY_RETENTION_DAYS: z.coerce.number().int().min(31).max(3650).default(90),
+  })
+  .superRefine((values, context) => {
+    const oidc = ["BELAY_OIDC_ISSUER", "BELAY_OIDC_CLIENT_ID", "BELAY_OIDC_CLIENT_SECRET"] as const
+    const missing = oidc.filter((name) => values[name] === undefined)
+    if (missing.length === 0 || missing.length === oidc.length) return
+    for (const name of missing) context.addIssue({ code: "custom", path: [name], message: "is needed with the others" })
+  })
 
 export type Config = z.infer<typeof environmentSchema>
+
+/** The OpenID Connect provider that people sign in with; null when none is configured. */
+export function readIdentityProvider(config: Config): IdentityProvider | null {
+  const { BELAY_OIDC_ISSUER: issuer, BELAY_OIDC_CLIENT_ID: clientId, BELAY_OIDC_CLIENT_SECRET: clientSecret } = config
+  if (issuer === undefined || clientId === undefined || clientSecret === undefined) return null
+  return {
+    issuer,
+    clientId,
+    clientSecret,
+    name: config.BELAY_OIDC_NAME,
+    groupsClaim: config.BELAY_OIDC_GROUPS_CLAIM,
+    scopes: config.BELAY_OIDC_SCOPES.split(/\s+/),
+  }
+}
 
 /**
  * Reads Belay's settings from the environment. An empty variable counts as unset.

@@ -1,5 +1,7 @@
 import type { Kysely } from "kysely"
 import type { DB } from "./db/types.ts"
+import type { Mailer } from "./mail/mailer.ts"
+import type { SignIn } from "./sign-in/sessions.ts"
 
 /** What every loader and action is given. */
 export interface RequestContext extends AppContext {
@@ -13,6 +15,13 @@ export interface RequestContext extends AppContext {
 export interface AppContext {
   /** Acts as `belay_app`: it sees nothing until `asTenant` says for whom. */
   readonly db: Kysely<DB>
+  readonly signIn: SignIn
+  /** The identity provider's name on the button; null when none is configured. */
+  readonly providerName: string | null
+  /** Asks a provider that was away when Belay started again. */
+  readonly retryProvider: () => void
+  /** Null when no mail server is configured: then links are handed out by hand. */
+  readonly mailer: Mailer | null
   readonly now: () => Date
   /** Where agents send OTLP/HTTP, without a path: `http://127.0.0.1:4318`. */
   readonly otlpUrl: string

@@ -10,7 +10,7 @@ import type { AppContext } from "./context.ts"
 import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
 import { PortTaken } from "./ports.ts"
-import { getViewer } from "./team/sessions.ts"
+import { getViewer } from "./sign-in/sessions.ts"
 
 const CLIENT_BUILD = fileURLToPath(new URL("../build/client", import.meta.url))
 
@@ -119,7 +119,7 @@ async function streamArrivals(
   context: AppContext,
   arrivals: Arrivals,
 ): Promise<void> {
-  const viewer = await getViewer(context.db, request.headers.cookie ?? null, context.now()).catch(() => null)
+  const viewer = await getViewer(context.signIn, request.headers.cookie ?? null).catch(() => null)
   if (viewer === null) {
     response.writeHead(401, { "content-type": "text/plain" }).end("Sign in first.\n")
     return

@@ -9,11 +9,19 @@ import { createOtlpReceiver } from "./ingest/http.ts"
 import { createInterner } from "./ingest/intern.ts"
 import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
+import type { Mailer } from "./mail/mailer.ts"
+import { type Auth, createAuth, type IdentityProvider } from "./sign-in/auth.ts"
+import type { SignIn } from "./sign-in/sessions.ts"
 import { createKeyAuthenticator } from "./team/ingest-keys.ts"
 
 export interface ServeOptions {
   /** Acts as `belay_app`. */
   readonly app: OpenedDatabase
+  /** Acts as `belay_auth`. */
+  readonly auth: OpenedDatabase
+  readonly authSecret: string
+  readonly identityProvider: IdentityProvider | null
+  readonly mailer: Mailer | null
   /** Acts as `belay_ingest`. */
   readonly ingest: OpenedDatabase
   readonly pages: Promise<PageServer>
@@ -39,6 +47,7 @@ export interface Served {
   /** OTLP/gRPC without TLS; null when it is left out. */
   readonly grpcUrl: string | null
   readonly arrivals: Arrivals
+  readonly signIn: SignIn
   store(orgId: string, batch: Batch): Promise<Stored>
   /** Takes no new requests and lets those in hand finish. */
   close(): Promise<void>
@@ -80,8 +89,28 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const grpcUrl = await bindIfFree(bindGrpc, options.grpcPort !== undefined, tell)
     // A free port is known once it is bound, which is before any page asks for it.
     let url = options.publicUrl ?? ""
+    // Made at the first request, because it has to know the address; forgotten when its provider was away.
+    let auth: Auth | null = null
     const context: AppContext = {
       db: app.kysely,
+      signIn: {
+        db: options.auth.kysely,
+        log,
+        get auth() {
+          return (auth ??= createAuth({
+            db: options.auth.kysely,
+            secret: options.authSecret,
+            publicUrl: url,
+            provider: options.identityProvider,
+            log,
+          }))
+        },
+      },
+      providerName: options.identityProvider?.name ?? null,
+      retryProvider() {
+        auth = null
+      },
+      mailer: options.mailer,
       now,
       get otlpUrl() {
         return ownOtlpUrl ?? url
@@ -100,7 +129,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     })
     const boundUrl = await bind(appServer, options.port)
     url ||= boundUrl
-    return { url, otlpUrl: ownOtlpUrl ?? url, grpcUrl, arrivals, store, close }
+    return { url, otlpUrl: ownOtlpUrl ?? url, grpcUrl, arrivals, signIn: context.signIn, store, close }
   } catch (error) {
     await close()
     throw error

@@ -1,13 +1,16 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
-import type { Config } from "./config.ts"
+import { type Config, readIdentityProvider } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
 import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { loadPages } from "./pages.ts"
+import { createMailer } from "./mail/mailer.ts"
 import { serve } from "./serve.ts"
+import { readAuthSecret } from "./sign-in/auth.ts"
+import { forgetSignIns } from "./sign-in/sessions.ts"
 import { forgetAttempts } from "./team/rate-limit.ts"
 import { ensureOrganization, type FirstStart } from "./team/bootstrap.ts"
 
@@ -52,12 +55,14 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     }
     const owner = open(null, 2)
     const app = open("belay_app", 10)
+    const auth = open("belay_auth", 4)
     const ingest = open("belay_ingest", 6)
     const worker = open("belay_worker", 2)
 
     const maintain = async () => {
       await maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
       await forgetAttempts(worker.kysely, now())
+      await forgetSignIns(worker.kysely, now())
     }
     await maintain()
     const upkeep = setInterval(() => {
@@ -77,6 +82,10 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
 
     const served = await serve({
       app,
+      auth,
+      authSecret: await readAuthSecret(auth.kysely, config.BELAY_SECRET),
+      identityProvider: readIdentityProvider(config),
+      mailer: config.BELAY_SMTP_URL === undefined ? null : createMailer(config.BELAY_SMTP_URL, config.BELAY_MAIL_FROM),
       ingest,
       pages,
       host: config.HOST,

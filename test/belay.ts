@@ -4,6 +4,9 @@ import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { type Served, serve } from "#server/serve.ts"
+import type { Mailer } from "#server/mail/mailer.ts"
+import { type IdentityProvider, readAuthSecret } from "#server/sign-in/auth.ts"
+import { openSession } from "#server/sign-in/sessions.ts"
 import { ensureOrganization, type FirstStart } from "#server/team/bootstrap.ts"
 import { type TestDatabase, test as databaseTest } from "./db.ts"
 
@@ -27,7 +30,13 @@ export interface TestBelay extends Served {
 /** Serves Belay over a test's database, with one organization, one key and time standing still. */
 export async function startTestBelay(
   database: TestDatabase,
-  options: { now?: Date; pages?: Promise<PageServer>; onError?: (message: string, error: unknown) => void } = {},
+  options: {
+    now?: Date
+    pages?: Promise<PageServer>
+    identityProvider?: IdentityProvider
+    mailer?: Mailer
+    onError?: (message: string, error: unknown) => void
+  } = {},
 ): Promise<TestBelay> {
   const now = options.now ?? CAPTURED_AT
   await maintainPartitions(database.worker, { now, retentionDays: 90 })
@@ -40,8 +49,13 @@ export async function startTestBelay(
   })
   const app = openDatabase({ url: database.url, role: "belay_app", max: 5, applicationName: "belay_app" })
   const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
+  const auth = openDatabase({ url: database.url, role: "belay_auth", max: 3, applicationName: "belay_auth" })
   const served = await serve({
     app,
+    auth,
+    authSecret: await readAuthSecret(auth.kysely, undefined),
+    identityProvider: options.identityProvider ?? null,
+    mailer: options.mailer ?? null,
     ingest,
     pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
     host: "127.0.0.1",
@@ -71,9 +85,18 @@ export async function startTestBelay(
     },
     async close() {
       await served.close()
-      await Promise.all([app.close(), ingest.close()])
+      await Promise.all([app.close(), auth.close(), ingest.close()])
     },
   }
+}
+
+/** The `Cookie` header of a new session of this user. */
+export async function openCookie(belay: Served, userId: string): Promise<string> {
+  const headers = await openSession(belay.signIn, userId)
+  return headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(";")[0])
+    .join("; ")
 }
 
 export function readFixture(file: string): Promise<Buffer<ArrayBuffer>> {

@@ -12,6 +12,7 @@ export interface TestDatabase {
   readonly url: string
   readonly owner: Kysely<DB>
   readonly app: Kysely<DB>
+  readonly auth: Kysely<DB>
   readonly ingest: Kysely<DB>
   readonly worker: Kysely<DB>
 }
@@ -48,12 +49,19 @@ export const test = base
     const url = await server.createDatabase(name)
     const open = (role?: string) =>
       openDatabase({ url, max: 10, applicationName: role ?? "test owner", ...(role !== undefined && { role }) })
-    const handles = [open(), open("belay_app"), open("belay_ingest"), open("belay_worker")] as const
-    const [owner, app, ingest, worker] = handles
+    const handles = [open(), open("belay_app"), open("belay_auth"), open("belay_ingest"), open("belay_worker")] as const
+    const [owner, app, auth, ingest, worker] = handles
     onCleanup(async () => {
       await Promise.all(handles.map((handle) => handle.close()))
       server.dropDatabase(name)
     })
-    return { url, owner: owner.kysely, app: app.kysely, ingest: ingest.kysely, worker: worker.kysely }
+    return {
+      url,
+      owner: owner.kysely,
+      app: app.kysely,
+      auth: auth.kysely,
+      ingest: ingest.kysely,
+      worker: worker.kysely,
+    }
   })
   .extend("db", ({ database }): Kysely<DB> => database.app)

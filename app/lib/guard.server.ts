@@ -1,6 +1,6 @@
 import { type ActionFunctionArgs, type AppLoadContext, data, redirect } from "@remix-run/node"
 import { mayDo, type Permission } from "#server/team/roles.ts"
-import { getViewer, type Viewer } from "#server/team/sessions.ts"
+import { getViewer, type Viewer } from "#server/sign-in/sessions.ts"
 import { listPages } from "./pages.server.ts"
 import { paths } from "./paths.ts"
 
@@ -45,7 +45,7 @@ function requirePermission(viewer: Viewer, permission: Permission, request: Requ
 }
 
 async function requireViewer(request: Request, context: AppLoadContext): Promise<Viewer> {
-  const viewer = await getViewer(context.db, request.headers.get("cookie"), context.now())
+  const viewer = await getViewer(context.signIn, request.headers.get("cookie"))
   if (viewer !== null && (context.demoOrgId === null || viewer.orgId === context.demoOrgId)) return viewer
   const { pathname, search } = new URL(request.url)
   const to = request.method === "GET" ? pathname + search : paths.ladder()

@@ -18,7 +18,18 @@ test("types.ts is what the migrated database says", async ({ database }) => {
 })
 
 /** Tables that belong to no organization. */
-const SHARED = ["kysely_migration", "kysely_migration_lock", "rate_limit"]
+const SHARED = [
+  "kysely_migration",
+  "kysely_migration_lock",
+  "rate_limit",
+  // Who someone is, before their organization is known: for belay_auth alone, as the next test holds.
+  "auth_user",
+  "auth_session",
+  "auth_credential",
+  "auth_verification",
+  "auth_two_factor",
+  "auth_secret",
+]
 
 test("every table of an organization has row-level security with a policy for the roles that serve requests", async ({
   database,
@@ -33,6 +44,15 @@ test("every table of an organization has row-level security with a policy for th
   )
   expect(open).toEqual([])
   expect(tables.rows.length).toBeGreaterThan(10)
+})
+
+test("a table without row-level security is for no role that reads an organization's", async ({ database }) => {
+  const { rows } = await sql<{ name: string; role: string }>`
+    select t.name, r.role from unnest(${SHARED}::text[]) as t(name),
+      unnest(array['belay_app', 'belay_ingest', 'belay_worker']) as r(role)
+    where has_table_privilege(r.role, t.name, 'select, insert, update, delete')
+      or has_any_column_privilege(r.role, t.name, 'select, insert, update')`.execute(database.owner)
+  expect(rows).toEqual([])
 })
 
 test("without a tenant the application reads nothing, whatever it asks", async ({ database, db }) => {

@@ -43,11 +43,13 @@ export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 export interface Account {
   created_at: Generated<Timestamp>;
+  developer_id: string | null;
   email: string;
   id: Generated<string>;
+  name: Generated<string>;
   org_id: string;
-  password_hash: string;
   role: AccountRole;
+  user_id: string | null;
 }
 
 export interface AuditEvent {
@@ -70,6 +72,90 @@ export interface AuditEvent {
   target_kind: string;
 }
 
+export interface AuthCredential {
+  /**
+   * always null, as the other tokens: Belay asks a provider who someone is and nothing afterwards
+   */
+  access_token: string | null;
+  access_token_expires_at: Timestamp | null;
+  account_id: string;
+  created_at: Generated<Timestamp>;
+  id: Generated<string>;
+  id_token: string | null;
+  password: string | null;
+  provider_id: string;
+  refresh_token: string | null;
+  refresh_token_expires_at: Timestamp | null;
+  scope: string | null;
+  updated_at: Generated<Timestamp>;
+  user_id: string;
+}
+
+export interface AuthSecret {
+  id: Generated<boolean>;
+  secret: string;
+}
+
+export interface AuthSession {
+  created_at: Generated<Timestamp>;
+  expires_at: Timestamp;
+  id: Generated<string>;
+  ip_address: string | null;
+  /**
+   * SHA-256 of the token in the cookie, base64url
+   */
+  token: string;
+  updated_at: Generated<Timestamp>;
+  user_agent: string | null;
+  user_id: string;
+}
+
+export interface AuthTwoFactor {
+  backup_codes: string;
+  failed_verification_count: Generated<number>;
+  id: Generated<string>;
+  locked_until: Timestamp | null;
+  secret: string;
+  user_id: string;
+  verified: Generated<boolean>;
+}
+
+export interface AuthUser {
+  created_at: Generated<Timestamp>;
+  email: string;
+  email_verified: Generated<boolean>;
+  /**
+   * JSON array: the groups that the identity provider named last
+   */
+  groups: Generated<string>;
+  id: Generated<string>;
+  image: string | null;
+  name: Generated<string>;
+  two_factor_enabled: Generated<boolean>;
+  updated_at: Generated<Timestamp>;
+}
+
+export interface AuthVerification {
+  created_at: Generated<Timestamp>;
+  expires_at: Timestamp;
+  id: Generated<string>;
+  identifier: string;
+  updated_at: Generated<Timestamp>;
+  value: string;
+}
+
+export interface BreakGlass {
+  account_id: string;
+  closed_at: Timestamp | null;
+  expires_at: Timestamp;
+  id: Generated<string>;
+  opened_at: Timestamp;
+  opened_by: string;
+  org_id: string;
+  reason: string;
+  told_at: Timestamp | null;
+}
+
 export interface Change {
   id: Generated<string>;
   kind: string;
@@ -83,6 +169,11 @@ export interface Developer {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
   is_unattributed: Generated<boolean>;
+  merged_at: Timestamp | null;
+  /**
+   * the person that this identity turned out to be; signals keep their own developer, so that it can be undone
+   */
+  merged_into_id: string | null;
   org_id: string;
   pseudonym: string;
 }
@@ -127,6 +218,10 @@ export interface Org {
    * HMAC-SHA-256 key that turns telemetry identities into pseudonyms
    */
   pseudonym_key: Buffer;
+  /**
+   * for whom the identity provider vouches and no group says more; null lets only mapped groups in
+   */
+  sso_default_role: Generated<AccountRole | null>;
   time_zone: Generated<string>;
 }
 
@@ -236,10 +331,35 @@ export interface SignalReadable {
   wait_ms: number | null;
 }
 
+export interface SignInLink {
+  account_id: string;
+  created_at: Timestamp;
+  expires_at: Timestamp;
+  id: Generated<string>;
+  org_id: string;
+  purpose: string;
+  token_hash: Buffer;
+  used_at: Timestamp | null;
+}
+
+export interface SsoGroup {
+  id: Generated<string>;
+  name: string;
+  org_id: string;
+  role: AccountRole | null;
+  team_id: string | null;
+}
+
 export interface Team {
   id: Generated<string>;
   name: string;
   org_id: string;
+}
+
+export interface TeamManager {
+  account_id: string;
+  org_id: string;
+  team_id: string;
 }
 
 export interface TeamMember {
@@ -263,17 +383,16 @@ export interface UnrecognizedItem {
   otlp_signal: string;
 }
 
-export interface WebSession {
-  account_id: string;
-  created_at: Generated<Timestamp>;
-  expires_at: Timestamp;
-  org_id: string;
-  token_hash: Buffer;
-}
-
 export interface DB {
   account: Account;
   audit_event: AuditEvent;
+  auth_credential: AuthCredential;
+  auth_secret: AuthSecret;
+  auth_session: AuthSession;
+  auth_two_factor: AuthTwoFactor;
+  auth_user: AuthUser;
+  auth_verification: AuthVerification;
+  break_glass: BreakGlass;
   change: Change;
   developer: Developer;
   developer_identity: DeveloperIdentity;
@@ -281,11 +400,13 @@ export interface DB {
   ingest_key: IngestKey;
   org: Org;
   rate_limit: RateLimit;
+  sign_in_link: SignInLink;
   signal: Signal;
   signal_occurrence: SignalOccurrence;
   signal_readable: SignalReadable;
+  sso_group: SsoGroup;
   team: Team;
+  team_manager: TeamManager;
   team_member: TeamMember;
   unrecognized_item: UnrecognizedItem;
-  web_session: WebSession;
 }

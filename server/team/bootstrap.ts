@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
 import type { AccountRole, DB } from "../db/types.ts"
 import { generateIngestKey, hashIngestKey, prefixOf } from "./ingest-keys.ts"
-import { hashPassword } from "./passwords.ts"
+import { hashPassword } from "../sign-in/passwords.ts"
+import { ensureDeveloper } from "./developers.ts"
 
 export interface FirstStart {
   readonly orgId: string
@@ -46,6 +47,8 @@ export function ensureOrganization(
       await createAccount(tx, { orgId, email: args.adminEmail, role: "owner", password: adminPassword })
     }
 
+    await linkDevelopers(tx, orgId)
+
     const keys = await tx.selectFrom("ingest_key").select("key_hash").where("org_id", "=", orgId).execute()
     const given = args.ingestKey
     const isGivenNew = given !== undefined && !keys.some((row) => row.key_hash.equals(hashIngestKey(given)))
@@ -74,17 +77,46 @@ async function createOrganization(db: Kysely<DB>, args: { name: string; isDemo: 
   return org.id
 }
 
+/** Accounts of before people were linked with their telemetry. */
+async function linkDevelopers(db: Kysely<DB>, orgId: string): Promise<void> {
+  const rows = await db
+    .selectFrom("account")
+    .select(["id", "email"])
+    .where("org_id", "=", orgId)
+    .where("developer_id", "is", null)
+    .execute()
+  for (const { id, email } of rows) {
+    const developerId = await ensureDeveloper(db, { orgId, email })
+    await db.updateTable("account").set({ developer_id: developerId }).where("id", "=", id).execute()
+  }
+}
+
+/** A person who can sign in. Takes the owner's database; returns the account's and the user's id. */
 export async function createAccount(
   db: Kysely<DB>,
-  args: { orgId: string; email: string; role: AccountRole; password: string },
-): Promise<void> {
+  args: { orgId: string; email: string; role: AccountRole; password: string; name?: string },
+): Promise<{ accountId: string; userId: string }> {
+  const { orgId, role, name = "" } = args
+  const email = args.email.toLowerCase()
+  const user = await db
+    .insertInto("auth_user")
+    .values({ email, name, email_verified: true })
+    .returning("id")
+    .executeTakeFirstOrThrow()
   await db
-    .insertInto("account")
+    .insertInto("auth_credential")
     .values({
-      org_id: args.orgId,
-      email: args.email,
-      role: args.role,
-      password_hash: await hashPassword(args.password),
+      user_id: user.id,
+      provider_id: "credential",
+      account_id: user.id,
+      password: await hashPassword(args.password),
     })
     .execute()
+  const developerId = await ensureDeveloper(db, { orgId, email })
+  const account = await db
+    .insertInto("account")
+    .values({ org_id: orgId, email, name, role, user_id: user.id, developer_id: developerId })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+  return { accountId: account.id, userId: user.id }
 }

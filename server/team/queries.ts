@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
 import { identityHash } from "./pseudonyms.ts"
 
@@ -7,6 +8,15 @@ export function getOrganization(tx: TenantTx) {
     .selectFrom("org")
     .select(["name", "time_zone as timeZone", "min_group_size as minGroupSize", "is_demo as isDemo"])
     .executeTakeFirstOrThrow()
+}
+
+/** The day that it is in the organization's time zone, `YYYY-MM-DD`. */
+export async function getToday(tx: TenantTx, now: Date): Promise<string> {
+  const row = await tx
+    .selectFrom("org")
+    .select(sql<string>`(${now}::timestamptz at time zone time_zone)::date::text`.as("today"))
+    .executeTakeFirstOrThrow()
+  return row.today
 }
 
 /** The developers whose telemetry carries this e-mail address: the viewer's own. */

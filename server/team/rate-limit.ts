@@ -9,14 +9,18 @@ export interface Limit {
   readonly windowMs: number
 }
 
-export type Attempt = { readonly ok: true } | { readonly ok: false; readonly retryAfterSeconds: number }
+export type Attempt =
+  | { readonly ok: true }
+  /** `isFirstRefused`: the limit was reached just now, which is worth a line in a log. */
+  | { readonly ok: false; readonly retryAfterSeconds: number; readonly isFirstRefused: boolean }
 
 /** Counts an attempt in its fixed window, over all processes, and says whether it is within the limit. */
 export async function countAttempt(db: Kysely<DB>, limit: Limit, now: Date): Promise<Attempt> {
   const count = await add(db, limit, now, 1)
   if (count <= limit.attemptsMax) return { ok: true }
   const windowEnd = windowStart(limit, now) + limit.windowMs
-  return { ok: false, retryAfterSeconds: Math.ceil((windowEnd - now.getTime()) / 1000) }
+  const retryAfterSeconds = Math.ceil((windowEnd - now.getTime()) / 1000)
+  return { ok: false, retryAfterSeconds, isFirstRefused: count === limit.attemptsMax + 1 }
 }
 
 /** Takes back an attempt that turned out to be welcome. It is counted first all the same, so that many at once cannot pass. */

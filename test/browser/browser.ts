@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs"
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
 import { loadPages } from "#server/pages.ts"
-import { openSession } from "#server/team/sessions.ts"
-import { startTestBelay, type TestBelay } from "../belay.ts"
+import { openCookie, startTestBelay, type TestBelay } from "../belay.ts"
 import { test as databaseTest } from "../db.ts"
 
 const CANDIDATES = [
@@ -55,11 +54,19 @@ export const test = databaseTest
   })
   .extend("anonymous", async ({ context }): Promise<Page> => watch(await context.newPage()))
   .extend("page", async ({ context, belay, database }): Promise<Page> => {
-    const account = await database.owner.selectFrom("account").select("id").executeTakeFirstOrThrow()
-    const token = await openSession(database.app, { orgId: belay.orgId, accountId: account.id }, belay.now())
-    await context.addCookies([{ name: "belay_session", value: token, url: belay.url }])
+    const account = await database.owner.selectFrom("account").select("user_id").executeTakeFirstOrThrow()
+    await signInAs(context, belay, account.user_id)
     return watch(await context.newPage())
   })
+
+/** Gives the browser a session of this user. */
+export async function signInAs(context: BrowserContext, belay: TestBelay, userId: string | null): Promise<void> {
+  if (userId === null) throw new Error("This person cannot sign in.")
+  for (const pair of (await openCookie(belay, userId)).split("; ")) {
+    const [name = "", value = ""] = pair.split("=")
+    await context.addCookies([{ name, value, url: belay.url }])
+  }
+}
 
 /** What the page prints as an error fails the test, as it does on the server. */
 function watch(page: Page): Page {

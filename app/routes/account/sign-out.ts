@@ -1,14 +1,15 @@
 import { redirect } from "@remix-run/node"
-import { closeSession, getViewer, sessionCookie } from "#server/team/sessions.ts"
+import { getViewer } from "#server/sign-in/sessions.ts"
+import { signOut } from "#server/sign-in/sign-in.ts"
 import { open } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
+import { cookiesOf, toSignInRequest } from "../../lib/sign-in.server.ts"
 
 export const action = open(async ({ request, context }) => {
-  const { db, requestId } = context
-  const cookieHeader = request.headers.get("cookie")
-  const viewer = await getViewer(db, cookieHeader, context.now())
-  if (viewer !== null) await closeSession(db, { viewer, cookieHeader, requestId }, context.now())
-  return redirect(paths.signIn(), { headers: { "set-cookie": sessionCookie(null, context.publicUrl) } })
+  const viewer = await getViewer(context.signIn, request.headers.get("cookie"))
+  if (viewer === null) return redirect(paths.signIn())
+  const headers = await signOut(toSignInRequest({ request, context }), viewer)
+  return redirect(paths.signIn(), { headers: cookiesOf(headers) })
 })
 
 export const loader = open(async () => redirect(paths.ladder()))

@@ -1,7 +1,7 @@
 import { asTenant } from "#server/db/tenant.ts"
 import { recordAudit } from "#server/audit/commands.ts"
 import { listAuditEntries } from "#server/audit/queries.ts"
-import { byViewer } from "#server/team/sessions.ts"
+import { byViewer } from "#server/sign-in/sessions.ts"
 import { guard } from "../../lib/guard.server.ts"
 
 const PAGE = 1000

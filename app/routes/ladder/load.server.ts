@@ -3,7 +3,7 @@ import { asTenant } from "#server/db/tenant.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { getOrganization, listOwnDevelopers } from "#server/team/queries.ts"
-import type { Viewer } from "#server/team/sessions.ts"
+import type { Viewer } from "#server/sign-in/sessions.ts"
 import { parseRange, previousRange } from "../../lib/range.ts"
 import { describeLadder } from "./sentence.ts"
 
