@@ -52,7 +52,7 @@ const STATEMENTS = [
   `create index developer_merged_into on developer (merged_into_id)`,
   `grant insert, update (pseudonym, merged_into_id, merged_at) on developer to belay_app`,
   `grant insert, delete on developer_identity to belay_app`,
-  `grant insert, update (name), delete on team to belay_app`,
+  `grant insert, update (name, parent_team_id), delete on team to belay_app`,
   `grant insert, update (valid_to), delete on team_member to belay_app`,
   `grant update (name, time_zone, min_group_size) on org to belay_app`,
 

@@ -2,15 +2,24 @@ import type { AccountRole } from "#server/db/types.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { paths } from "./paths.ts"
 
-export type PageName = "Ladder" | "Connect" | "Audit"
+export type PageName = "Ladder" | "Me" | "Connect" | "People" | "Audit" | "Settings"
 
-const PAGES: readonly { readonly name: PageName; readonly path: string; readonly permission: Permission }[] = [
+const PAGES: readonly {
+  readonly name: PageName
+  readonly path: string
+  readonly permission: Permission | "signed_in"
+}[] = [
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },
+  { name: "People", path: paths.people(), permission: "people.manage" },
   { name: "Audit", path: paths.audit(), permission: "audit.read" },
+  { name: "Settings", path: paths.settings(), permission: "settings.manage" },
+  { name: "Me", path: paths.me(), permission: "signed_in" },
 ]
 
 /** The pages of a role, the one it starts on first. */
 export function listPages(role: AccountRole) {
-  return PAGES.filter((page) => mayDo(role, page.permission)).map(({ name, path }) => ({ name, path }))
+  return PAGES.filter(({ permission }) => permission === "signed_in" || mayDo(role, permission)).map(
+    ({ name, path }) => ({ name, path }),
+  )
 }

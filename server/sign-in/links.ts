@@ -146,6 +146,11 @@ async function ensureUser(db: Kysely<DB>, email: string, name: string) {
     .executeTakeFirstOrThrow()
 }
 
+/** Takes a person's way of signing in away, with every session of theirs. */
+export async function deleteUser(signIn: SignIn, userId: string): Promise<void> {
+  await signIn.db.deleteFrom("auth_user").where("id", "=", userId).execute()
+}
+
 async function setPassword(db: Kysely<DB>, userId: string, passwordHash: string): Promise<void> {
   await db
     .insertInto("auth_credential")

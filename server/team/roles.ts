@@ -1,13 +1,23 @@
 import type { AccountRole } from "../db/types.ts"
 
 /** What a route or handler can ask of the viewer's role. */
-export type Permission = "ladder.read" | "connect.read" | "keys.manage" | "audit.read"
+export type Permission =
+  | "ladder.read"
+  | "connect.read"
+  | "keys.manage"
+  | "people.manage"
+  | "people.break_glass"
+  | "settings.manage"
+  | "audit.read"
 
 /** The one table that says which role may do what. A role that is not named may not. */
 const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "ladder.read": ["owner", "admin", "manager", "on-call", "developer"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],
+  "people.manage": ["owner", "admin"],
+  "people.break_glass": ["owner"],
+  "settings.manage": ["owner", "admin"],
   "audit.read": ["owner", "admin", "auditor"],
 }
 

@@ -1,11 +1,22 @@
-import { Form, NavLink, Outlet, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
+import { Form, Link, NavLink, Outlet, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { clsx } from "clsx"
-import { FlaskConical, LogOut, type LucideIcon, Plug, ScrollText, TrendingUp } from "lucide-react"
+import {
+  CircleUser,
+  FlaskConical,
+  LogOut,
+  type LucideIcon,
+  Plug,
+  ScrollText,
+  Settings,
+  TrendingUp,
+  Users,
+} from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
 import { DEMO_ACCOUNTS } from "#server/demo/accounts.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { paths } from "../../lib/paths.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { ROLE_LABELS } from "../../lib/roles.ts"
 import { listPages, type PageName } from "../../lib/pages.server.ts"
 import { Logo } from "../../ui/logo.tsx"
 import { ThemeButton } from "../../ui/theme.tsx"
@@ -22,7 +33,14 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
   }
 })
 
-const ICONS: Record<PageName, LucideIcon> = { Ladder: TrendingUp, Connect: Plug, Audit: ScrollText }
+const ICONS: Record<PageName, LucideIcon> = {
+  Ladder: TrendingUp,
+  Connect: Plug,
+  People: Users,
+  Audit: ScrollText,
+  Settings,
+  Me: CircleUser,
+}
 
 export default function Shell() {
   const { organization, email, role, pages, demoRoles } = useLoaderData<typeof loader>()
@@ -32,9 +50,13 @@ export default function Shell() {
       pages={pages}
       account={
         <div className="hidden border-t border-line p-3 md:block lg:p-4">
-          <p className="hidden truncate text-sm text-ink-soft lg:block" title={email}>
+          <Link
+            to={paths.account()}
+            title={`Your account: ${email}`}
+            className="hidden truncate rounded-sm text-sm text-ink-soft hover:text-ink hover:underline lg:block"
+          >
             {email}
-          </p>
+          </Link>
           <p className="hidden text-xs text-ink-faint lg:block">{ROLE_LABELS[role]}</p>
           <div className="mt-2 flex flex-col items-center gap-1 lg:flex-row lg:justify-between">
             <ThemeButton />
@@ -68,16 +90,6 @@ function SignOutButton() {
       </button>
     </Form>
   )
-}
-
-const ROLE_LABELS: Record<string, string> = {
-  owner: "Owner",
-  admin: "Admin",
-  manager: "Engineering manager",
-  "on-call": "On-call",
-  developer: "Developer",
-  author: "Tool author",
-  auditor: "Auditor",
 }
 
 function Frame(props: {

@@ -1,0 +1,25 @@
+import type { ReactNode } from "react"
+
+/** The frame of a table: scrolls sideways on its own where the page is narrow. A title in brackets is only read out. */
+export function Table(props: { caption: string; titles: readonly string[]; children: ReactNode }) {
+  return (
+    <div className="overflow-x-auto rounded-md border border-line bg-surface">
+      <table className="w-full text-sm">
+        <caption className="sr-only">{props.caption}</caption>
+        <thead>
+          <tr className="border-b border-line text-left text-xs text-ink-faint">
+            {props.titles.map((title) => (
+              <th key={title} scope="col" className="h-9 px-4 font-medium whitespace-nowrap">
+                {title.startsWith("(") ? <span className="sr-only">{title.slice(1, -1)}</span> : title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{props.children}</tbody>
+      </table>
+    </div>
+  )
+}
+
+export const ROW = "border-b border-line last:border-b-0"
+export const CELL = "h-10 px-4"
