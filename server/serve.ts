@@ -8,6 +8,7 @@ import { closeGrpc, createGrpcServer, listenGrpc } from "./ingest/grpc.ts"
 import { createOtlpReceiver } from "./ingest/http.ts"
 import { createInterner } from "./ingest/intern.ts"
 import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
+import { createLane } from "./lane.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import { type Auth, createAuth, type IdentityProvider } from "./sign-in/auth.ts"
@@ -53,6 +54,9 @@ export interface Served {
   close(): Promise<void>
 }
 
+/** Passwords hashed at once: they leave a core to everything else. */
+const PASSWORDS_AT_ONCE = 1
+
 /** Requests in hand get this long to finish. */
 const CLOSE_GRACE_MS = 10_000
 
@@ -91,17 +95,20 @@ export async function serve(options: ServeOptions): Promise<Served> {
     let url = options.publicUrl ?? ""
     // Made at the first request, because it has to know the address; forgotten when its provider was away.
     let auth: Auth | null = null
+    const passwordLane = createLane(PASSWORDS_AT_ONCE)
     const context: AppContext = {
       db: app.kysely,
       signIn: {
         db: options.auth.kysely,
         log,
+        passwordLane,
         get auth() {
           return (auth ??= createAuth({
             db: options.auth.kysely,
             secret: options.authSecret,
             publicUrl: url,
             provider: options.identityProvider,
+            passwordLane,
             log,
           }))
         },

@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto"
 import { createAuth, type IdentityProvider, readAuthSecret, toAuthHeaders } from "#server/sign-in/auth.ts"
 import type { SignIn } from "#server/sign-in/sessions.ts"
 import type { SignInRequest } from "#server/sign-in/sign-in.ts"
+import { createLane } from "#server/lane.ts"
 import type { TestDatabase } from "./db.ts"
 import { NOW } from "./factories.ts"
 
@@ -11,10 +12,12 @@ export const PUBLIC_URL = "https://belay.example"
 export async function openSignIn(database: TestDatabase, provider: IdentityProvider | null = null): Promise<SignIn> {
   const log = (message: string, error: unknown) => console.error(message, error)
   const secret = await readAuthSecret(database.auth, undefined)
+  const passwordLane = createLane(2)
   return {
     db: database.auth,
     log,
-    auth: createAuth({ db: database.auth, secret, publicUrl: PUBLIC_URL, provider, log }),
+    passwordLane,
+    auth: createAuth({ db: database.auth, secret, publicUrl: PUBLIC_URL, provider, passwordLane, log }),
   }
 }
 

@@ -14,7 +14,7 @@ import {
   UNSTORABLE,
 } from "./accept.ts"
 import { receiveBody } from "./body.ts"
-import { createLane } from "./lane.ts"
+import { createLane } from "../lane.ts"
 import type { Normalized } from "./normalize.ts"
 import { CONTENT_TYPES, encodeExportResponse, encodeStatus, type OtlpEncoding, RPC_CODE } from "./otlp/response.ts"
 import type { OtlpSignal } from "./otlp/types.ts"

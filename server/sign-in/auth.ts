@@ -8,6 +8,7 @@ import { type Kysely, sql } from "kysely"
 import { randomBytes } from "node:crypto"
 import { z } from "zod"
 import type { DB } from "../db/types.ts"
+import type { Lane } from "../lane.ts"
 import { hashSessionTokens } from "./hashed-tokens.ts"
 import { hashPassword, PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN, verifyPassword } from "./passwords.ts"
 
@@ -30,6 +31,8 @@ export interface AuthOptions {
   /** Where people open Belay. */
   readonly publicUrl: string
   readonly provider: IdentityProvider | null
+  /** Through which every password is hashed: each takes 64 MiB and a core for a tenth of a second. */
+  readonly passwordLane: Lane
   readonly log: (message: string, error: unknown) => void
 }
 
@@ -50,7 +53,7 @@ const ADDRESS_HEADER = "x-belay-client-address"
  * Only its server functions are called; of its routes none is served but the provider's way back.
  */
 export function createAuth(options: AuthOptions) {
-  const { provider } = options
+  const { provider, passwordLane } = options
   const adapter = kyselyAdapter(options.db, { type: "postgres", transaction: true })
   return betterAuth({
     appName: "Belay",
@@ -78,7 +81,10 @@ export function createAuth(options: AuthOptions) {
       disableSignUp: true,
       minPasswordLength: PASSWORD_LENGTH_MIN,
       maxPasswordLength: PASSWORD_LENGTH_MAX,
-      password: { hash: hashPassword, verify: ({ password, hash }) => verifyPassword(password, hash) },
+      password: {
+        hash: (password) => passwordLane(() => hashPassword(password)),
+        verify: ({ password, hash }) => passwordLane(() => verifyPassword(password, hash)),
+      },
     },
     user: {
       modelName: "auth_user",

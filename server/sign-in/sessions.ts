@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely"
 import type { AuditActor } from "../audit/commands.ts"
 import type { AccountRole, DB } from "../db/types.ts"
+import type { Lane } from "../lane.ts"
 import type { Auth } from "./auth.ts"
 
 /** Whoever is signed in. */
@@ -18,6 +19,7 @@ export interface SignIn {
   readonly auth: Auth
   /** Acts as `belay_auth`. */
   readonly db: Kysely<DB>
+  readonly passwordLane: Lane
   readonly log: (message: string, error: unknown) => void
 }
 

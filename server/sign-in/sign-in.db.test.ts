@@ -198,3 +198,45 @@ test("what serves pages reads no password, and what signs people in no signal", 
     await expect(sql`select * from ${sql.table(table)}`.execute(database.auth), table).rejects.toThrow(/denied/)
   }
 })
+
+test("of ten thousand wrong passwords from one address a hundred are looked at, while others sign in", async ({
+  database,
+}) => {
+  const { signIn } = await openWithAccount(database)
+  const flood = makeSignInRequest(database, signIn, { clientAddress: "192.0.2.1" })
+  const answers = new Map<string, number>()
+  let longestQueue = 0
+  for (let wave = 0; wave < 100; wave++) {
+    const attempts = Array.from({ length: 100 }, (_, index) =>
+      signInWithPassword(flood, { email: `guess-${wave}-${index}@example.com`, password: "wrong" }),
+    )
+    longestQueue = Math.max(longestQueue, signIn.passwordLane.waiting())
+    if (wave === 50) {
+      const good = makeSignInRequest(database, signIn, { clientAddress: "192.0.2.2" })
+      expect(await signInWithPassword(good, RIGHT)).toMatchObject({ ok: true })
+    }
+    for (const answer of await Promise.all(attempts)) {
+      const reason = answer.ok ? "in" : answer.reason
+      answers.set(reason, (answers.get(reason) ?? 0) + 1)
+    }
+  }
+  expect(Object.fromEntries(answers)).toEqual({ wrong: 100, too_many: 9_900 })
+  expect(longestQueue).toBeLessThanOrEqual(100)
+  const counted = await database.owner
+    .selectFrom("rate_limit")
+    .select(sql<number>`count(*)::int`.as("rows"))
+    .execute()
+  expect(counted).toEqual([{ rows: 103 }])
+}, 60_000)
+
+test("a crowd from many addresses waits in a line that has an end", async ({ database }) => {
+  const { signIn } = await openWithAccount(database)
+  let finish = () => {}
+  const held = new Promise<void>((resolve) => (finish = resolve))
+  const hold = Array.from({ length: 60 }, () => signIn.passwordLane(() => held))
+  const request = makeSignInRequest(database, signIn)
+  expect(await signInWithPassword(request, RIGHT)).toEqual({ ok: false, reason: "too_many", retryAfterSeconds: 10 })
+  finish()
+  await Promise.all(hold)
+  expect(await signInWithPassword(request, RIGHT)).toMatchObject({ ok: true })
+})

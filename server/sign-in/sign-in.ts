@@ -14,6 +14,10 @@ const ATTEMPTS_OF_ACCOUNT_MAX = 10
 /** Failed attempts from one network address in 15 minutes. */
 const ATTEMPTS_OF_ADDRESS_MAX = 100
 
+/** Attempts that wait for their password to be looked at, a tenth of a second each; more are sent away. */
+const WAITING_MAX = 50
+const CROWDED = { ok: false, reason: "too_many", retryAfterSeconds: 10 } as const
+
 export interface SignInRequest {
   /** Acts as `belay_app`. */
   readonly db: Kysely<DB>
@@ -43,6 +47,7 @@ export async function signInWithPassword(
   args: { email: string; password: string },
 ): Promise<SignedIn> {
   const email = args.email.trim().toLowerCase()
+  if (request.signIn.passwordLane.waiting() >= WAITING_MAX) return CROWDED
   const limits = limitsOf(request, `sign-in of ${email}`)
   const limited = await countAttempts(request, limits, { email })
   if (limited !== null) return limited
@@ -119,10 +124,9 @@ function limitsOf(request: SignInRequest, bucket: string): Limit[] {
   const windowMs = LIMIT_WINDOW_MS
   const ofAccount = { bucket, attemptsMax: ATTEMPTS_OF_ACCOUNT_MAX, windowMs }
   if (request.clientAddress === null) return [ofAccount]
-  return [
-    ofAccount,
-    { bucket: `sign-in from ${request.clientAddress}`, attemptsMax: ATTEMPTS_OF_ADDRESS_MAX, windowMs },
-  ]
+  // The address first: a flood from one that is refused writes nothing about the accounts that it names.
+  const bucketOfAddress = `sign-in from ${request.clientAddress}`
+  return [{ bucket: bucketOfAddress, attemptsMax: ATTEMPTS_OF_ADDRESS_MAX, windowMs }, ofAccount]
 }
 
 /** Whose password was right, by the cookie of the first step: whom the failed second one counts against. */
