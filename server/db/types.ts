@@ -238,8 +238,17 @@ export interface SignalReadable {
 
 export interface Team {
   id: Generated<string>;
+  is_top_level: Generated<boolean>;
   name: string;
   org_id: string;
+  /**
+   * makes the foreign key refuse a third level
+   */
+  parent_is_top_level: Generated<boolean>;
+  /**
+   * the top-level team of which this is a part; null for a top-level team
+   */
+  parent_team_id: string | null;
 }
 
 export interface TeamMember {
