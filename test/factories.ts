@@ -96,10 +96,15 @@ export async function joinTeam(
     .execute()
 }
 
-export async function makeTeam(database: TestDatabase, orgId: string, name: string): Promise<string> {
+export async function makeTeam(
+  database: TestDatabase,
+  orgId: string,
+  name: string,
+  parentId: string | null = null,
+): Promise<string> {
   const row = await database.owner
     .insertInto("team")
-    .values({ org_id: orgId, name })
+    .values({ org_id: orgId, name, parent_team_id: parentId })
     .returning("id")
     .executeTakeFirstOrThrow()
   return row.id

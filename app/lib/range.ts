@@ -1,66 +1,72 @@
+/** Whole weeks, the one in progress among them. */
 export const RANGES = [
-  { value: "1d", label: "24 h", days: 1 },
-  { value: "7d", label: "7 days", days: 7 },
-  { value: "28d", label: "28 days", days: 28 },
-  { value: "56d", label: "8 weeks", days: 56 },
+  { value: "1w", label: "This week", weeks: 1 },
+  { value: "4w", label: "4 weeks", weeks: 4 },
+  { value: "8w", label: "8 weeks", weeks: 8 },
+  { value: "13w", label: "13 weeks", weeks: 13 },
 ] as const
 
-const DEFAULT_RANGE = "28d"
-export const ONE_DAY_MS = 86_400_000
+const DEFAULT_RANGE = "4w"
+const ONE_DAY_MS = 86_400_000
+/** As long as signals can be kept. */
+const MAX_WEEKS = 522
 
+/** Weeks from Monday to Sunday in the organization's zone; the last may be in progress. */
 export interface Range {
-  /** Inclusive. */
+  /** Inclusive, midnight of a Monday. */
   readonly from: Date
-  /** Exclusive. */
+  /** Exclusive, midnight of a Monday or now. */
   readonly to: Date
   /** The preset's value, or null for days that were chosen. */
   readonly preset: string | null
-  readonly days: number
-  readonly label: string
+  readonly weeks: number
 }
 
 /**
- * The range that the URL names: `?range=7d`, or whole days `?from=2026-11-01&to=2026-11-14` in the given zone, both
- * inclusive. Anything that is neither is the default range.
+ * The range that the URL names: `?range=4w`, or days `?from=2026-11-01&to=2026-11-14` in the given zone, both inclusive
+ * and widened to whole weeks: two ranges that differ by a day would tell what was done on it. Anything that is neither
+ * is the default range.
  */
 export function parseRange(search: URLSearchParams, now: Date, timeZone: string): Range {
-  const [firstDay, lastDay] = [search.get("from"), search.get("to")]
-  const from = parseDay(firstDay, timeZone)
-  const last = parseDay(lastDay, timeZone)
-  const to = last === null || lastDay === null ? null : parseDay(dayAfter(lastDay), timeZone)
-  if (from !== null && to !== null && from < to) {
-    const days = Math.round((to.getTime() - from.getTime()) / ONE_DAY_MS)
-    return { from, to, preset: null, days, label: `${firstDay} to ${lastDay}` }
-  }
-  const wanted = search.get("range")
+  return parseDays(search, now, timeZone) ?? presetOf(search.get("range"), now, timeZone)
+}
+
+function parseDays(search: URLSearchParams, now: Date, timeZone: string): Range | null {
+  const [first, last] = [parseDay(search.get("from")), parseDay(search.get("to"))]
+  if (first === null || last === null || first > last) return null
+  const [firstMonday, lastMonday] = [mondayOf(first), mondayOf(last)]
+  const weeks = Math.round((lastMonday - firstMonday) / (7 * ONE_DAY_MS)) + 1
+  const from = midnightOf(firstMonday, timeZone)
+  if (from >= now || weeks > MAX_WEEKS) return null
+  const end = midnightOf(lastMonday + 7 * ONE_DAY_MS, timeZone)
+  const to = end < now ? end : now
+  return { from, to, preset: null, weeks }
+}
+
+function presetOf(wanted: string | null, now: Date, timeZone: string): Range {
   const preset =
     RANGES.find((range) => range.value === wanted) ?? RANGES.find((range) => range.value === DEFAULT_RANGE) ?? RANGES[0]
-  return {
-    from: new Date(now.getTime() - preset.days * ONE_DAY_MS),
-    to: now,
-    preset: preset.value,
-    days: preset.days,
-    label: preset.label,
-  }
+  const thisMonday = mondayOf(Date.parse(`${isoDay(now, timeZone)}T00:00:00Z`))
+  const from = midnightOf(thisMonday - (preset.weeks - 1) * 7 * ONE_DAY_MS, timeZone)
+  return { from, to: now, preset: preset.value, weeks: preset.weeks }
 }
 
-/** The range of equal length that ends where this one begins. */
-export function previousRange(range: Range): { from: Date; to: Date } {
-  return { from: new Date(range.from.getTime() - (range.to.getTime() - range.from.getTime())), to: range.from }
-}
-
-/** Midnight with which the day `YYYY-MM-DD` begins in the zone, or null when it is no day. */
-function parseDay(text: string | null, timeZone: string): Date | null {
+/** Days are counted as UTC's midnights until the zone is asked when they begin there. */
+function parseDay(text: string | null): number | null {
   if (text === null || !/^\d{4}-\d{2}-\d{2}$/.test(text)) return null
-  const midnight = Date.parse(`${text}T00:00:00Z`)
-  if (Number.isNaN(midnight)) return null
-  // The zone's offset at its midnight may differ from UTC's midnight's, so it is taken from a first guess.
-  const guess = midnight - offsetMs(new Date(midnight), timeZone)
-  return new Date(midnight - offsetMs(new Date(guess), timeZone))
+  const day = Date.parse(`${text}T00:00:00Z`)
+  return Number.isNaN(day) ? null : day
 }
 
-function dayAfter(text: string): string {
-  return new Date(Date.parse(`${text}T00:00:00Z`) + ONE_DAY_MS).toISOString().slice(0, 10)
+function mondayOf(day: number): number {
+  return day - ((new Date(day).getUTCDay() + 6) % 7) * ONE_DAY_MS
+}
+
+/** When the day begins in the zone. */
+function midnightOf(day: number, timeZone: string): Date {
+  // The zone's offset at its midnight may differ from UTC's midnight's, so it is taken from a first guess.
+  const guess = day - offsetMs(new Date(day), timeZone)
+  return new Date(day - offsetMs(new Date(guess), timeZone))
 }
 
 /** `YYYY-MM-DD` of the instant in the zone. */

@@ -16,16 +16,42 @@ export function Figure(props: { label: string; value: ReactNode; detail?: ReactN
   )
 }
 
-/** Fewer people than the organization's floor stand behind it. */
+/** Why a figure is withheld, in words that hold for every withheld figure. */
+export function withheldReason(minGroupSize: number): string {
+  return `rests on fewer than ${minGroupSize} people, or would reveal such a group`
+}
+
 export function Withheld({ label, minGroupSize }: { label: string; minGroupSize: number }) {
   return (
     <div>
       <p className="text-xs text-ink-faint">{label}</p>
-      <p className="mt-1.5 flex items-center gap-1.5 text-sm text-ink-soft">
-        <Lock aria-hidden className="size-3.5 shrink-0" />
-        fewer than {minGroupSize} people
+      <p className="mt-1.5 text-sm text-ink-soft">
+        <WithheldMark minGroupSize={minGroupSize} />
       </p>
     </div>
+  )
+}
+
+/** The state itself, where its label stands elsewhere. */
+export function WithheldMark({ minGroupSize }: { minGroupSize: number }) {
+  return (
+    <span className="inline-flex items-center gap-1.5" title={withheldReason(minGroupSize)}>
+      <Lock aria-hidden className="size-3.5 shrink-0" />
+      withheld<span className="sr-only">: {withheldReason(minGroupSize)}</span>
+    </span>
+  )
+}
+
+/** How many weeks a figure sums, when some of those with activity are withheld. Draws nothing when none is. */
+export function WeeksShown(props: { weeks: { shown: number; total: number }; minGroupSize: number }) {
+  const { shown, total } = props.weeks
+  if (shown === 0 || shown === total) return null
+  const rest = `the rest is withheld: it ${withheldReason(props.minGroupSize)}`
+  return (
+    <span className="inline-flex items-center gap-1 whitespace-nowrap" title={rest}>
+      <Lock aria-hidden className="size-3 shrink-0" />
+      {shown} of {total} weeks<span className="sr-only">; {rest}</span>
+    </span>
   )
 }
 

@@ -11,7 +11,7 @@ import { DEMO_ACCOUNTS } from "./accounts.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
 import { createProgressBar } from "./progress.ts"
 import { createRandom } from "./random.ts"
-import { DEMO_TEAMS } from "./stories.ts"
+import { DEMO_PARENT, DEMO_TEAMS } from "./stories.ts"
 
 export const DEMO_ORGANIZATION = "Northwind (demo)"
 const HISTORY_DAYS = 56
@@ -123,8 +123,16 @@ async function ensurePeople(owner: Kysely<DB>, orgId: string, now: Date): Promis
       await createAccount(tx, { orgId, ...account, password: randomBytes(24).toString("base64url") })
     }
     const since = dayOf(now, -HISTORY_DAYS - 1)
+    const makeTeam = (name: string, parentId: string | null) =>
+      tx
+        .insertInto("team")
+        .values({ org_id: orgId, name, parent_team_id: parentId })
+        .returning("id")
+        .executeTakeFirstOrThrow()
+    const parent = await makeTeam(DEMO_PARENT.name, null)
     for (const name of DEMO_TEAMS) {
-      const team = await tx.insertInto("team").values({ org_id: orgId, name }).returning("id").executeTakeFirstOrThrow()
+      const isPart = DEMO_PARENT.parts.some((part) => part === name)
+      const team = await makeTeam(name, isPart ? parent.id : null)
       for (const { email } of DEMO_DEVELOPERS.filter((developer) => developer.team === name)) {
         const hashed = identityHash(org.pseudonym_key, { kind: "email", value: email })
         const developer = await tx

@@ -3,6 +3,15 @@
 export const DEMO_TEAMS = ["Checkout", "Mobile", "Payments", "Platform", "Search"] as const
 export type DemoTeam = (typeof DEMO_TEAMS)[number]
 
+/**
+ * A top-level team of two of them. So few people of Mobile orchestrate that they are withheld, and Search with them,
+ * for the difference to the whole would be Mobile's: that is to be seen in the demo, and to cost no story.
+ */
+export const DEMO_PARENT = { name: "Storefront", parts: ["Mobile", "Search"] } as const satisfies {
+  name: string
+  parts: readonly DemoTeam[]
+}
+
 /** How work at each rung goes for one team on one day. */
 export interface Climate {
   /** Median and spread of the time until a suggestion is shown; p95 is about 1.6 times the median. */

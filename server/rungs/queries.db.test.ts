@@ -4,15 +4,18 @@ import { test } from "../../test/db.ts"
 import { emailOf, joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { listOwnDevelopers } from "../team/queries.ts"
-import { getLadder, type LadderScope } from "./queries.ts"
+import { getLadder, type LadderScope, type TeamFigures } from "./queries.ts"
 
 const DAY_MS = 86_400_000
 const daysBefore = (days: number) => new Date(NOW.getTime() - days * DAY_MS)
 
+/** NOW is a Friday; the week began on the 16th. */
+const LATER = new Date(NOW.getTime() + 1000)
+
 const SCOPE: LadderScope = {
-  previousFrom: daysBefore(14),
-  from: daysBefore(7),
-  to: new Date(NOW.getTime() + 1000),
+  from: NOW,
+  to: LATER,
+  now: LATER,
   teamId: null,
   ownDeveloperIds: null,
   bucket: "day",
@@ -38,7 +41,9 @@ test("acceptance divides sums, withholds what fewer than five people decided, an
       makeSignal({ person: "ada", rung: "autocomplete", outcome: "rejected", origin: "human" }),
     ),
   ])
-  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  const { rungs, freshness } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  // That telemetry arrives is no secret.
+  expect(freshness.signals).toBe(24)
   expect(rungs.map(({ rung, acceptanceState, acceptance }) => ({ rung, acceptanceState, acceptance }))).toEqual([
     { rung: "autocomplete", acceptanceState: "shown", acceptance: 5 / 20 },
     { rung: "chat", acceptanceState: "withheld", acceptance: null },
@@ -48,12 +53,11 @@ test("acceptance divides sums, withholds what fewer than five people decided, an
   const chat = rungs[1]
   expect(chat).toMatchObject({
     developers: null,
-    developersState: "withheld",
+    operations: null,
+    volumeState: "withheld",
     latencyP95Ms: null,
     latencyState: "withheld",
   })
-  // That telemetry arrives is no secret.
-  expect(chat).toMatchObject({ operations: 4, operationsState: "shown" })
 })
 
 test("what a rule, hook or mode approved is not acceptance", async ({ database, db }) => {
@@ -174,7 +178,7 @@ test("a team of four is withheld altogether, its volume too", async ({ database,
     const figures = scope.teamId === null ? ladder.teams[0] : ladder.rungs[1]
     expect(figures).toMatchObject({
       operations: null,
-      operationsState: "withheld",
+      volumeState: "withheld",
       developers: null,
       acceptance: null,
       accepted: null,
@@ -224,7 +228,7 @@ test("one organization never reads another's signals, even with its team's id", 
   await storeSignals(database, theirs, decided("chat", PEOPLE, "accepted"))
   for (const scope of [SCOPE, { ...SCOPE, teamId }]) {
     const ladder = await asTenant(db, ours, (tx) => getLadder(tx, scope))
-    expect(ladder.rungs.map((row) => row.operationsState)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    expect(ladder.rungs.map((row) => row.volumeState)).toEqual(["no_data", "no_data", "no_data", "no_data"])
     expect(ladder.freshness.signals).toBe(0)
   }
 })
@@ -240,6 +244,174 @@ test("an operation whose person only some records name is that person's, once", 
     ]),
   )
   const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
-  expect(rungs[1]?.operationsState).toBe("no_data")
+  expect(rungs[1]?.volumeState).toBe("no_data")
   expect(rungs[2]).toMatchObject({ operations: 5, developers: 5, agentTools: ["opencode"] })
+})
+
+test("figures of exactly k people are shown, of one fewer they are not", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  await storeSignals(database, orgId, [
+    ...decided("chat", PEOPLE, "accepted"),
+    ...decided("autocomplete", PEOPLE.slice(1), "accepted"),
+  ])
+  const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(rungs[1]).toMatchObject({ volumeState: "shown", developers: 5, presented: 5, latencyCount: 5 })
+  expect(rungs[0]).toMatchObject({ volumeState: "withheld", developers: null, presented: null, latencyCount: null })
+})
+
+test("a team of enough people is withheld where its total would give a smaller one away", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const people = Array.from({ length: 14 }, (_, index) => `person${index}`)
+  const teams = new Map<string, readonly string[]>([
+    ["Six", people.slice(0, 6)],
+    ["Five", people.slice(6, 11)],
+    ["Three", people.slice(11)],
+  ])
+  const names = new Map<string, string>()
+  for (const [name, members] of teams) {
+    const teamId = await makeTeam(database, orgId, name)
+    names.set(teamId, name)
+    for (const person of members) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  }
+  await storeSignals(database, orgId, decided("chat", people, "accepted"))
+  const ladder = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(ladder.rungs[1]).toMatchObject({ operations: 14 })
+  const seen = (rows: readonly TeamFigures[]) =>
+    Object.fromEntries(rows.map((row) => [names.get(row.teamId), row.operations]))
+  expect(seen(ladder.teams)).toEqual({ Six: 6, Five: null, Three: null })
+  // The filter shows a team what the table of teams does.
+  for (const [teamId, name] of names) {
+    const filtered = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, teamId }))
+    expect([name, filtered.rungs[1]?.operations]).toEqual([name, seen(ladder.teams)[name]])
+  }
+})
+
+test("a top-level team has the figures of its sub-teams and its own members", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const commerce = await makeTeam(database, orgId, "Commerce")
+  const checkout = await makeTeam(database, orgId, "Checkout", commerce)
+  const people = Array.from({ length: 10 }, (_, index) => `person${index}`)
+  for (const [index, person] of people.entries()) {
+    await joinTeam(database, { orgId, person, teamId: index < 5 ? commerce : checkout, from: "2026-01-01" })
+  }
+  await storeSignals(database, orgId, decided("chat", people, "accepted"))
+  const { teams } = await asTenant(db, orgId, (tx) => getLadder(tx, SCOPE))
+  expect(new Map(teams.map((row) => [row.teamId, row.operations]))).toEqual(
+    new Map([
+      [commerce, 10],
+      [checkout, 5],
+    ]),
+  )
+})
+
+test("whoever moved counts in each team for their days, and a move leaves the weeks before as they were", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const [red, blue] = [await makeTeam(database, orgId, "Red"), await makeTeam(database, orgId, "Blue")]
+  const reds = [...PEOPLE, "mover"]
+  const blues = ["fay", "gil", "hana", "ivo", "jun"]
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId: red, from: "2026-01-01" })
+  for (const person of blues) await joinTeam(database, { orgId, person, teamId: blue, from: "2026-01-01" })
+  await joinTeam(database, { orgId, person: "mover", teamId: red, from: "2026-01-01" })
+  const on = (day: string) =>
+    [...reds, ...blues].map((person) => makeSignal({ person, at: new Date(`${day}T10:00:00Z`) }))
+  await storeSignals(database, orgId, [...on("2026-11-10"), ...on("2026-11-17"), ...on("2026-11-19")])
+  const operations = async (from: Date, to: Date) => {
+    const { teams } = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, from, to }))
+    return [red, blue].map((teamId) => teams.find((row) => row.teamId === teamId)?.operations)
+  }
+  const lastWeek = [daysBefore(10), daysBefore(10)] as const
+  expect(await operations(...lastWeek)).toEqual([6, 5])
+  expect(await operations(NOW, LATER)).toEqual([12, 10])
+  // Overlaps with the stay in Red that was never ended: the later one counts.
+  await joinTeam(database, { orgId, person: "mover", teamId: blue, from: "2026-11-18" })
+  expect(await operations(...lastWeek)).toEqual([6, 5])
+  expect(await operations(NOW, LATER)).toEqual([11, 11])
+})
+
+test("a figure sums the weeks that may be shown and says how many they are", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const week = (weeksBefore: number, people: readonly string[]) =>
+    people.map((person) =>
+      makeSignal({ person, at: daysBefore(7 * weeksBefore), outcome: "accepted", origin: "human" }),
+    )
+  await storeSignals(database, orgId, [
+    ...week(0, PEOPLE),
+    ...week(1, PEOPLE.slice(0, 2)),
+    ...week(3, PEOPLE.slice(0, 4)),
+    ...week(4, PEOPLE.slice(0, 4)),
+  ])
+  const ladder = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, from: daysBefore(21) }))
+  expect(ladder.rungs[1]).toMatchObject({
+    operations: 5,
+    developers: 5,
+    presented: 5,
+    weeks: { volume: { shown: 1, total: 3 }, acceptance: { shown: 1, total: 3 }, latency: { shown: 0, total: 0 } },
+  })
+  expect(ladder.previous[1]).toMatchObject({
+    operations: null,
+    volumeState: "withheld",
+    weeks: { volume: { shown: 0, total: 1 } },
+  })
+})
+
+test("work past midnight is whole and in the week in which it began, whichever weeks are asked for", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const [sunday, monday] = [new Date("2026-11-15T23:50:00Z"), new Date("2026-11-16T00:10:00Z")]
+  await storeSignals(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => [
+      makeSignal({ person, rung: "agent", kind: "start", operationId: `late ${person}`, at: sunday }),
+      makeSignal({
+        person,
+        rung: "agent",
+        kind: "edit",
+        operationId: `late ${person}`,
+        at: monday,
+        outcome: "accepted",
+        origin: "human",
+      }),
+    ]),
+  )
+  const agent = async (from: Date, to: Date) => {
+    const ladder = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, from, to }))
+    return [ladder.rungs[2], ladder.previous[2]].map((row) => [row?.operations, row?.presented])
+  }
+  expect(await agent(monday, LATER)).toEqual([
+    [0, 0],
+    [5, 5],
+  ])
+  expect(await agent(sunday, monday)).toEqual([
+    [5, 5],
+    [0, 0],
+  ])
+  expect(await agent(sunday, LATER)).toEqual([
+    [5, 5],
+    [0, 0],
+  ])
+})
+
+test("days are shown of the organization and of oneself, and of a team weeks", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "All")
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  await storeSignals(
+    database,
+    orgId,
+    [1, 2].flatMap((days) => PEOPLE.map((person) => makeSignal({ person, at: daysBefore(days) }))),
+  )
+  const own = await asTenant(db, orgId, (tx) => listOwnDevelopers(tx, emailOf("ada")))
+  const days = async (scope: Partial<LadderScope>) => {
+    const { bucket, buckets } = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, ...scope }))
+    return [bucket, ...buckets.map((row) => row.operations)]
+  }
+  expect(await days({})).toEqual(["day", 5, 5])
+  expect(await days({ teamId })).toEqual(["week", 10])
+  expect(await days({ ownDeveloperIds: own })).toEqual(["day", 1, 1])
 })

@@ -1,38 +1,45 @@
 import { sql } from "kysely"
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
+import { disclosureOf, type Family, MIN_GROUP_SIZE, NO_MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { computeWilsonInterval, type Interval } from "./wilson.ts"
 
-/** Why a figure is there or not. `withheld`: fewer than k people are behind it. */
+/** Why a figure is there or not. `withheld`: it rests on fewer than k people, or would reveal such a group. */
 export type FigureState = "shown" | "withheld" | "no_data"
 
 export interface LadderScope {
-  /** Start of the period that this one is compared with; inclusive. */
-  readonly previousFrom: Date
-  /** Inclusive; the previous period ends here. */
+  /** Inclusive; widened to the Monday on or before it. The previous period has as many weeks. */
   readonly from: Date
-  /** Exclusive. */
+  /** Exclusive; widened to the Monday on or after it. */
   readonly to: Date
-  /** Members of this team as of each operation's day; null for the whole organization. */
+  /** The week in progress ends here. */
+  readonly now: Date
+  /** Members of this team and its sub-teams as of each operation's day; null for the whole organization. */
   readonly teamId: string | null
   /** Only these developers' own signals, shown to themselves: the privacy floor does not apply. Null for everyone. */
   readonly ownDeveloperIds: readonly string[] | null
+  /** A team has weeks only, whatever is asked for. */
   readonly bucket: "day" | "week"
-  /** IANA zone of the buckets and of the days on which people were in a team. */
+  /** IANA zone of the weeks, and of the days on which people were in a team. */
   readonly timeZone: string
 }
 
+/** Weeks with activity in a period, and in how many of them it may be shown. */
+export interface Weeks {
+  readonly shown: number
+  readonly total: number
+}
+
+/** Each figure sums the weeks in which it may be shown. */
 export interface LadderFigures {
   readonly rung: Rung
+  readonly weeks: Record<Family, Weeks>
   /** People behind the signals; null when withheld. People whom no source named count as one. */
   readonly developers: number | null
-  readonly developersState: FigureState
-  /**
-   * Suggestions, turns, tasks and runs; a sub-agent's work is part of its run. Null when withheld, which the volume
-   * of the whole organization never is: it says that telemetry arrives, not what a person did.
-   */
+  /** Of the people, the operations and the questions. */
+  readonly volumeState: FigureState
+  /** Suggestions, turns, tasks and runs; a sub-agent's work is part of its run. Null when withheld. */
   readonly operations: number | null
-  readonly operationsState: FigureState
   /**
    * Human-decided: (accepted + modified) / presented, a ratio 0..1 of summed counts. `not_decidable`: there were
    * operations and nobody was seen to decide on any of them, because a rule or mode did or the source does not say.
@@ -55,7 +62,7 @@ export interface LadderFigures {
 }
 
 export interface LadderBucket extends LadderFigures {
-  /** Start of a day in the given zone, or of seven days. */
+  /** Midnight of the day, or of the week's Monday, in the given zone. */
   readonly bucketStart: Date
 }
 
@@ -72,8 +79,9 @@ export interface Ladder {
   /** Always four, lowest rung first. */
   readonly rungs: LadderRow[]
   readonly previous: LadderFigures[]
+  readonly bucket: "day" | "week"
   readonly buckets: LadderBucket[]
-  /** Figures by team and rung; people in no team are in none. */
+  /** Figures by team and rung; a team's include its sub-teams', and people in no team are in none. */
   readonly teams: TeamFigures[]
   readonly previousTeams: TeamFigures[]
   readonly freshness: LadderFreshness
@@ -86,159 +94,252 @@ export interface LadderFreshness {
   readonly lastReceivedAt: Date | null
 }
 
-/** Days of the zone, or weeks that end where the period ends, so that no week is a partial one. */
-function bucketOf(scope: LadderScope) {
-  return scope.bucket === "day"
-    ? sql`date_trunc('day', o.started_at, ${scope.timeZone})`
-    : sql`date_bin('7 days', o.started_at, ${scope.to})`
+/** The weeks of the period and of the previous one. */
+function weeksOf({ from, to, timeZone }: LadderScope) {
+  return sql`
+    edge as (
+      select
+        date_trunc('week', ${from}::timestamptz at time zone ${timeZone}) as first_monday,
+        date_trunc('week', (${to}::timestamptz - interval '1 microsecond') at time zone ${timeZone}) as last_monday
+    ), week as (
+      select
+        monday at time zone ${timeZone} as week,
+        (monday + interval '7 days') at time zone ${timeZone} as ends_at,
+        monday >= first_monday as is_current
+      from edge cross join generate_series(
+        first_monday - (last_monday - first_monday) - interval '7 days', last_monday, interval '7 days'
+      ) monday
+    )`
 }
 
 /**
- * One operation per row, on its rung: the highest that its own signals prove, or its parent's when that is higher.
- * `latency_ms` is what the rung times: until shown or first token below `agent`, until done from there on. Where no
- * signal says how long an operation took it is the time from its prompt to its last signal.
+ * One operation per row, in the week in which it began and on its rung: the highest that its own signals prove, or its
+ * parent's when that is higher. `latency_ms` is what the rung times: until shown or first token below `agent`, until
+ * done from there on. Where no signal says how long an operation took it is the time from its prompt to its last
+ * signal.
  */
-function operationsOf(scope: LadderScope) {
-  const own = scope.ownDeveloperIds === null ? sql`true` : sql`s.developer_id = any(${scope.ownDeveloperIds}::uuid[])`
-  const inTeam = scope.teamId === null ? sql`true` : sql`team.team_id = ${scope.teamId}::uuid`
+function operationsOf({ ownDeveloperIds, now, timeZone }: LadderScope) {
+  const own = ownDeveloperIds === null ? sql`true` : sql`s.developer_id = any(${ownDeveloperIds}::uuid[])`
   return sql`
     unattributed as (
       select id from developer where is_unattributed
     ), own_rung as (
-      select
-        operation_id,
-        -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
-        coalesce(
-          max(developer_id::text) filter (where developer_id <> (select id from unattributed)), max(developer_id::text)
-        )::uuid as developer_id,
-        max(agent_tool_id) as agent_tool_id,
-        max(rung) as rung,
-        max(parent_operation_id) as parent_operation_id,
-        max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
-        max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
-        min(observed_at) as started_at,
-        case when bool_or(kind = 'start') and count(*) > 1
-          then extract(epoch from max(observed_at) - min(observed_at) filter (where kind = 'start')) * 1000
-        end as span_ms,
-        count(*) filter (where kind in ('suggestion', 'turn', 'task', 'run', 'edit')
-          and outcome in ('accepted', 'modified') and origin = 'human') as accepted,
-        count(*) filter (where kind in ('suggestion', 'turn', 'task', 'run', 'edit')
-          and (outcome in ('accepted', 'modified', 'rejected') and origin = 'human'
-            or outcome = 'ignored' and origin in ('human', 'dismissed', 'timeout'))) as presented,
-        count(*) filter (where kind = 'permission' and origin in ('human', 'dismissed', 'timeout')) as prompts
-      from signal s
-      where observed_at >= ${scope.previousFrom} and observed_at < ${scope.to} and operation_id is not null and ${own}
-      group by operation_id
+      select w.week, w.is_current, o.*, started_at >= w.week and started_at < w.ends_at as is_begun
+      from week w cross join lateral (
+        select
+          operation_id,
+          -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
+          coalesce(
+            max(developer_id::text) filter (where developer_id <> (select id from unattributed)),
+            max(developer_id::text)
+          )::uuid as developer_id,
+          max(agent_tool_id) as agent_tool_id,
+          max(rung) as rung,
+          max(parent_operation_id) as parent_operation_id,
+          max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
+          max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
+          min(observed_at) as started_at,
+          case when bool_or(kind = 'start') and count(*) > 1
+            then extract(epoch from max(observed_at) - min(observed_at) filter (where kind = 'start')) * 1000
+          end as span_ms,
+          count(*) filter (where kind in ('suggestion', 'turn', 'task', 'run', 'edit')
+            and outcome in ('accepted', 'modified') and origin = 'human') as accepted,
+          count(*) filter (where kind in ('suggestion', 'turn', 'task', 'run', 'edit')
+            and (outcome in ('accepted', 'modified', 'rejected') and origin = 'human'
+              or outcome = 'ignored' and origin in ('human', 'dismissed', 'timeout'))) as presented,
+          count(*) filter (where kind = 'permission' and origin in ('human', 'dismissed', 'timeout')) as prompts
+        from signal s
+        -- With a day on either side, so that work past midnight is whole. Every week for itself, whatever the range:
+        -- two ranges must not differ by what one person did around midnight.
+        where s.observed_at >= w.week - interval '1 day'
+          and s.observed_at < least(w.ends_at + interval '1 day', ${now}::timestamptz)
+          and s.operation_id is not null and ${own}
+        group by operation_id
+      ) o
     ), delegating as (
       -- Whoever hands work to agents stands on orchestration, in whichever batch the agents reported.
-      select parent_operation_id as operation_id, max(rung) as rung
-      from own_rung where rung = 'orchestration' group by parent_operation_id
+      select week, parent_operation_id as operation_id, max(rung) as rung
+      from own_rung where rung = 'orchestration' group by week, parent_operation_id
+    ), membership as (
+      -- A person is in one team a day: where two memberships overlap, in the later one.
+      select
+        m.developer_id, m.valid_from,
+        least(m.valid_to, lead(m.valid_from) over (partition by m.developer_id order by m.valid_from)) as valid_to,
+        coalesce(t.parent_team_id, t.id) as top_team_id,
+        case when t.parent_team_id is not null then t.id end as sub_team_id
+      from team_member m join team t on t.id = m.team_id
     ), operation as (
       select
-        o.developer_id, o.agent_tool_id, team.team_id, o.accepted, o.presented, o.prompts,
-        o.started_at >= ${scope.from} as is_current,
-        ${bucketOf(scope)} as bucket_start,
+        o.week, o.is_current, person.id as developer_id, o.agent_tool_id, team.top_team_id, team.sub_team_id,
+        o.accepted, o.presented, o.prompts,
+        date_trunc('day', o.started_at, ${timeZone}) as day,
         o.parent_operation_id is null as is_root,
         greatest(o.rung, p.rung, d.rung) as rung,
         case
+          when o.parent_operation_id is not null then null
           when greatest(o.rung, p.rung, d.rung) in ('autocomplete', 'chat') then o.first_ms
           else coalesce(o.whole_ms, o.span_ms)
         end as latency_ms
       from own_rung o
-      left join own_rung p on p.operation_id = o.parent_operation_id
-      left join delegating d on d.operation_id = o.operation_id
-      left join team_member team
-        on team.developer_id = o.developer_id
-        and (o.started_at at time zone ${scope.timeZone})::date >= team.valid_from
-        and (team.valid_to is null or (o.started_at at time zone ${scope.timeZone})::date < team.valid_to)
-      where ${inTeam}
+      left join own_rung p on p.week = o.week and p.operation_id = o.parent_operation_id
+      left join delegating d on d.week = o.week and d.operation_id = o.operation_id
+      -- An identity that was found to be someone's is counted as theirs.
+      join lateral (
+        select coalesce(max(merged_into_id::text)::uuid, o.developer_id) as id
+        from developer where id = o.developer_id
+      ) person on true
+      left join membership team
+        on team.developer_id = person.id
+        and (o.started_at at time zone ${timeZone})::date >= team.valid_from
+        and (team.valid_to is null or (o.started_at at time zone ${timeZone})::date < team.valid_to)
+      where o.is_begun
+    ), person_day as (
+      select
+        week, is_current, rung, day, top_team_id, sub_team_id, developer_id, agent_tool_id,
+        count(*) filter (where is_root)::int as operations,
+        sum(accepted)::int as accepted,
+        sum(presented)::int as presented,
+        sum(prompts)::int as prompts,
+        count(latency_ms)::int as timed
+      from operation
+      group by week, is_current, rung, day, top_team_id, sub_team_id, developer_id, agent_tool_id
+    ), timed_day as (
+      select week, is_current, rung, day, top_team_id, sub_team_id, array_agg(latency_ms::float8) as latencies
+      from operation where latency_ms is not null
+      group by week, is_current, rung, day, top_team_id, sub_team_id
+    ), contribution as (
+      select week, rung, family, day, top_team_id, sub_team_id, developer_id
+      from person_day cross join lateral (
+        values ('volume', true), ('acceptance', presented > 0), ('latency', timed > 0)
+      ) part (family, is_theirs)
+      where is_theirs
+    )`
+}
+
+/** By week and rung, which families may be shown of each node, and of each bucket. */
+function shownOf(byDay: boolean) {
+  const families = sql`
+    bool_or(is_visible) filter (where family = 'volume') as volume,
+    bool_or(is_visible) filter (where family = 'acceptance') as acceptance,
+    bool_or(is_visible) filter (where family = 'latency') as latency`
+  return sql`
+    node_shown as (
+      select week, rung, node_id, ${families} from disclosed_node group by week, rung, node_id
+    ), bucket_shown as (
+      ${
+        byDay
+          ? sql`select week, rung, (select id from org) as node_id, day as bucket_start, ${families}
+              from disclosed_day group by week, rung, day`
+          : sql`select *, week as bucket_start from node_shown`
+      }
     )`
 }
 
 interface RawFigures {
-  rung: Rung
-  is_current: boolean
-  by: "rung" | "bucket" | "team"
-  bucket_start: Date | null
-  team_id: string | null
-  agent_tools: string[]
-  developers: number
-  operations: number
-  accepted: number | null
-  presented: number
-  presented_developers: number | null
-  prompts: number | null
-  latency_p50_ms: number | null
-  latency_p95_ms: number | null
-  latency_count: number
+  readonly by: "period" | "bucket"
+  readonly is_main: boolean
+  readonly is_current: boolean
+  readonly node_id: string
+  readonly bucket_start: Date
+  readonly rung: Rung
+  readonly agent_tools: string[]
+  readonly volume_weeks: number
+  readonly volume_weeks_shown: number
+  readonly acceptance_weeks: number
+  readonly acceptance_weeks_shown: number
+  readonly latency_weeks: number
+  readonly latency_weeks_shown: number
+  readonly developers: number | null
+  readonly operations: number | null
+  readonly prompts: number | null
+  readonly accepted: number | null
+  readonly presented: number | null
+  readonly presented_developers: number | null
+  readonly timed: number | null
+  readonly latency_ms: readonly [p50: number, p95: number] | null
 }
 
 /**
- * The figures of every rung in a period and the one before it, by day or week, and by team, from one pass over the
- * signals. Groups under the organization's k come out of the database as null.
+ * The figures of every rung in a period and the previous one, by day or week, and by team, from one pass over the
+ * signals. What may not be shown does not leave the database.
  */
 export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladder> {
-  // A person's own figures are theirs to see.
-  const k = scope.ownDeveloperIds === null ? sql`(select min_group_size from org)` : sql`1`
-  // Team volumes could be taken from each other until a single person is left; the organization's could not.
-  const volumeFloor = scope.teamId === null ? sql`case when by = 'team' then ${k} else 1 end` : k
+  const isOwn = scope.ownDeveloperIds !== null
+  const byDay = scope.bucket === "day" && (isOwn || scope.teamId === null)
+  const main = scope.teamId === null || isOwn ? sql`(select id from org)` : sql`${scope.teamId}::uuid`
+  const withTeams = scope.teamId === null && !isOwn
+  const bucketStart = byDay ? sql`r.day` : sql`r.week`
+  const families = sql`
+    coalesce(volume, false) as volume, coalesce(acceptance, false) as acceptance, coalesce(latency, false) as latency`
+  /** A relation's rows once for each node and once for their bucket, and what of them may be shown there. */
+  const placed = (relation: string) => sql`
+    select 'period' as by, n.node_id, (select min(week) from week) as bucket_start, r.*, ${families}
+    from ${sql.table(relation)} r
+    cross join lateral (values ((select id from org)), (r.top_team_id), (r.sub_team_id)) n (node_id)
+    left join node_shown shown on (shown.week, shown.rung, shown.node_id) = (r.week, r.rung, n.node_id)
+    where ${withTeams ? sql`n.node_id is not null` : sql`n.node_id = ${main}`}
+    union all
+    select 'bucket', n.node_id, ${bucketStart}, r.*, ${families}
+    from ${sql.table(relation)} r
+    cross join lateral (values ((select id from org)), (r.top_team_id), (r.sub_team_id)) n (node_id)
+    left join bucket_shown shown
+      on (shown.week, shown.rung, shown.node_id, shown.bucket_start) = (r.week, r.rung, n.node_id, ${bucketStart})
+    where n.node_id = ${main} and r.is_current`
+  const key = sql`by, is_current, node_id, bucket_start, rung`
   const result = await sql<RawFigures>`
-    with ${operationsOf(scope)}, figure as (
+    with ${weeksOf(scope)}, ${operationsOf(scope)},
+    ${disclosureOf(isOwn ? NO_MIN_GROUP_SIZE : MIN_GROUP_SIZE)}, ${shownOf(byDay)},
+    figure as (
       select
-        rung, is_current,
-        case when grouping(bucket_start) = 0 then 'bucket' when grouping(team_id) = 0 then 'team' else 'rung' end as by,
-        bucket_start, team_id,
-        array_agg(distinct agent_tool_id) as agent_tool_ids,
-        count(distinct developer_id)::int as developers,
-        count(*) filter (where is_root)::int as operations,
-        sum(accepted)::int as accepted,
-        sum(presented)::int as presented,
-        count(distinct developer_id) filter (where presented > 0)::int as presented_developers,
-        sum(prompts)::int as prompts,
-        percentile_cont(0.5) within group (order by latency_ms) filter (where is_root) as latency_p50_ms,
-        percentile_cont(0.95) within group (order by latency_ms) filter (where is_root) as latency_p95_ms,
-        count(latency_ms) filter (where is_root)::int as latency_count,
-        count(distinct developer_id) filter (where is_root and latency_ms is not null)::int as latency_developers
-      from operation
-      group by grouping sets ((rung, is_current), (rung, is_current, bucket_start), (rung, is_current, team_id))
+        ${key},
+        array_agg(distinct agent_tool_id) filter (where volume) as agent_tool_ids,
+        count(distinct week)::int as volume_weeks,
+        count(distinct week) filter (where volume)::int as volume_weeks_shown,
+        count(distinct week) filter (where presented > 0)::int as acceptance_weeks,
+        count(distinct week) filter (where acceptance)::int as acceptance_weeks_shown,
+        count(distinct week) filter (where timed > 0)::int as latency_weeks,
+        count(distinct week) filter (where latency)::int as latency_weeks_shown,
+        nullif(count(distinct developer_id) filter (where volume), 0)::int as developers,
+        sum(operations) filter (where volume)::int as operations,
+        sum(prompts) filter (where volume)::int as prompts,
+        sum(accepted) filter (where acceptance)::int as accepted,
+        sum(presented) filter (where acceptance)::int as presented,
+        nullif(count(distinct developer_id) filter (where acceptance and presented > 0), 0)::int as presented_developers,
+        sum(timed) filter (where latency)::int as timed
+      from (${placed("person_day")}) person_day group by ${key}
+    ), timed_figure as (
+      select *, dense_rank() over (order by ${key}) as figure_no from (${placed("timed_day")}) timed where latency
+    ), percentile as (
+      select figure_no, percentile_cont(array[0.5, 0.95]) within group (order by ms) as latency_ms
+      from timed_figure cross join unnest(latencies) ms group by figure_no
     )
     select
-      rung, is_current, by, bucket_start, team_id,
-      case when by = 'rung' and developers >= ${volumeFloor} then array(
+      figure.*, latency_ms, node_id = ${main} as is_main,
+      case when by = 'period' and node_id = ${main} then array(
         select d.value from dimension d where d.id = any(agent_tool_ids) order by d.value
-      ) else '{}' end as agent_tools,
-      case when developers >= ${k} then developers else ${WITHHELD} end as developers,
-      case when developers >= ${volumeFloor} then operations else ${WITHHELD} end as operations,
-      case when presented = 0 or presented_developers >= ${k} then presented else ${WITHHELD} end as presented,
-      case when presented_developers >= ${k} then presented_developers end as presented_developers,
-      case when presented_developers >= ${k} then accepted end as accepted,
-      case when developers >= ${k} then prompts end as prompts,
-      case when latency_count = 0 or latency_developers >= ${k} then latency_count else ${WITHHELD} end as latency_count,
-      case when latency_developers >= ${k} then latency_p50_ms end as latency_p50_ms,
-      case when latency_developers >= ${k} then latency_p95_ms end as latency_p95_ms
+      ) else '{}' end as agent_tools
     from figure
-    order by rung, bucket_start`.execute(tx)
+    left join (select distinct ${key}, figure_no from timed_figure) timed using (${key})
+    left join percentile using (figure_no)
+    order by bucket_start, rung`.execute(tx)
 
+  const periods = (isCurrent: boolean) =>
+    result.rows.filter((row) => row.by === "period" && row.is_current === isCurrent)
   const totals = (isCurrent: boolean) =>
     RUNGS.map((rung) => {
-      const row = result.rows.find((r) => r.by === "rung" && r.rung === rung && r.is_current === isCurrent)
+      const row = periods(isCurrent).find((candidate) => candidate.is_main && candidate.rung === rung)
       return row === undefined
         ? { ...emptyFigures(rung), agentTools: [] }
         : { ...toFigures(row), agentTools: row.agent_tools }
     })
   const teams = (isCurrent: boolean) =>
-    result.rows.flatMap((row) =>
-      row.by === "team" && row.team_id !== null && row.is_current === isCurrent
-        ? [{ ...toFigures(row), teamId: row.team_id }]
-        : [],
-    )
+    periods(isCurrent).flatMap((row) => (row.is_main ? [] : [{ ...toFigures(row), teamId: row.node_id }]))
   return {
     rungs: totals(true),
     previous: totals(false),
+    bucket: byDay ? "day" : "week",
     buckets: result.rows.flatMap((row) =>
-      row.by === "bucket" && row.bucket_start !== null && row.is_current
-        ? [{ ...toFigures(row), bucketStart: row.bucket_start }]
-        : [],
+      row.by === "bucket" ? [{ ...toFigures(row), bucketStart: row.bucket_start }] : [],
     ),
     teams: teams(true),
     previousTeams: teams(false),
@@ -246,47 +347,48 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
   }
 }
 
-/** In the rows of the database -1 stands for a withheld count, so that it cannot be mistaken for an absent one. */
-const WITHHELD = -1
-
-function stateOf(count: number): FigureState {
-  if (count === WITHHELD) return "withheld"
-  return count === 0 ? "no_data" : "shown"
-}
-
-function shown(count: number): number | null {
-  return count === WITHHELD ? null : count
+function stateOf({ shown, total }: Weeks): FigureState {
+  if (shown > 0) return "shown"
+  return total > 0 ? "withheld" : "no_data"
 }
 
 function toFigures(row: RawFigures): LadderFigures {
-  const presentedState = stateOf(row.presented)
+  const weeks = {
+    volume: { shown: row.volume_weeks_shown, total: row.volume_weeks },
+    acceptance: { shown: row.acceptance_weeks_shown, total: row.acceptance_weeks },
+    latency: { shown: row.latency_weeks_shown, total: row.latency_weeks },
+  }
+  const acceptanceState = stateOf(weeks.acceptance)
+  const isDecided = row.accepted !== null && row.presented !== null
   return {
     rung: row.rung,
-    developers: shown(row.developers),
-    developersState: stateOf(row.developers),
-    operations: shown(row.operations),
-    operationsState: stateOf(row.operations),
-    acceptance: presentedState === "shown" && row.accepted !== null ? row.accepted / row.presented : null,
-    interval: row.accepted === null ? null : computeWilsonInterval(row.accepted, row.presented),
-    acceptanceState: presentedState === "no_data" ? "not_decidable" : presentedState,
+    weeks,
+    developers: row.developers,
+    volumeState: stateOf(weeks.volume),
+    operations: row.operations,
+    acceptance: isDecided ? row.accepted / row.presented : null,
+    interval: isDecided ? computeWilsonInterval(row.accepted, row.presented) : null,
+    acceptanceState: acceptanceState === "no_data" ? "not_decidable" : acceptanceState,
     accepted: row.accepted,
-    presented: shown(row.presented),
+    presented: weeks.acceptance.total === 0 ? 0 : row.presented,
     presentedDevelopers: row.presented_developers,
-    latencyP50Ms: row.latency_p50_ms,
-    latencyP95Ms: row.latency_p95_ms,
-    latencyState: stateOf(row.latency_count),
-    latencyCount: shown(row.latency_count),
-    promptsPerOperation: row.prompts === null || row.operations <= 0 ? null : row.prompts / row.operations,
+    latencyP50Ms: row.latency_ms?.[0] ?? null,
+    latencyP95Ms: row.latency_ms?.[1] ?? null,
+    latencyState: stateOf(weeks.latency),
+    latencyCount: weeks.latency.total === 0 ? 0 : row.timed,
+    promptsPerOperation: row.prompts === null || !row.operations ? null : row.prompts / row.operations,
   }
 }
+
+const NO_WEEKS: Weeks = { shown: 0, total: 0 }
 
 function emptyFigures(rung: Rung): LadderFigures {
   return {
     rung,
+    weeks: { volume: NO_WEEKS, acceptance: NO_WEEKS, latency: NO_WEEKS },
     developers: 0,
-    developersState: "no_data",
+    volumeState: "no_data",
     operations: 0,
-    operationsState: "no_data",
     acceptance: null,
     acceptanceState: "no_data",
     interval: null,
@@ -301,24 +403,30 @@ function emptyFigures(rung: Rung): LadderFigures {
   }
 }
 
+/** That telemetry arrives, and how much of it, is said whoever it is from. */
 async function getFreshness(tx: TenantTx, scope: LadderScope): Promise<LadderFreshness> {
-  const row = await tx
-    .selectFrom("signal")
-    .where("observed_at", ">=", scope.from)
-    .where("observed_at", "<", scope.to)
-    .$if(scope.ownDeveloperIds !== null, (query) =>
-      query.where(sql<boolean>`developer_id = any(${scope.ownDeveloperIds}::uuid[])`),
-    )
-    .select([
-      sql<number>`count(*)::int`.as("signals"),
-      sql<Date | null>`max(observed_at)`.as("lastObservedAt"),
-      sql<Date | null>`max(received_at)`.as("lastReceivedAt"),
-    ])
-    .executeTakeFirstOrThrow()
-  return row
+  const own = scope.ownDeveloperIds === null ? sql`true` : sql`developer_id = any(${scope.ownDeveloperIds}::uuid[])`
+  const result = await sql<LadderFreshness>`
+    with ${weeksOf(scope)}
+    select
+      count(*)::int as signals,
+      max(observed_at) as "lastObservedAt",
+      max(received_at) as "lastReceivedAt"
+    from signal
+    where observed_at >= (select min(week) from week where is_current)
+      and observed_at < (select least(max(ends_at), ${scope.now}::timestamptz) from week)
+      and ${own}`.execute(tx)
+  return result.rows[0] ?? { signals: 0, lastObservedAt: null, lastReceivedAt: null }
 }
 
-/** Teams of the organization, by name. */
+/** Teams of the organization by name, each top-level team followed by its sub-teams. */
 export function listTeams(tx: TenantTx) {
-  return tx.selectFrom("team").select(["id", "name"]).orderBy("name").execute()
+  return tx
+    .selectFrom("team as t")
+    .leftJoin("team as parent", "parent.id", "t.parent_team_id")
+    .select(["t.id", "t.name", "parent.id as parentId", "parent.name as parentName"])
+    .orderBy(sql`coalesce(parent.name, t.name)`)
+    .orderBy(sql`parent.name is not null`)
+    .orderBy("t.name")
+    .execute()
 }

@@ -13,15 +13,15 @@ function decided(rung: Rung, outcome: Outcome, daysAgo: number, origin: Origin =
   return PEOPLE.map((person) => makeSignal({ person, rung, outcome, origin, at, latencyMs: 150, durationMs: 90_000 }))
 }
 
-test("the ladder of six agents' captured runs is on the page", async ({ belay, page }) => {
+test("captured runs are on the ladder, and withheld while one person stands behind them", async ({ belay, page }) => {
   for (const file of ["claude-16.logs.pb", "codex-7.logs.pb", "gemini-2.logs.json", "qwen-8.logs.json"]) {
     await belay.postFixture(`captured/${file}`)
   }
   await page.goto("/")
   const agent = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Agent" }) })
-  await agent.getByText("claude-code · codex · gemini-cli · qwen-code").waitFor()
   await agent.getByText("Tasks").waitFor()
-  await agent.getByText("fewer than 5 people").first().waitFor()
+  await agent.getByText("withheld: rests on fewer than 5 people, or would reveal such a group").first().waitFor()
+  expect(await agent.getByText("claude-code").count()).toBe(0)
   await page.getByText("No run in this period").waitFor()
 })
 
@@ -32,8 +32,9 @@ test("figures, their interval and what they rest on are shown for enough people"
     ...decided("chat", "rejected", 3),
     ...decided("agent", "accepted", 1, "rule"),
   ])
-  await page.goto("/?range=7d")
+  await page.goto("/?range=1w")
   const chat = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Chat" }) })
+  await chat.getByText("claude-code").waitFor()
   await chat.getByText("67 %").waitFor()
   await chat.getByText("18 decisions by 6 people").waitFor()
   await chat.getByText("within 2 s").waitFor()
@@ -66,7 +67,7 @@ test("the sentence tells the team that lost trust, and the team is one click awa
       ),
     )
   await storeSignals(database, orgId, [...slow(10, 120), ...slow(2, 480)])
-  await page.goto("/?range=7d")
+  await page.goto("/?range=1w")
   await page
     .getByText("Checkout: autocomplete p95 latency rose from 120 ms to 480 ms, past its objective of 200 ms.")
     .waitFor()
@@ -79,15 +80,58 @@ test("the sentence tells the team that lost trust, and the team is one click awa
     .waitFor({ state: "attached" })
 })
 
+test("teams are a tree in the filter and in the table, and a partly withheld figure says so", async ({
+  belay,
+  database,
+  page,
+}) => {
+  const { orgId } = belay
+  const commerce = await makeTeam(database, orgId, "Commerce")
+  const checkout = await makeTeam(database, orgId, "Checkout", commerce)
+  const payments = await makeTeam(database, orgId, "Payments", commerce)
+  const others = PEOPLE.map((person) => `${person}2`)
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId: checkout, from: "2026-01-01" })
+  for (const person of others) await joinTeam(database, { orgId, person, teamId: payments, from: "2026-01-01" })
+  const turns = (people: readonly string[], daysAgo: number) =>
+    people.map((person) => makeSignal({ person, at: new Date(CAPTURED_AT.getTime() - daysAgo * DAY_MS) }))
+  await storeSignals(database, orgId, [
+    ...turns([...PEOPLE, ...others], 1),
+    // Next to a team of two, Checkout would give them away.
+    ...turns([...PEOPLE, ...others.slice(0, 2)], 8),
+  ])
+  await page.goto("/")
+  const team = page.getByRole("combobox", { name: "Team" })
+  expect(await team.locator("optgroup").getAttribute("label")).toBe("Commerce")
+  expect(await team.getByRole("option").allTextContents()).toEqual([
+    "All teams",
+    "All of Commerce",
+    "Checkout",
+    "Payments",
+  ])
+  const row = page.getByRole("row", { name: "Commerce, Checkout" })
+  await row.getByText("1 of 2 weeks; the rest is withheld").waitFor()
+  await team.selectOption({ label: "All of Commerce" })
+  await page.waitForURL(new RegExp(commerce))
+  const chat = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "Chat" }) })
+  await chat.getByText("20", { exact: true }).waitFor()
+  await team.selectOption({ label: "Checkout" })
+  await chat.getByText("1 of 2 weeks").first().waitFor()
+  await expectAccessible(page)
+})
+
 test("the range is in the URL, by preset and by days", async ({ belay, database, page }) => {
   await storeSignals(database, belay.orgId, decided("chat", "accepted", 10))
-  await page.goto("/?range=7d")
+  await page.goto("/?range=1w")
   await page.getByRole("heading", { name: "No signals in this period" }).waitFor()
-  await page.getByRole("link", { name: "28 days" }).click()
+  await page.getByRole("link", { name: "4 weeks" }).click()
   await page.getByText("6 decisions by 6 people").waitFor()
-  await page.goto("/?from=2026-11-10&to=2026-11-10")
+  await page.getByLabel("First day").fill("2026-11-11")
+  await page.getByLabel("First day").blur()
+  await page.waitForURL(/from=2026-11-11/)
   await page.getByText("6 decisions by 6 people").waitFor()
-  expect(await page.getByLabel("First day").inputValue()).toBe("2026-11-10")
+  // Widened to the week.
+  expect(await page.getByLabel("First day").inputValue()).toBe("2026-11-09")
+  await page.getByText("No rung moved from 9 Nov to 20 Nov").waitFor()
 })
 
 test("one's own signals are shown to oneself although one is alone", async ({ belay, database, page }) => {
@@ -95,16 +139,16 @@ test("one's own signals are shown to oneself although one is alone", async ({ be
   await storeSignals(database, belay.orgId, [
     makeSignal({ person, outcome: "accepted", origin: "human", at: new Date(CAPTURED_AT.getTime() - DAY_MS) }),
   ])
-  await page.goto("/?range=7d")
-  await page.getByText("fewer than 5 people").first().waitFor()
+  await page.goto("/?range=1w")
+  await page.getByText("withheld").first().waitFor()
   await page.getByRole("link", { name: "See only mine" }).click()
   await page.getByText("1 decision by 1 person").waitFor()
 })
 
 test("the CSV has the figures of the page", async ({ belay, database, page }) => {
   await storeSignals(database, belay.orgId, decided("chat", "accepted", 1))
-  await page.goto("/?range=7d")
-  const response = await page.request.get("/ladder.csv?range=7d")
+  await page.goto("/?range=1w")
+  const response = await page.request.get("/ladder.csv?range=1w")
   expect(response.headers()["content-disposition"]).toContain("belay-ladder-")
   const [header, line] = (await response.text()).split("\r\n")
   expect(header).toMatch(/^bucket_start,rung,developers,operations/)
@@ -116,7 +160,7 @@ test.for(["light", "dark"] as const)(
   async (colorScheme, { belay, database, page }) => {
     await storeSignals(database, belay.orgId, [...decided("chat", "accepted", 1), ...decided("agent", "rejected", 2)])
     await page.emulateMedia({ colorScheme })
-    for (const path of ["/?range=7d", "/?range=1d", "/connect", "/nowhere"]) {
+    for (const path of ["/?range=1w", "/?range=8w", "/connect", "/nowhere"]) {
       await page.goto(path)
       await expectAccessible(page)
     }

@@ -11,7 +11,7 @@ import {
   formatShare,
   plural,
 } from "../../lib/format.ts"
-import { Figure, NoData, Withheld } from "../../ui/figure.tsx"
+import { Figure, NoData, WeeksShown, Withheld } from "../../ui/figure.tsx"
 import type { LadderData } from "./load.server.ts"
 import { acceptanceMoved } from "./moves.ts"
 import { Ropes } from "./ropes.tsx"
@@ -33,7 +33,7 @@ export function Bands({ ladder }: { ladder: LadderData }) {
 
 function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
   const position = RUNGS.indexOf(row.rung) + 1
-  const isUnused = row.operationsState === "no_data"
+  const isUnused = row.volumeState === "no_data"
   return (
     <li className="flex border-b border-line last:border-b-0">
       <Ropes color={isUnused ? null : RUNG_COLORS[row.rung]} />
@@ -72,7 +72,13 @@ function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
 
 function People({ row, minGroupSize }: { row: Row; minGroupSize: number }) {
   if (row.developers === null) return <Withheld label="People" minGroupSize={minGroupSize} />
-  return <Figure label="People" value={formatCount(row.developers)} />
+  return (
+    <Figure
+      label="People"
+      value={formatCount(row.developers)}
+      note={<WeeksShown weeks={row.weeks.volume} minGroupSize={minGroupSize} />}
+    />
+  )
 }
 
 function Operations({ row, ladder }: { row: Row; ladder: LadderData }) {
@@ -88,7 +94,7 @@ function Operations({ row, ladder }: { row: Row; ladder: LadderData }) {
           <SparkBars
             values={values}
             color={RUNG_COLORS[row.rung]}
-            label={`${label} per ${ladder.bucket}: ${values.join(", ")}`}
+            label={`${label} per ${ladder.bucket}: ${values.map((value) => value ?? "withheld").join(", ")}`}
           />
         </div>
       )}
@@ -110,7 +116,8 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
       note={
         <>
           {before !== undefined && <Change now={row} before={before} />}
-          {plural(row.presented ?? 0, "decision")} by {plural(row.presentedDevelopers ?? 0, "person", "people")}
+          {plural(row.presented ?? 0, "decision")} by {plural(row.presentedDevelopers ?? 0, "person", "people")}{" "}
+          <WeeksShown weeks={row.weeks.acceptance} minGroupSize={ladder.minGroupSize} />
         </>
       }
     />
@@ -147,10 +154,13 @@ function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
       value={formatDuration(row.latencyP95Ms)}
       detail={`p50 ${formatDuration(row.latencyP50Ms)}`}
       note={
-        <span className={isMet ? "text-good" : "text-bad"}>
-          <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
-          {isMet ? "within" : "past"} {formatDuration(objective.p95Ms)}
-        </span>
+        <>
+          <span className={isMet ? "text-good" : "text-bad"}>
+            <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
+            {isMet ? "within" : "past"} {formatDuration(objective.p95Ms)}
+          </span>{" "}
+          <WeeksShown weeks={row.weeks.latency} minGroupSize={ladder.minGroupSize} />
+        </>
       }
     />
   )
@@ -158,7 +168,7 @@ function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
 
 function Prompts({ row, ladder }: { row: Row; ladder: LadderData }) {
   const label = `Questions per ${OPERATION_WORDS[row.rung]}`
-  if (row.developersState === "withheld") return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
+  if (row.volumeState === "withheld") return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
   if (row.promptsPerOperation === null) return <NoData label={label} />
   const before = ladder.previous.find((candidate) => candidate.rung === row.rung)?.promptsPerOperation ?? null
   return (

@@ -23,14 +23,14 @@ export const loader = guard("ladder.read", async ({ viewer, request, context }) 
     [
       isoDay(bucket.bucketStart, ladder.timeZone),
       bucket.rung,
-      field(bucket.developers, bucket.developersState),
-      field(bucket.operations, bucket.operationsState),
+      field(bucket.developers, bucket.volumeState),
+      field(bucket.operations, bucket.volumeState),
       field(bucket.accepted, bucket.acceptanceState),
       field(bucket.presented, bucket.acceptanceState),
       field(bucket.acceptance, bucket.acceptanceState),
       field(bucket.latencyP50Ms, bucket.latencyState),
       field(bucket.latencyP95Ms, bucket.latencyState),
-      field(bucket.promptsPerOperation, bucket.developersState),
+      field(bucket.promptsPerOperation, bucket.volumeState),
     ].join(","),
   )
   return new Response(`${[COLUMNS.join(","), ...lines].join("\r\n")}\r\n`, {

@@ -1,8 +1,9 @@
 import { Link, useNavigate, useSearchParams } from "@remix-run/react"
 import { clsx } from "clsx"
 import { Download } from "lucide-react"
+import { plural } from "../../lib/format.ts"
 import { paths } from "../../lib/paths.ts"
-import { isoDay, ONE_DAY_MS, RANGES } from "../../lib/range.ts"
+import { isoDay, RANGES } from "../../lib/range.ts"
 import { buttonClass } from "../../ui/button.ts"
 import type { LadderData } from "./load.server.ts"
 
@@ -23,9 +24,13 @@ export function Filters({ ladder }: { ladder: LadderData }) {
   const firstDay = isoDay(ladder.range.from, ladder.timeZone)
   const lastDay = isoDay(new Date(ladder.range.to.getTime() - 1), ladder.timeZone)
   const today = isoDay(ladder.now, ladder.timeZone)
-  const setDays = (from: string, to: string) => {
-    if (from === "" || to === "") return
-    navigate(withParams({ range: null, from, to }), { preventScrollReset: true })
+  const setDay = (input: HTMLInputElement, name: "from" | "to") => {
+    const shown = { from: firstDay, to: lastDay }
+    const chosen = { ...shown, [name]: input.value }
+    // Days are widened to whole weeks: the field shows what the answer covers and not what was typed.
+    input.value = shown[name]
+    if (chosen[name] === "" || chosen[name] === shown[name]) return
+    navigate(withParams({ range: null, ...chosen }), { preventScrollReset: true })
   }
   return (
     <div role="search" aria-label="Filters" className="mt-5 flex flex-wrap items-center gap-x-3 gap-y-2">
@@ -49,7 +54,12 @@ export function Filters({ ladder }: { ladder: LadderData }) {
           )
         })}
       </div>
-      <div className="flex items-center gap-1.5 text-sm text-ink-soft">
+      <div
+        role="group"
+        aria-label="Days, widened to whole weeks"
+        title="Whole weeks, Monday to Sunday"
+        className="flex items-center gap-1.5 text-sm text-ink-soft"
+      >
         <label className="sr-only" htmlFor="from">
           First day
         </label>
@@ -60,7 +70,7 @@ export function Filters({ ladder }: { ladder: LadderData }) {
           max={lastDay}
           key={`from ${firstDay}`}
           defaultValue={firstDay}
-          onBlur={(event) => event.target.value !== firstDay && setDays(event.target.value, lastDay)}
+          onBlur={(event) => setDay(event.target, "from")}
         />
         <span aria-hidden>–</span>
         <label className="sr-only" htmlFor="to">
@@ -74,7 +84,7 @@ export function Filters({ ladder }: { ladder: LadderData }) {
           max={today}
           key={`to ${lastDay}`}
           defaultValue={lastDay}
-          onBlur={(event) => event.target.value !== lastDay && setDays(firstDay, event.target.value)}
+          onBlur={(event) => setDay(event.target, "to")}
         />
       </div>
       {ladder.teams.length > 0 && !ladder.isOwn && (
@@ -89,11 +99,15 @@ export function Filters({ ladder }: { ladder: LadderData }) {
             }}
           >
             <option value="">All teams</option>
-            {ladder.teams.map((team) => (
-              <option key={team.id} value={team.id}>
-                {team.name}
-              </option>
-            ))}
+            {ladder.teams
+              .filter((team) => team.parentId === null)
+              .map((team) => (
+                <TeamOption
+                  key={team.id}
+                  team={team}
+                  parts={ladder.teams.filter(({ parentId }) => parentId === team.id)}
+                />
+              ))}
           </select>
         </label>
       )}
@@ -128,9 +142,24 @@ export function Filters({ ladder }: { ladder: LadderData }) {
         <Download aria-hidden className="size-3.5" />
         CSV
       </a>
-      <span className="sr-only">
-        {Math.round((ladder.range.to.getTime() - ladder.range.from.getTime()) / ONE_DAY_MS)} days shown
-      </span>
+      <span className="sr-only">{plural(ladder.range.weeks, "week")} shown</span>
     </div>
+  )
+}
+
+type Team = LadderData["teams"][number]
+
+/** A team with sub-teams is a group of options, of which the first is the whole. */
+function TeamOption({ team, parts }: { team: Team; parts: readonly Team[] }) {
+  if (parts.length === 0) return <option value={team.id}>{team.name}</option>
+  return (
+    <optgroup label={team.name}>
+      <option value={team.id}>All of {team.name}</option>
+      {parts.map((part) => (
+        <option key={part.id} value={part.id}>
+          {part.name}
+        </option>
+      ))}
+    </optgroup>
   )
 }

@@ -1,5 +1,6 @@
 import { Link, useSearchParams } from "@remix-run/react"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
+import { withheldReason } from "../../ui/figure.tsx"
 import type { LadderData } from "./load.server.ts"
 
 /** What the figures above rest on, and how fresh they are. */
@@ -8,8 +9,8 @@ export function Freshness({ ladder }: { ladder: LadderData }) {
   const [search] = useSearchParams()
   const onlyMine = new URLSearchParams(search)
   onlyMine.set("who", "me")
-  const isAnyWithheld = ladder.rungs.some(
-    (row) => row.developersState === "withheld" || row.acceptanceState === "withheld",
+  const isAnyWithheld = [...ladder.rungs, ...ladder.byTeam].some((row) =>
+    Object.values(row.weeks).some(({ shown, total }) => shown < total),
   )
   return (
     <p className="mt-3 text-xs leading-5 text-ink-faint">
@@ -34,7 +35,7 @@ export function Freshness({ ladder }: { ladder: LadderData }) {
       {isAnyWithheld && (
         <>
           {" "}
-          Figures of fewer than {ladder.minGroupSize} people are withheld in the database.
+          Withheld in the database, week by week: what {withheldReason(ladder.minGroupSize)} by subtraction.
           {ladder.hasOwn && !ladder.isOwn && (
             <>
               {" "}

@@ -4,11 +4,12 @@ import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { getOrganization, listOwnDevelopers } from "#server/team/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
-import { parseRange, previousRange } from "../../lib/range.ts"
+import { formatDay } from "../../lib/format.ts"
+import { parseRange, type Range } from "../../lib/range.ts"
 import { describeLadder } from "./sentence.ts"
 
-/** Past this many days a point stands for a week. */
-const DAILY_UP_TO_DAYS = 14
+/** Past this many weeks a point stands for a week. */
+const DAILY_UP_TO_WEEKS = 2
 
 /** Everything the ladder shows for the range, team and people that the URL names. */
 export async function loadLadder(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
@@ -20,28 +21,26 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
     const range = parseRange(search, now, organization.timeZone)
     const team = teams.find((candidate) => candidate.id === search.get("team")) ?? null
     const isOwn = search.get("who") === "me" && own.length > 0
-    const bucket = range.days > DAILY_UP_TO_DAYS ? ("week" as const) : ("day" as const)
     const ladder = await getLadder(tx, {
-      previousFrom: previousRange(range).from,
       from: range.from,
       to: range.to,
+      now,
       teamId: isOwn ? null : (team?.id ?? null),
       ownDeveloperIds: isOwn ? own : null,
-      bucket,
+      bucket: range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day",
       timeZone: organization.timeZone,
     })
-    const period = range.preset === null ? range.label : `the last ${range.label}`
     return {
       now,
       timeZone: organization.timeZone,
       minGroupSize: organization.minGroupSize,
       range,
-      bucket,
+      bucket: ladder.bucket,
       teams,
       teamId: team?.id ?? null,
       hasOwn: own.length > 0,
       isOwn,
-      sentence: describeLadder(ladder, teams, period),
+      sentence: describeLadder(ladder, teams, describeRange(range, organization.timeZone)),
       rungs: ladder.rungs.toReversed(),
       previous: ladder.previous,
       buckets: ladder.buckets,
@@ -51,6 +50,12 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       objectives: LATENCY_OBJECTIVES,
     }
   })
+}
+
+/** When, as it ends a sentence. */
+function describeRange({ from, to, preset, weeks }: Range, timeZone: string): string {
+  if (preset !== null) return weeks === 1 ? "this week" : `in the last ${weeks} weeks`
+  return `from ${formatDay(from, timeZone)} to ${formatDay(new Date(to.getTime() - 1), timeZone)}`
 }
 
 export type LadderData = Awaited<ReturnType<typeof loadLadder>>

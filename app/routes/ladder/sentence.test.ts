@@ -4,6 +4,7 @@ import type { LadderFigures, LadderRow } from "#server/rungs/queries.ts"
 import { computeWilsonInterval } from "#server/rungs/wilson.ts"
 import { describeLadder } from "./sentence.ts"
 
+const ALL_WEEKS = { shown: 4, total: 4 }
 const TEAMS = [{ id: "t1", name: "Checkout" }]
 
 function figures(rung: Rung, fields: Partial<LadderFigures> = {}): LadderRow {
@@ -11,10 +12,10 @@ function figures(rung: Rung, fields: Partial<LadderFigures> = {}): LadderRow {
   const accepted = fields.accepted ?? 280
   return {
     rung,
+    weeks: { volume: ALL_WEEKS, acceptance: ALL_WEEKS, latency: ALL_WEEKS },
     developers: 12,
-    developersState: "shown",
+    volumeState: "shown",
     operations: 400,
-    operationsState: "shown",
     acceptance: accepted / presented,
     acceptanceState: "shown",
     interval: computeWilsonInterval(accepted, presented),
@@ -46,12 +47,12 @@ const describe = (rungs: LadderRow[], teams: (LadderRow & { teamId: string })[] 
       previousTeams: CALM.map((row) => ({ ...row, teamId: "t1" })),
     },
     TEAMS,
-    "the last 28 days",
+    "in the last 4 weeks",
   )
 
 test("when nothing moved it says so, with the period and the people", () => {
   expect(describe(CALM)).toBe(
-    "No rung moved in the last 28 days: acceptance, latency and questions held, from 12 people.",
+    "No rung moved in the last 4 weeks: acceptance, latency and questions held, from 12 people.",
   )
 })
 
@@ -80,8 +81,8 @@ test("a loss in one team is told there and not again for everyone", () => {
 })
 
 test("no data and too few people are said as such", () => {
-  const nothing = RUNGS.map((rung) => figures(rung, { operationsState: "no_data", operations: 0 }))
-  expect(describe(nothing)).toBe("No operation in the last 28 days.")
+  const nothing = RUNGS.map((rung) => figures(rung, { volumeState: "no_data", operations: 0 }))
+  expect(describe(nothing)).toBe("No operation in the last 4 weeks.")
   const few = RUNGS.map((rung) =>
     figures(rung, {
       developers: null,
@@ -91,5 +92,5 @@ test("no data and too few people are said as such", () => {
       promptsPerOperation: null,
     }),
   )
-  expect(describe(few)).toBe("Too few people worked with AI in the last 28 days to show how trust stands.")
+  expect(describe(few)).toBe("What happened in the last 4 weeks would tell about too few people to be shown.")
 })

@@ -9,14 +9,14 @@ const MOVES_TOLD = 2
 /**
  * The page's answer in a sentence or two, made from the data: what moved between the previous period and this one, the
  * worst first and in the team where it moved most. Only shares whose 95 % intervals do not overlap, objectives newly
- * missed, and questions that doubled.
+ * missed, and questions that doubled. `period` ends a sentence: "in the last 4 weeks".
  */
 export function describeLadder(
   ladder: Pick<Ladder, "rungs" | "previous" | "teams" | "previousTeams">,
   teams: readonly { readonly id: string; readonly name: string }[],
   period: string,
 ): string {
-  if (ladder.rungs.every((row) => row.operationsState === "no_data")) return `No operation in ${period}.`
+  if (ladder.rungs.every((row) => row.volumeState === "no_data")) return `No operation ${period}.`
   const overall = ladder.rungs.flatMap((row) =>
     movesOf(
       row,
@@ -41,8 +41,8 @@ export function describeLadder(
     return `${sentences.join("; ")}.`
   }
   const people = Math.max(...ladder.rungs.map((row) => row.developers ?? 0))
-  if (people === 0) return `Too few people worked with AI in ${period} to show how trust stands.`
-  return `No rung moved in ${period}: acceptance, latency and questions held, from ${plural(people, "person", "people")}.`
+  if (people === 0) return `What happened ${period} would tell about too few people to be shown.`
+  return `No rung moved ${period}: acceptance, latency and questions held, from ${plural(people, "person", "people")}.`
 }
 
 interface Move {

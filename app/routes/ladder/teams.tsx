@@ -1,7 +1,8 @@
 import { Link, useSearchParams } from "@remix-run/react"
 import { clsx } from "clsx"
-import { CircleAlert, Lock } from "lucide-react"
+import { CircleAlert } from "lucide-react"
 import { formatDuration, formatMargin, formatPoints, formatRate, formatShare } from "../../lib/format.ts"
+import { WeeksShown, WithheldMark } from "../../ui/figure.tsx"
 import type { LadderData } from "./load.server.ts"
 import { acceptanceMoved, promptsSurged } from "./moves.ts"
 import { OPERATION_WORDS, RUNG_COLORS, RUNG_LABELS } from "./rungs.ts"
@@ -42,7 +43,14 @@ export function Teams({ ladder }: { ladder: LadderData }) {
               next.set("team", team.id)
               return (
                 <tr key={team.id} className="group relative border-b border-line last:border-b-0 hover:bg-sunken">
-                  <th scope="row" className="px-4 py-3 text-left font-medium">
+                  <th
+                    scope="row"
+                    className={clsx(
+                      "py-3 pr-4 text-left",
+                      team.parentId === null ? "pl-4 font-medium" : "pl-9 font-normal",
+                    )}
+                  >
+                    {team.parentName !== null && <span className="sr-only">{team.parentName}, </span>}
                     <Link
                       to={`?${next}`}
                       prefetch="intent"
@@ -83,10 +91,11 @@ function Cell(props: { figures: Figures | undefined; before: Figures | undefined
       </span>
     )
   }
-  if (figures.developersState === "withheld") {
+  const { minGroupSize } = ladder
+  if (figures.volumeState === "withheld") {
     return (
-      <span className="flex items-center gap-1.5 text-ink-faint">
-        <Lock aria-hidden className="size-3.5" /> fewer than {ladder.minGroupSize} people
+      <span className="text-ink-faint">
+        <WithheldMark minGroupSize={minGroupSize} />
       </span>
     )
   }
@@ -99,7 +108,10 @@ function Cell(props: { figures: Figures | undefined; before: Figures | undefined
     <div className="figures">
       <p>
         {figures.acceptance === null || figures.interval === null ? (
-          <span className="text-ink-faint">acceptance not decidable</span>
+          <span className="text-ink-faint">
+            acceptance{" "}
+            {figures.acceptanceState === "withheld" ? <WithheldMark minGroupSize={minGroupSize} /> : "not decidable"}
+          </span>
         ) : (
           <>
             <span className="text-lg font-semibold">{formatShare(figures.acceptance)}</span>{" "}
@@ -119,6 +131,7 @@ function Cell(props: { figures: Figures | undefined; before: Figures | undefined
             {formatRate(prompts)} questions/{OPERATION_WORDS[figures.rung]}
           </Mark>
         )}
+        <WeeksShown weeks={figures.weeks.volume} minGroupSize={minGroupSize} />
       </p>
     </div>
   )

@@ -43,7 +43,7 @@ const METRICS: readonly [Metric, ...Metric[]] = [
     id: "operations",
     label: "Operations",
     valueOf: (figures) => figures.operations,
-    stateOf: (figures) => figures.operationsState,
+    stateOf: (figures) => figures.volumeState,
     format: formatCount,
     max: null,
   },
@@ -51,7 +51,7 @@ const METRICS: readonly [Metric, ...Metric[]] = [
     id: "questions",
     label: "Questions per operation",
     valueOf: (figures) => figures.promptsPerOperation,
-    stateOf: (figures) => figures.developersState,
+    stateOf: (figures) => figures.volumeState,
     format: formatRate,
     max: null,
   },
@@ -140,7 +140,7 @@ function Panel({ row, metric, ladder }: { row: Row; metric: Metric; ladder: Ladd
 }
 
 const STATE_LABELS: Record<string, string> = {
-  withheld: "withheld: too few people",
+  withheld: "withheld",
   no_data: "no data",
   not_decidable: "not decidable from this source",
 }
@@ -149,19 +149,17 @@ function toPoint(bucket: Bucket, metric: Metric, ladder: LadderData): TrendPoint
   const value = metric.valueOf(bucket)
   const interval = metric.id === "acceptance" ? bucket.interval : null
   const start = formatDay(bucket.bucketStart, ladder.timeZone)
-  const people =
-    bucket.developers === null
-      ? `fewer than ${ladder.minGroupSize} people`
-      : plural(bucket.developers, "person", "people")
   return {
     at: bucket.bucketStart.getTime(),
     value,
     interval: interval === null ? null : [interval.low, interval.high],
     tooltip: [
-      ladder.bucket === "week" ? `7 days from ${start}` : start,
+      ladder.bucket === "week" ? `week of ${start}` : start,
       value === null ? (STATE_LABELS[metric.stateOf(bucket)] ?? "no data") : `${metric.label}: ${metric.format(value)}`,
       ...(interval === null ? [] : [`95 %: ${formatShare(interval.low)} to ${formatShare(interval.high)}`]),
-      `${people} · ${bucket.operations === null ? "operations withheld" : plural(bucket.operations, "operation")}`,
+      bucket.developers === null || bucket.operations === null
+        ? "people and operations withheld"
+        : `${plural(bucket.developers, "person", "people")} · ${plural(bucket.operations, "operation")}`,
     ],
   }
 }
@@ -187,7 +185,7 @@ function Table({ metric, ladder }: { metric: Metric; ladder: LadderData }) {
           <thead>
             <tr className="border-b border-line text-left text-xs text-ink-faint">
               <th scope="col" className="h-9 px-4 font-medium">
-                {ladder.bucket === "week" ? "7 days from" : "Day"}
+                {ladder.bucket === "week" ? "Week of" : "Day"}
               </th>
               {ladder.rungs.map((row) => (
                 <th key={row.rung} scope="col" className="px-4 text-right font-medium">
