@@ -4,6 +4,7 @@ export default [
   layout("routes/shell/layout.tsx", [
     index("routes/ladder/ladder.tsx"),
     route("connect", "routes/connect/connect.tsx"),
+    route("keys", "routes/keys/keys.tsx"),
     route("audit", "routes/audit/audit.tsx"),
     route("*", "routes/shell/not-found.tsx"),
   ]),

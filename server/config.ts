@@ -20,6 +20,7 @@ const environmentSchema = z.object({
     .string()
     .regex(/^blk_[A-Za-z0-9_-]{24,}$/, "looks like blk_… with at least 24 characters after it")
     .optional(),
+  BELAY_INGEST_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(100_000_000).default(120_000),
   BELAY_RETENTION_DAYS: z.coerce.number().int().min(31).max(3650).default(90),
 })
 

@@ -9,7 +9,7 @@ import { createOtlpReceiver } from "./ingest/http.ts"
 import { createInterner } from "./ingest/intern.ts"
 import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
-import { createKeyAuthenticator } from "./team/ingest-keys.ts"
+import { createKeyAuthenticator } from "./team/key-authenticator.ts"
 
 export interface ServeOptions {
   /** Acts as `belay_app`. */
@@ -26,6 +26,8 @@ export interface ServeOptions {
   readonly grpcPort: number | undefined
   /** Where people open Belay, when that is not the address it is bound to. */
   readonly publicUrl?: string | undefined
+  /** Of one ingest key, over all processes. */
+  readonly ingestRequestsPerMinute: number
   readonly demoOrgId: string | null
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
@@ -54,7 +56,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const interner = createInterner(ingest.kysely)
   const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
   const receiving: ReceiverOptions = {
-    authenticate: createKeyAuthenticator(ingest.kysely, now),
+    authenticate: createKeyAuthenticator(ingest.kysely, {
+      now,
+      tell: options.tell,
+      isBehindProxy: options.publicUrl !== undefined,
+      requestsPerMinute: options.ingestRequestsPerMinute,
+    }),
     store,
     onStored: (orgId, signals) => arrivals.announce(orgId, signals),
     now,

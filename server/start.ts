@@ -84,6 +84,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       otlpPort: config.OTLP_PORT,
       grpcPort: config.OTLP_GRPC_PORT,
       publicUrl: config.BELAY_URL,
+      ingestRequestsPerMinute: config.BELAY_INGEST_REQUESTS_PER_MINUTE,
       demoOrgId: mode.isDemo ? first.orgId : null,
       now,
       log,

@@ -27,7 +27,14 @@ export interface TestBelay extends Served {
 /** Serves Belay over a test's database, with one organization, one key and time standing still. */
 export async function startTestBelay(
   database: TestDatabase,
-  options: { now?: Date; pages?: Promise<PageServer>; onError?: (message: string, error: unknown) => void } = {},
+  options: {
+    now?: Date
+    pages?: Promise<PageServer>
+    onError?: (message: string, error: unknown) => void
+    tell?: (line: string) => void
+    publicUrl?: string
+    ingestRequestsPerMinute?: number
+  } = {},
 ): Promise<TestBelay> {
   const now = options.now ?? CAPTURED_AT
   await maintainPartitions(database.worker, { now, retentionDays: 90 })
@@ -50,7 +57,9 @@ export async function startTestBelay(
     grpcPort: 0,
     demoOrgId: null,
     now: () => now,
-    tell: (line) => console.error(line),
+    tell: options.tell ?? ((line) => console.error(line)),
+    ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
+    ingestRequestsPerMinute: options.ingestRequestsPerMinute ?? 120_000,
     log: options.onError ?? ((message, error) => console.error(message, error)),
   })
   const post = (signal: string, body: BodyInit, headers: Record<string, string> = {}) =>

@@ -1,6 +1,6 @@
 import { Form, NavLink, Outlet, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { clsx } from "clsx"
-import { FlaskConical, LogOut, type LucideIcon, Plug, ScrollText, TrendingUp } from "lucide-react"
+import { FlaskConical, KeyRound, LogOut, type LucideIcon, Plug, ScrollText, TrendingUp } from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
 import { DEMO_ACCOUNTS } from "#server/demo/accounts.ts"
 import { getOrganization } from "#server/team/queries.ts"
@@ -22,7 +22,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
   }
 })
 
-const ICONS: Record<PageName, LucideIcon> = { Ladder: TrendingUp, Connect: Plug, Audit: ScrollText }
+const ICONS: Record<PageName, LucideIcon> = { Ladder: TrendingUp, Connect: Plug, Keys: KeyRound, Audit: ScrollText }
 
 export default function Shell() {
   const { organization, email, role, pages, demoRoles } = useLoaderData<typeof loader>()
