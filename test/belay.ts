@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises"
 import path from "node:path"
+import type { KyselyPlugin } from "kysely"
 import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
@@ -34,6 +35,8 @@ export async function startTestBelay(
     tell?: (line: string) => void
     publicUrl?: string
     ingestRequestsPerMinute?: number
+    /** Sees every query of the way in. */
+    ingestPlugin?: KyselyPlugin
   } = {},
 ): Promise<TestBelay> {
   const now = options.now ?? CAPTURED_AT
@@ -49,7 +52,7 @@ export async function startTestBelay(
   const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
   const served = await serve({
     app,
-    ingest,
+    ingest: options.ingestPlugin ? { ...ingest, kysely: ingest.kysely.withPlugin(options.ingestPlugin) } : ingest,
     pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
     host: "127.0.0.1",
     port: 0,

@@ -50,8 +50,7 @@ function requirePermission(viewer: Viewer, permission: Permission, request: Requ
 async function limitWrites(viewer: Viewer, context: AppLoadContext): Promise<void> {
   const attempt = await countAttempt(context.db, limitOfAccount(viewer.accountId), context.now())
   if (attempt.ok) return
-  const headers = { "retry-after": String(attempt.retryAfterSeconds) }
-  throw data(`Too many changes in a minute. Try again in ${attempt.retryAfterSeconds} s.`, { status: 429, headers })
+  throw data(`Too many changes in a minute. Try again in ${attempt.retryAfterSeconds} s.`, { status: 429 })
 }
 
 async function requireViewer(request: Request, context: AppLoadContext): Promise<Viewer> {
