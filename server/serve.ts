@@ -28,6 +28,8 @@ export interface ServeOptions {
   readonly publicUrl?: string | undefined
   /** Of one ingest key, over all processes. */
   readonly ingestRequestsPerMinute: number
+  /** Where the audit log is sent on to; null when it is not. */
+  readonly auditEndpoint: string | null
   readonly demoOrgId: string | null
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
@@ -96,6 +98,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       get publicUrl() {
         return url
       },
+      auditHost: options.auditEndpoint === null ? null : new URL(options.auditEndpoint).host,
       demoOrgId: options.demoOrgId,
     }
     const appServer = createAppServer({

@@ -35,6 +35,7 @@ export async function startTestBelay(
     tell?: (line: string) => void
     publicUrl?: string
     ingestRequestsPerMinute?: number
+    auditEndpoint?: string
     /** Sees every query of the way in. */
     ingestPlugin?: KyselyPlugin
   } = {},
@@ -58,6 +59,7 @@ export async function startTestBelay(
     port: 0,
     otlpPort: 0,
     grpcPort: 0,
+    auditEndpoint: options.auditEndpoint ?? null,
     demoOrgId: null,
     now: () => now,
     tell: options.tell ?? ((line) => console.error(line)),
