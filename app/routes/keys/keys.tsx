@@ -79,11 +79,14 @@ const formSchema = z.discriminatedUnion("intent", [
 
 interface Result {
   /** The key itself, which is shown with this answer and never again. */
-  readonly made: { readonly name: string; readonly key: string; readonly isTest: boolean } | null
+  readonly made: { readonly name: string; readonly secret: string; readonly isTest: boolean } | null
   readonly error: { readonly intent: string; readonly message: string } | null
 }
 
-const made = (name: string, key: string, isTest: boolean): Result => ({ made: { name, key, isTest }, error: null })
+const made = (name: string, secret: string, isTest: boolean): Result => ({
+  made: { name, secret, isTest },
+  error: null,
+})
 const failed = (intent: string, message: string): Result => ({ made: null, error: { intent, message } })
 
 export const action = guard("keys.test", async ({ viewer, request, context }) => {
@@ -160,7 +163,7 @@ export default function Keys() {
               ? "Make one and point your agent tool at Belay with it."
               : "Make one here for a team or an agent tool, or on Connect, where it is filled into what you paste."}
           </p>
-          <MakeKey key={result?.made?.key} scopes={scopes} teams={teams} error={createError(result)} />
+          <MakeKey key={result?.made?.secret} scopes={scopes} teams={teams} error={createError(result)} />
         </div>
       ) : (
         <>
@@ -201,7 +204,7 @@ export default function Keys() {
               />
             </Form>
             <div className="ml-auto">
-              <MakeKey key={result?.made?.key} scopes={scopes} teams={teams} error={createError(result)} />
+              <MakeKey key={result?.made?.secret} scopes={scopes} teams={teams} error={createError(result)} />
             </div>
           </div>
           <KeyTable keys={keys} now={now} timeZone={timeZone} />
@@ -233,7 +236,7 @@ function sentence(working: readonly WorkingKey[], now: Date): string {
   return `${parts.join(", ")}.`
 }
 
-function MadeKey({ name, key: value, isTest }: { name: string; key: string; isTest: boolean }) {
+function MadeKey({ name, secret, isTest }: { name: string; secret: string; isTest: boolean }) {
   return (
     <section role="status" aria-label="The new key" className="mt-4 rounded-md bg-good-soft p-4">
       <p className="font-medium text-good">
@@ -241,9 +244,9 @@ function MadeKey({ name, key: value, isTest }: { name: string; key: string; isTe
       </p>
       <div className="mt-3 flex flex-wrap items-center gap-2">
         <code className="min-w-0 rounded-md border border-line-strong bg-surface px-3 py-1.5 font-mono text-xs break-all select-all">
-          {value}
+          {secret}
         </code>
-        <CopyButton what={`the key of ${name}`} text={value} />
+        <CopyButton what={`the key of ${name}`} text={secret} />
       </div>
       <p className="mt-2 text-sm text-ink-soft">
         Agents send it as <code className="font-mono text-xs">Authorization: Bearer …</code>
