@@ -16,7 +16,7 @@ test("what an admin did is in the log, verified, filtered and exported, and tamp
   await page.goto("/keys")
   await page.getByRole("button", { name: "Revoke First key" }).click()
   await page.getByRole("button", { name: "Revoke “First key”" }).click()
-  await page.getByText("1 key works, 1 was never used.").waitFor()
+  await page.getByText("1 key works, not used yet.").waitFor()
 
   await page.getByRole("link", { name: "Audit" }).click()
   const rows = page.getByRole("row")

@@ -11,7 +11,7 @@ test("a key is made for a team and a tool, shown once, rotated with an overlap a
 }) => {
   await makeTeam(database, belay.orgId, "Checkout")
   await page.goto("/keys")
-  await page.getByText("1 key works, 1 was never used.").waitFor()
+  await page.getByText("1 key works, not used yet.").waitFor()
   await page.getByRole("button", { name: "Make a key" }).click()
   await page.getByLabel("Name").fill("CI of Checkout")
   await page.getByLabel("Team").selectOption("Checkout")

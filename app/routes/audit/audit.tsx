@@ -96,8 +96,8 @@ export default function Audit() {
               <p>The chain is whole: {plural(verification.entries, "entry", "entries")}.</p>
               <p className="text-ink-soft">
                 {verification.witnessed === null
-                  ? "That the newest entries were cut off would not show here."
-                  : `That entries after ${verification.witnessed} were cut off would not show here.`}{" "}
+                  ? "Newest entries that were cut off would not be missed here."
+                  : `Entries up to ${verification.witnessed} are the ones that were sent on; newer ones that were cut off would not be missed here.`}{" "}
                 To be sure, compare the last hash with one you noted, or with an export.
               </p>
               {verification.head !== null && <code className="font-mono text-xs break-all">{verification.head}</code>}

@@ -200,7 +200,7 @@ export default function Keys() {
                 aria-label="Search keys"
                 placeholder="Name, team, tool, maker"
                 defaultValue={text}
-                className="h-8 w-56 rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm text-ink placeholder:text-ink-faint"
+                className="h-8 w-60 rounded-md border border-line-strong bg-surface pr-2 pl-8 text-sm text-ink placeholder:text-ink-faint"
               />
             </Form>
             <div className="ml-auto">
@@ -230,7 +230,7 @@ function sentence(working: readonly WorkingKey[], now: Date): string {
   const stopping = working.filter((key) => keyState(key, now) === "stopping").length
   const parts = [
     `${plural(working.length, "key")} ${working.length === 1 ? "works" : "work"}`,
-    ...(unused > 0 ? [`${unused} ${unused === 1 ? "was" : "were"} never used`] : []),
+    ...(unused === 0 ? [] : [unused === working.length ? "not used yet" : `${unused} of them not used yet`]),
     ...(stopping > 0 ? [`${stopping} ${stopping === 1 ? "stops" : "stop"} within a week`] : []),
   ]
   return `${parts.join(", ")}.`
@@ -249,7 +249,7 @@ function MadeKey({ name, secret, isTest }: { name: string; secret: string; isTes
         <CopyButton what={`the key of ${name}`} text={secret} />
       </div>
       <p className="mt-2 text-sm text-ink-soft">
-        Agents send it as <code className="font-mono text-xs">Authorization: Bearer …</code>
+        Agents send it as <code className="font-mono text-xs">Authorization: Bearer &lt;key&gt;</code>
         {isTest && "; answers to it carry the header belay-test, and nothing it sends is stored"}.
       </p>
     </section>

@@ -130,7 +130,7 @@ function Frame(props: {
                   }
                 >
                   <Icon aria-hidden className="size-4 shrink-0" />
-                  <span className="md:sr-only lg:not-sr-only">{name}</span>
+                  <span className="max-sm:sr-only md:sr-only lg:not-sr-only">{name}</span>
                 </NavLink>
               )
             })}
