@@ -50,7 +50,7 @@ export function normalize(request: OtlpRequest, now: Date, onlyTool: string | nu
   const signals: Signal[] = []
   const unrecognized = new Map<string, Unrecognized>()
   for (const { dialect, reading, items } of readings) {
-    const own = onlyTool === null ? reading.signals : reading.signals.filter(({ agentTool }) => agentTool === onlyTool)
+    const own = onlyTool === null ? reading.signals : reading.signals.filter((signal) => isOf(onlyTool, signal))
     const others = reading.signals.length - own.length
     if (others > 0) {
       // The items of one resource and scope are almost always one tool's; where not, no more than were sent are refused.
@@ -70,6 +70,11 @@ export function normalize(request: OtlpRequest, now: Date, onlyTool: string | nu
     unrecognized: [...unrecognized.values()],
     rejected: [...rejected].map(([reason, count]) => ({ reason, count })),
   }
+}
+
+/** Whoever typed the tool's name may have minded its capitals less than the tool does. */
+function isOf(tool: string, signal: Signal): boolean {
+  return signal.agentTool.toLowerCase() === tool.toLowerCase()
 }
 
 interface DialectReading {

@@ -62,7 +62,7 @@ const formSchema = z.discriminatedUnion("intent", [
         "A key either stores what it is sent or only tests. Choose one of the two.",
       ),
     teamId: optional(z.uuid()),
-    agentTool: optional(z.string().trim().toLowerCase().max(60)),
+    agentTool: optional(z.string().trim().max(60)),
     days: optional(z.coerce.number().int().min(1).max(3650)),
   }),
   z.object({
