@@ -1,4 +1,4 @@
-import { CopyButton } from "../../ui/copy-button.tsx"
+import { CopyButton } from "../../ui/copy.tsx"
 import type { Snippet } from "./tools.ts"
 
 export function SnippetBlock({ title, note, code }: Snippet) {
@@ -9,7 +9,7 @@ export function SnippetBlock({ title, note, code }: Snippet) {
           <h3 className="font-mono text-sm font-medium">{title}</h3>
           {note && <p className="mt-0.5 text-sm text-ink-soft">{note}</p>}
         </div>
-        <CopyButton what={title} text={code} />
+        <CopyButton text={code} label={title} />
       </div>
       <pre
         tabIndex={0}

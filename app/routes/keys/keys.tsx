@@ -13,7 +13,7 @@ import { byViewer } from "#server/team/sessions.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
-import { CopyButton } from "../../ui/copy-button.tsx"
+import { CopyButton } from "../../ui/copy.tsx"
 import { KeyTable } from "./key-table.tsx"
 import { MakeKey } from "./make-key.tsx"
 import { filterKeys, KEY_FILTERS, keyState } from "./state.ts"
@@ -246,7 +246,7 @@ function MadeKey({ name, secret, isTest }: { name: string; secret: string; isTes
         <code className="min-w-0 rounded-md border border-line-strong bg-surface px-3 py-1.5 font-mono text-xs break-all select-all">
           {secret}
         </code>
-        <CopyButton what={`the key of ${name}`} text={secret} />
+        <CopyButton label={`the key of ${name}`} text={secret} />
       </div>
       <p className="mt-2 text-sm text-ink-soft">
         Agents send it as <code className="font-mono text-xs">Authorization: Bearer &lt;key&gt;</code>

@@ -4,8 +4,8 @@ import { buttonClass } from "./button.ts"
 
 const COPIED_MS = 2000
 
-/** Copies `text`; `what` names it for screen readers. */
-export function CopyButton({ what, text }: { what: string; text: string }) {
+/** Copies a text; where the browser refuses it says so. */
+export function CopyButton({ text, label }: { text: string; label: string }) {
   const [state, setState] = useState<"idle" | "copied" | "failed">("idle")
   const copy = async () => {
     try {
@@ -18,7 +18,7 @@ export function CopyButton({ what, text }: { what: string; text: string }) {
   }
   const Icon = state === "copied" ? Check : Copy
   return (
-    <button type="button" onClick={copy} aria-label={`Copy ${what}`} className={buttonClass("quiet")}>
+    <button type="button" onClick={copy} aria-label={`Copy ${label}`} className={buttonClass("quiet")}>
       <Icon aria-hidden className="size-3.5" />
       <span aria-live="polite">{state === "copied" ? "Copied" : state === "failed" ? "Select and copy" : "Copy"}</span>
     </button>
