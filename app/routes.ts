@@ -4,6 +4,7 @@ export default [
   layout("routes/shell/layout.tsx", [
     index("routes/ladder/ladder.tsx"),
     route("connect", "routes/connect/connect.tsx"),
+    route("keys", "routes/keys/keys.tsx"),
     route("people", "routes/people/people.tsx"),
     route("people/teams", "routes/people/teams.tsx"),
     route("people/identities", "routes/people/identities.tsx"),

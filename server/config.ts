@@ -1,4 +1,5 @@
 import { z } from "zod"
+import { parseHeaders } from "./audit/export.ts"
 import type { IdentityProvider } from "./sign-in/auth.ts"
 
 const port = z.coerce.number().int().min(0).max(65535)
@@ -34,6 +35,20 @@ const environmentSchema = z
     BELAY_OIDC_NAME: z.string().max(40).default("single sign-on"),
     BELAY_OIDC_GROUPS_CLAIM: z.string().default("groups"),
     BELAY_OIDC_SCOPES: z.string().default("openid email profile"),
+    BELAY_INGEST_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(100_000_000).default(120_000),
+    BELAY_AUDIT_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: "starts with https:// or http://" }).optional(),
+    BELAY_AUDIT_OTLP_HEADERS: z
+      .string()
+      .transform((text, context) => {
+        try {
+          return parseHeaders(text)
+        } catch {
+          // Not the text itself, which holds a secret.
+          context.addIssue("looks like name=value,name=value with values percent-encoded")
+          return z.NEVER
+        }
+      })
+      .optional(),
     BELAY_RETENTION_DAYS: z.coerce.number().int().min(31).max(3650).default(90),
   })
   .superRefine((values, context) => {

@@ -27,6 +27,8 @@ export interface AppContext {
   readonly otlpUrl: string
   /** Where people open Belay. */
   readonly publicUrl: string
+  /** The host to which the audit log is sent on; null when it is not. */
+  readonly auditHost: string | null
   /** The labelled demo organization, which visitors enter without signing in; null outside demo mode. */
   readonly demoOrgId: string | null
 }

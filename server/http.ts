@@ -11,6 +11,7 @@ import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
 import { PortTaken } from "./ports.ts"
 import { getViewer } from "./sign-in/sessions.ts"
+import { countAttempt, limitOfAccount } from "./team/rate-limit.ts"
 
 const CLIENT_BUILD = fileURLToPath(new URL("../build/client", import.meta.url))
 
@@ -119,9 +120,17 @@ async function streamArrivals(
   context: AppContext,
   arrivals: Arrivals,
 ): Promise<void> {
+  const now = context.now()
   const viewer = await getViewer(context.signIn, request.headers.cookie ?? null).catch(() => null)
   if (viewer === null) {
     response.writeHead(401, { "content-type": "text/plain" }).end("Sign in first.\n")
+    return
+  }
+  const attempt = await countAttempt(context.db, limitOfAccount(viewer.accountId), now).catch(() => null)
+  if (attempt?.ok !== true) {
+    const seconds = attempt?.retryAfterSeconds ?? 5
+    const headers = { "content-type": "text/plain", "retry-after": String(seconds) }
+    response.writeHead(attempt === null ? 503 : 429, headers).end(`Come back in ${seconds} s.\n`)
     return
   }
   response.writeHead(200, {

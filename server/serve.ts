@@ -13,7 +13,7 @@ import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import { type Auth, createAuth, type IdentityProvider } from "./sign-in/auth.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
-import { createKeyAuthenticator } from "./team/ingest-keys.ts"
+import { createKeyAuthenticator } from "./team/key-authenticator.ts"
 
 export interface ServeOptions {
   /** Acts as `belay_app`. */
@@ -35,6 +35,10 @@ export interface ServeOptions {
   readonly grpcPort: number | undefined
   /** Where people open Belay, when that is not the address it is bound to. */
   readonly publicUrl?: string | undefined
+  /** Of one ingest key, over all processes. */
+  readonly ingestRequestsPerMinute: number
+  /** Where the audit log is sent on to; null when it is not. */
+  readonly auditEndpoint: string | null
   readonly demoOrgId: string | null
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
@@ -67,7 +71,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const interner = createInterner(ingest.kysely)
   const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
   const receiving: ReceiverOptions = {
-    authenticate: createKeyAuthenticator(ingest.kysely, now),
+    authenticate: createKeyAuthenticator(ingest.kysely, {
+      now,
+      tell: options.tell,
+      isBehindProxy: options.publicUrl !== undefined,
+      requestsPerMinute: options.ingestRequestsPerMinute,
+    }),
     store,
     onStored: (orgId, signals) => arrivals.announce(orgId, signals),
     now,
@@ -125,6 +134,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       get publicUrl() {
         return url
       },
+      auditHost: options.auditEndpoint === null ? null : new URL(options.auditEndpoint).host,
       demoOrgId: options.demoOrgId,
     }
     const appServer = createAppServer({

@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
+import { startAuditExport, toLogsUrl } from "./audit/export.ts"
 import { type Config, readIdentityProvider } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
 import { startConfiguredPostgres } from "./db/configured.ts"
@@ -20,6 +21,7 @@ export interface Belay {
 }
 
 const UPKEEP_MS = 60 * 60 * 1000
+const AUDIT_EXPORT_EVERY_MS = 2000
 
 /** Starts everything: database, migrations, first organization, servers and background loops. */
 export async function startBelay(config: Config, mode: { isDemo: boolean; isDev: boolean }): Promise<Belay> {
@@ -70,6 +72,15 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     }, UPKEEP_MS)
     closers.push(async () => clearInterval(upkeep))
 
+    const auditEndpoint = config.BELAY_AUDIT_OTLP_ENDPOINT
+    if (auditEndpoint !== undefined) {
+      const headers = config.BELAY_AUDIT_OTLP_HEADERS ?? {}
+      const url = toLogsUrl(auditEndpoint)
+      closers.push(
+        startAuditExport({ db: worker.kysely, url, headers, now, tell, log, everyMs: AUDIT_EXPORT_EVERY_MS }),
+      )
+    }
+
     const first = await ensureOrganization(owner.kysely, {
       name: mode.isDemo ? DEMO_ORGANIZATION : "My organization",
       isDemo: mode.isDemo,
@@ -93,6 +104,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       otlpPort: config.OTLP_PORT,
       grpcPort: config.OTLP_GRPC_PORT,
       publicUrl: config.BELAY_URL,
+      ingestRequestsPerMinute: config.BELAY_INGEST_REQUESTS_PER_MINUTE,
+      auditEndpoint: auditEndpoint ?? null,
       demoOrgId: mode.isDemo ? first.orgId : null,
       now,
       log,

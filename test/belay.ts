@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises"
 import path from "node:path"
+import type { KyselyPlugin } from "kysely"
 import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
@@ -36,6 +37,12 @@ export async function startTestBelay(
     identityProvider?: IdentityProvider
     mailer?: Mailer
     onError?: (message: string, error: unknown) => void
+    tell?: (line: string) => void
+    publicUrl?: string
+    ingestRequestsPerMinute?: number
+    auditEndpoint?: string
+    /** Sees every query of the way in. */
+    ingestPlugin?: KyselyPlugin
   } = {},
 ): Promise<TestBelay> {
   const now = options.now ?? CAPTURED_AT
@@ -56,15 +63,18 @@ export async function startTestBelay(
     authSecret: await readAuthSecret(auth.kysely, undefined),
     identityProvider: options.identityProvider ?? null,
     mailer: options.mailer ?? null,
-    ingest,
+    ingest: options.ingestPlugin ? { ...ingest, kysely: ingest.kysely.withPlugin(options.ingestPlugin) } : ingest,
     pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
     host: "127.0.0.1",
     port: 0,
     otlpPort: 0,
     grpcPort: 0,
+    auditEndpoint: options.auditEndpoint ?? null,
     demoOrgId: null,
     now: () => now,
-    tell: (line) => console.error(line),
+    tell: options.tell ?? ((line) => console.error(line)),
+    ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),
+    ingestRequestsPerMinute: options.ingestRequestsPerMinute ?? 120_000,
     log: options.onError ?? ((message, error) => console.error(message, error)),
   })
   const post = (signal: string, body: BodyInit, headers: Record<string, string> = {}) =>

@@ -1,5 +1,14 @@
 import { expect, test } from "vitest"
-import { formatAge, formatCount, formatDuration, formatMargin, formatPoints, formatShare, plural } from "./format.ts"
+import {
+  formatAge,
+  formatCount,
+  formatDuration,
+  formatMargin,
+  formatPoints,
+  formatShare,
+  formatUntil,
+  plural,
+} from "./format.ts"
 import { toLocalPath } from "./paths.ts"
 
 test("milliseconds come in the unit in which people think of them", () => {
@@ -34,6 +43,19 @@ test("an age says the largest unit, and a clock that runs ahead is just now", ()
     "2 h ago",
     "1 day ago",
     "2 days ago",
+  ])
+})
+
+test("a time ahead says the largest unit, and one that is over is now", () => {
+  const now = new Date("2026-11-20T12:00:00Z")
+  const ahead = (seconds: number) => formatUntil(new Date(now.getTime() + seconds * 1000), now)
+  expect([-10, 30, 200, 82_000, 100_000, 200_000].map(ahead)).toEqual([
+    "now",
+    "in 30 s",
+    "in 3 min",
+    "in 23 h",
+    "in 28 h",
+    "in 2 days",
   ])
 })
 

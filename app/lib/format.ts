@@ -59,3 +59,13 @@ export function formatAge(from: Date, now: Date): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`
   return `${plural(Math.floor(seconds / 86_400), "day")} ago`
 }
+
+/** How long until then: `in 23 h`; `now` when it is over. */
+export function formatUntil(to: Date, now: Date): string {
+  const seconds = Math.round((to.getTime() - now.getTime()) / 1000)
+  if (seconds <= 0) return "now"
+  if (seconds < 60) return `in ${seconds} s`
+  if (seconds < 3600) return `in ${Math.round(seconds / 60)} min`
+  if (seconds < 2 * 86_400) return `in ${Math.round(seconds / 3600)} h`
+  return `in ${plural(Math.round(seconds / 86_400), "day")}`
+}

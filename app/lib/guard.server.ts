@@ -1,4 +1,5 @@
 import { type ActionFunctionArgs, type AppLoadContext, data, redirect } from "@remix-run/node"
+import { countAttempt, limitOfAccount } from "#server/team/rate-limit.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { getViewer, type Viewer } from "#server/sign-in/sessions.ts"
 import { listPages } from "./pages.server.ts"
@@ -25,6 +26,7 @@ export function guard<Result>(
     async (args: ActionFunctionArgs) => {
       const viewer = await requireViewer(args.request, args.context)
       if (requires !== "signed_in") requirePermission(viewer, requires, args.request)
+      if (args.request.method !== "GET" && args.request.method !== "HEAD") await limitWrites(viewer, args.context)
       return handler({ ...args, viewer })
     },
     { requires },
@@ -42,6 +44,13 @@ function requirePermission(viewer: Viewer, permission: Permission, request: Requ
   const home = listPages(viewer.role)[0]?.path
   if (new URL(request.url).pathname === paths.ladder() && home !== undefined) throw redirect(home)
   throw data(`This is not part of your role (${viewer.role}). Ask an owner or admin.`, { status: 403 })
+}
+
+/** Counted over all processes; reading is not counted. */
+async function limitWrites(viewer: Viewer, context: AppLoadContext): Promise<void> {
+  const attempt = await countAttempt(context.db, limitOfAccount(viewer.accountId), context.now())
+  if (attempt.ok) return
+  throw data(`Too many changes in a minute. Try again in ${attempt.retryAfterSeconds} s.`, { status: 429 })
 }
 
 async function requireViewer(request: Request, context: AppLoadContext): Promise<Viewer> {

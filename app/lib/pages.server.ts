@@ -2,7 +2,7 @@ import type { AccountRole } from "#server/db/types.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { paths } from "./paths.ts"
 
-export type PageName = "Ladder" | "Me" | "Connect" | "People" | "Audit" | "Settings"
+export type PageName = "Ladder" | "Me" | "Connect" | "Keys" | "People" | "Audit" | "Settings"
 
 const PAGES: readonly {
   readonly name: PageName
@@ -11,6 +11,7 @@ const PAGES: readonly {
 }[] = [
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },
+  { name: "Keys", path: paths.keys(), permission: "keys.test" },
   { name: "People", path: paths.people(), permission: "people.manage" },
   { name: "Audit", path: paths.audit(), permission: "audit.read" },
   { name: "Settings", path: paths.settings(), permission: "settings.manage" },

@@ -3,6 +3,7 @@ export const paths = {
   ladder: (search = "") => `/${search}`,
   ladderCsv: (search = "") => `/ladder.csv${search}`,
   connect: () => "/connect",
+  keys: (search = "") => `/keys${search}`,
   audit: (search = "") => `/audit${search}`,
   auditExport: () => "/audit.jsonl",
   signIn: (to?: string) => (to === undefined || to === "/" ? "/sign-in" : `/sign-in?to=${encodeURIComponent(to)}`),

@@ -20,6 +20,9 @@ test("what cannot be read, lies ahead or has no end is the default range", () =>
     "from=x",
     "from=2026-11-23&to=2026-11-24",
     "from=0001-01-01&to=2026-11-01",
+    "from=0000-01-01&to=0000-01-02",
+    "from=2026-11-01&to=9999-12-31",
+    "from=9999-12-30&to=9999-12-31",
   ]) {
     expect(parse(search)).toMatchObject({ preset: "4w", weeks: 4 })
   }

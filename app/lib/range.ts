@@ -8,6 +8,7 @@ export const RANGES = [
 
 const DEFAULT_RANGE = "4w"
 const ONE_DAY_MS = 86_400_000
+const ONE_WEEK_MS = 7 * ONE_DAY_MS
 /** As long as signals can be kept. */
 const MAX_WEEKS = 522
 
@@ -34,11 +35,12 @@ export function parseRange(search: URLSearchParams, now: Date, timeZone: string)
 function parseDays(search: URLSearchParams, now: Date, timeZone: string): Range | null {
   const [first, last] = [parseDay(search.get("from")), parseDay(search.get("to"))]
   if (first === null || last === null || first > last) return null
+  if (first < now.getTime() - MAX_WEEKS * ONE_WEEK_MS || last > first + MAX_WEEKS * ONE_WEEK_MS) return null
   const [firstMonday, lastMonday] = [mondayOf(first), mondayOf(last)]
-  const weeks = Math.round((lastMonday - firstMonday) / (7 * ONE_DAY_MS)) + 1
+  const weeks = Math.round((lastMonday - firstMonday) / ONE_WEEK_MS) + 1
   const from = midnightOf(firstMonday, timeZone)
-  if (from >= now || weeks > MAX_WEEKS) return null
-  const end = midnightOf(lastMonday + 7 * ONE_DAY_MS, timeZone)
+  if (from >= now) return null
+  const end = midnightOf(lastMonday + ONE_WEEK_MS, timeZone)
   const to = end < now ? end : now
   return { from, to, preset: null, weeks }
 }
@@ -47,7 +49,7 @@ function presetOf(wanted: string | null, now: Date, timeZone: string): Range {
   const preset =
     RANGES.find((range) => range.value === wanted) ?? RANGES.find((range) => range.value === DEFAULT_RANGE) ?? RANGES[0]
   const thisMonday = mondayOf(Date.parse(`${isoDay(now, timeZone)}T00:00:00Z`))
-  const from = midnightOf(thisMonday - (preset.weeks - 1) * 7 * ONE_DAY_MS, timeZone)
+  const from = midnightOf(thisMonday - (preset.weeks - 1) * ONE_WEEK_MS, timeZone)
   return { from, to: now, preset: preset.value, weeks: preset.weeks }
 }
 

@@ -26,10 +26,10 @@ const verify = (database: TestDatabase, orgId: string) => asTenant(database.app,
 
 test("a log that nobody touched is whole, for the application and for the worker", async ({ database }) => {
   const orgId = await makeOrganization(database)
-  expect(await verify(database, orgId)).toEqual({ ok: true, entries: 0 })
+  expect(await verify(database, orgId)).toEqual({ ok: true, entries: 0, head: null, witnessed: null })
   await record(database, orgId, 5)
-  expect(await verify(database, orgId)).toEqual({ ok: true, entries: 5 })
-  expect(await verifyAudit(database.worker, orgId)).toEqual({ ok: true, entries: 5 })
+  expect(await verify(database, orgId)).toMatchObject({ ok: true, entries: 5 })
+  expect(await verifyAudit(database.worker, orgId)).toMatchObject({ ok: true, entries: 5 })
 })
 
 test.for([
@@ -74,7 +74,7 @@ test("neither the application nor the worker can change or remove an entry", asy
 test("entries of one organization that are written at once follow one another", async ({ database }) => {
   const orgId = await makeOrganization(database)
   await Promise.all(Array.from({ length: 8 }, () => record(database, orgId, 3)))
-  expect(await verify(database, orgId)).toEqual({ ok: true, entries: 24 })
+  expect(await verify(database, orgId)).toMatchObject({ ok: true, entries: 24 })
 })
 
 test("an entry goes with the change that it describes", async ({ database }) => {
@@ -84,7 +84,7 @@ test("an entry goes with the change that it describes", async ({ database }) => 
     throw new Error("the change failed")
   })
   await expect(undone).rejects.toThrow("the change failed")
-  expect(await verify(database, orgId)).toEqual({ ok: true, entries: 0 })
+  expect(await verify(database, orgId)).toEqual({ ok: true, entries: 0, head: null, witnessed: null })
 })
 
 test("pages of the log follow one another, also of one action, and one organization sees its own", async ({

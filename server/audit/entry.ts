@@ -21,6 +21,11 @@ export interface AuditEntry {
   readonly requestId: string
 }
 
+export interface ChainedEntry extends AuditEntry {
+  /** In hex: what makes a copy of the log comparable with it. */
+  readonly hash: string
+}
+
 /** What stands before the first entry. */
 export const FIRST_HASH = Buffer.alloc(32)
 

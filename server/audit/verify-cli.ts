@@ -4,7 +4,10 @@ import { openDatabase } from "../db/client.ts"
 import { startConfiguredPostgres } from "../db/configured.ts"
 import { verifyAudit } from "./queries.ts"
 
-/** `npm run audit:verify`: checks every organization's audit log; ends with 1 when one was tampered with. */
+/**
+ * `npm run audit:verify`: checks every organization's audit log; ends with 1 when one was tampered with. Note the last
+ * hash somewhere else: that newer entries than the last one sent on were cut off shows in nothing but that.
+ */
 async function run(): Promise<void> {
   const config = readConfig(process.env)
   const dataDir = path.resolve(config.BELAY_DATA_DIR)
@@ -16,7 +19,7 @@ async function run(): Promise<void> {
       if (!result.ok) process.exitCode = 1
       console.log(
         result.ok
-          ? `${org.name}: whole, ${result.entries} entries`
+          ? `${org.name}: whole, ${result.entries} entries${result.head === null ? "" : `, the last ${result.head}`}`
           : `${org.name}: TAMPERED at entry ${result.sequence}: ${result.problem}`,
       )
     }

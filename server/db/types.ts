@@ -72,6 +72,26 @@ export interface AuditEvent {
   target_kind: string;
 }
 
+export interface AuditExport {
+  error: string | null;
+  /**
+   * Failed attempts since the last that succeeded
+   */
+  failures: Generated<number>;
+  hash: Buffer | null;
+  org_id: string;
+  /**
+   * Entries of those that the endpoint answered it did not keep
+   */
+  refused: Generated<number>;
+  retry_at: Timestamp | null;
+  sent_at: Timestamp | null;
+  /**
+   * The last entry that the endpoint acknowledged, and in hash its hash
+   */
+  sequence: Generated<number>;
+}
+
 export interface AuthCredential {
   /**
    * always null, as the other tokens: Belay asks a provider who someone is and nothing afterwards
@@ -195,14 +215,29 @@ export interface Dimension {
 }
 
 export interface IngestKey {
+  /**
+   * The only agent tool that may send with it; null for any
+   */
+  agent_tool: string | null;
   created_at: Generated<Timestamp>;
+  /**
+   * The maker's e-mail address; null for a key that Belay made when it started
+   */
+  created_by: string | null;
+  expires_at: Timestamp | null;
   id: Generated<string>;
   key_hash: Buffer;
   last_used_at: Timestamp | null;
   name: string;
   org_id: string;
   prefix: string;
+  /**
+   * The key that this one was made from by rotation
+   */
+  replaces_id: string | null;
   revoked_at: Timestamp | null;
+  scopes: Generated<string[]>;
+  team_id: string | null;
 }
 
 export interface Org {
@@ -395,6 +430,7 @@ export interface UnrecognizedItem {
 export interface DB {
   account: Account;
   audit_event: AuditEvent;
+  audit_export: AuditExport;
   auth_credential: AuthCredential;
   auth_secret: AuthSecret;
   auth_session: AuthSession;

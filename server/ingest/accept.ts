@@ -1,3 +1,4 @@
+import type { AuthenticateKey, LiveKey } from "../team/key-authenticator.ts"
 import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
 import { decodeJson } from "./otlp/json.ts"
 import { decodeProtobuf } from "./otlp/protobuf.ts"
@@ -6,8 +7,7 @@ import { MalformedOtlp, type OtlpRequest, type OtlpSignal, OversizedOtlp } from 
 import type { Batch, Stored } from "./store.ts"
 
 export interface ReceiverOptions {
-  /** The organization of a live ingest key, or null. */
-  readonly authenticate: (key: string) => Promise<string | null>
+  readonly authenticate: AuthenticateKey
   /** Resolves once the batch is committed. */
   readonly store: (orgId: string, batch: Batch) => Promise<Stored>
   /** Tells who is watching that signals came in. */
@@ -20,8 +20,50 @@ export type Read =
   | { readonly ok: true; readonly normalized: Normalized }
   | { readonly ok: false; readonly reason: "malformed" | "too_large"; readonly message: string }
 
-/** Decodes and normalizes one request's body, whatever transport brought it; `now` is when it came in. */
-export function readRequest(signal: OtlpSignal, encoding: OtlpEncoding, body: Uint8Array, now: Date): Read {
+export type Refusal = "unauthenticated" | "forbidden" | "throttled"
+
+export type Admission =
+  | { readonly ok: true; readonly key: LiveKey }
+  | {
+      readonly ok: false
+      readonly reason: Refusal
+      readonly message: string
+      /** Null where coming back would not help. */
+      readonly retryAfterSeconds: number | null
+    }
+
+/** Whether the sender may send telemetry: with a live key of the scope, not too often. Takes the `Authorization` value. */
+export async function admit(
+  options: Pick<ReceiverOptions, "authenticate">,
+  sender: { authorization: string | undefined; clientAddress: string | null },
+): Promise<Admission> {
+  const key = readBearer(sender.authorization)
+  const found =
+    key === null
+      ? { ok: false as const, reason: "unknown" as const }
+      : await options.authenticate(key, sender.clientAddress)
+  if (found.ok) {
+    if (found.key.scopes.includes("ingest") || found.key.scopes.includes("test")) return found
+    return { ok: false, reason: "forbidden", message: WRONG_SCOPE, retryAfterSeconds: null }
+  }
+  if (found.reason === "unknown") {
+    return { ok: false, reason: "unauthenticated", message: UNKNOWN_KEY, retryAfterSeconds: null }
+  }
+  const message = found.reason === "too_many" ? TOO_MANY : TOO_MANY_WRONG
+  return { ok: false, reason: "throttled", message, retryAfterSeconds: found.retryAfterSeconds }
+}
+
+/**
+ * Decodes and normalizes one request's body, whatever transport brought it; `now` is when it came in. `onlyTool` is the
+ * agent tool that the key is for, null for any.
+ */
+export function readRequest(
+  signal: OtlpSignal,
+  encoding: OtlpEncoding,
+  body: Uint8Array,
+  now: Date,
+  onlyTool: string | null,
+): Read {
   let decoded: OtlpRequest
   try {
     decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
@@ -30,28 +72,48 @@ export function readRequest(signal: OtlpSignal, encoding: OtlpEncoding, body: Ui
     if (!(error instanceof MalformedOtlp)) throw error
     return { ok: false, reason: "malformed", message: `this is not an OTLP ${signal} request: ${error.message}` }
   }
-  return { ok: true, normalized: normalize(decoded, now) }
+  return { ok: true, normalized: normalize(decoded, now, onlyTool) }
 }
 
-/** Stores what was read and resolves after the commit, with the items that were refused. */
+/**
+ * Stores what was read and resolves after the commit, with the items that were refused. With a key that only tests,
+ * nothing is stored and the answer is the same.
+ */
 export async function commit(
   options: Pick<ReceiverOptions, "store" | "onStored">,
-  orgId: string,
+  key: LiveKey,
   normalized: Normalized,
-): Promise<{ rejected: number; message: string }> {
-  await options.store(orgId, normalized)
-  options.onStored(orgId, normalized.signals)
+): Promise<{ rejected: number; message: string; isTest: boolean }> {
+  const isTest = !key.scopes.includes("ingest")
+  if (!isTest) {
+    await options.store(key.orgId, normalized)
+    options.onStored(key.orgId, normalized.signals)
+  }
   return {
     rejected: normalized.rejected.reduce((sum, item) => sum + item.count, 0),
-    message: normalized.rejected.map((item) => `${item.count} refused: ${REFUSALS[item.reason]}`).join("; "),
+    message: normalized.rejected
+      .map((item) => `${item.count} refused: ${describeRefusal(item.reason, key)}`)
+      .join("; "),
+    isTest,
   }
 }
 
-const REFUSALS: Record<RejectReason, string> = {
-  bad_id: "no valid trace and span id",
-  time_out_of_range: "the time is not within the last 30 days or the next 24 hours",
-  too_many_attributes: "more than 512 attributes",
+function describeRefusal(reason: RejectReason, key: LiveKey): string {
+  switch (reason) {
+    case "bad_id":
+      return "no valid trace and span id"
+    case "time_out_of_range":
+      return "the time is not within the last 30 days or the next 24 hours"
+    case "too_many_attributes":
+      return "more than 512 attributes"
+    case "other_tool":
+      return `this ingest key is for ${key.agentTool} only, and they came from another agent tool`
+  }
 }
+
+/** Header of an answer, or metadata over gRPC, that says that the key only tests; exporters look past it. */
+export const TEST_HEADER = "belay-test"
+export const NOTHING_STORED = "nothing of this request was stored: the ingest key has the scope test"
 
 /**
  * Whether the database refused what it was given (SQLSTATE class 22, or a check that was not met), as it would every time:
@@ -62,12 +124,17 @@ export function isUnstorable(error: unknown): boolean {
 }
 
 /** The key of an `Authorization` value. Some exporters send the header's percent-encoding as it was configured. */
-export function readBearer(authorization: string | undefined): string | null {
+function readBearer(authorization: string | undefined): string | null {
   return /^bearer(?: +|%20)(\S+)$/i.exec(authorization ?? "")?.[1] ?? null
 }
 
-export const UNKNOWN_KEY =
-  "Unknown or revoked ingest key. Send it as the header 'Authorization: Bearer <key>'; keys are on Belay's Connect page."
+const UNKNOWN_KEY =
+  "Unknown, revoked or expired ingest key. Send it as the header 'Authorization: Bearer <key>'; an owner or admin makes one on Belay's page Keys."
+const WRONG_SCOPE =
+  "This ingest key may not send telemetry: that takes the scope ingest, or test to try it out without storing anything. Make another on Belay's page Keys."
+const TOO_MANY_WRONG =
+  "Too many wrong ingest keys came from your network; unknown ones are not looked at until the minute is over."
+const TOO_MANY = "This ingest key was used more often in a minute than Belay is set to take; send larger batches."
 export const UNSTORABLE = "Belay cannot store what this request holds; nothing of it was kept. Its log says why"
 export const NOT_STORED = "Belay cannot store telemetry right now; nothing of this request was kept"
 

@@ -7,15 +7,16 @@ import {
   status,
 } from "@grpc/grpc-js"
 import {
+  admit,
   BODY_MAX_BYTES,
   commit,
   isUnstorable,
   NOT_STORED,
-  readBearer,
+  NOTHING_STORED,
   readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
-  UNKNOWN_KEY,
+  TEST_HEADER,
   UNSTORABLE,
 } from "./accept.ts"
 import { PortTaken } from "../ports.ts"
@@ -28,8 +29,14 @@ const SERVICES: readonly (readonly [OtlpSignal, string])[] = [
   ["metrics", "opentelemetry.proto.collector.metrics.v1.MetricsService"],
 ]
 
-/** Without retry information neither is sent again. */
-const REFUSED = { malformed: status.INVALID_ARGUMENT, too_large: status.RESOURCE_EXHAUSTED }
+/** Without retry information none is sent again. */
+const REFUSED = {
+  malformed: status.INVALID_ARGUMENT,
+  too_large: status.RESOURCE_EXHAUSTED,
+  unauthenticated: status.UNAUTHENTICATED,
+  forbidden: status.PERMISSION_DENIED,
+  throttled: status.RESOURCE_EXHAUSTED,
+}
 
 /** Messages go through as bytes: the walker reads them. */
 const asBytes = (bytes: Buffer) => bytes
@@ -58,27 +65,42 @@ export function createGrpcServer(options: ReceiverOptions): Server {
   for (const [signal, name] of SERVICES) {
     const exportCall: handleUnaryCall<Buffer, Buffer> = (call, respond) => {
       const fail = (code: status, details: string, metadata = new Metadata()) => respond({ code, details, metadata })
-      const key = readBearer(call.metadata.get("authorization")[0]?.toString())
+      const failForNow = (code: status, details: string, seconds: number) => {
+        const metadata = new Metadata()
+        metadata.set("grpc-status-details-bin", encodeRetryInfo(code, details, seconds))
+        fail(code, details, metadata)
+      }
       const receive = async () => {
-        const orgId = key === null ? null : await options.authenticate(key)
-        if (orgId === null) return fail(status.UNAUTHENTICATED, UNKNOWN_KEY)
-        const read = readRequest(signal, "protobuf", call.request, options.now())
+        const authorization = call.metadata.get("authorization")[0]?.toString()
+        const admission = await admit(options, { authorization, clientAddress: addressOf(call.getPeer()) })
+        if (!admission.ok) {
+          const { reason, message, retryAfterSeconds } = admission
+          if (retryAfterSeconds === null) fail(REFUSED[reason], message)
+          else failForNow(REFUSED[reason], message, retryAfterSeconds)
+          return
+        }
+        const { key } = admission
+        const read = readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
         if (!read.ok) return fail(REFUSED[read.reason], read.message)
-        const { rejected, message } = await commit(options, orgId, read.normalized)
-        const response = encodeExportResponse(signal, "protobuf", rejected, message)
-        respond(null, Buffer.from(response))
+        const { rejected, message, isTest } = await commit(options, key, read.normalized)
+        const trailer = new Metadata()
+        if (isTest) trailer.set(TEST_HEADER, NOTHING_STORED)
+        respond(null, Buffer.from(encodeExportResponse(signal, "protobuf", rejected, message)), trailer)
       }
       receive().catch((error: unknown) => {
         options.log("ingest failed", error)
-        if (isUnstorable(error)) return fail(status.INVALID_ARGUMENT, UNSTORABLE)
-        const metadata = new Metadata()
-        metadata.set("grpc-status-details-bin", encodeRetryInfo(status.UNAVAILABLE, NOT_STORED, RETRY_AFTER_SECONDS))
-        fail(status.UNAVAILABLE, NOT_STORED, metadata)
+        if (isUnstorable(error)) fail(status.INVALID_ARGUMENT, UNSTORABLE)
+        else failForNow(status.UNAVAILABLE, NOT_STORED, RETRY_AFTER_SECONDS)
       })
     }
     server.addService(serviceOf(name), { Export: exportCall })
   }
   return server
+}
+
+/** The address in a peer's `address:port`; null when it names none. */
+function addressOf(peer: string): string | null {
+  return /^\[?(.+?)\]?:\d+$/.exec(peer)?.[1] ?? null
 }
 
 /** Resolves with the port that was bound; port 0 takes a free one. */

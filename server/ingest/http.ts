@@ -1,16 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { promisify } from "node:util"
 import { gunzip } from "node:zlib"
+import type { LiveKey } from "../team/key-authenticator.ts"
 import {
+  admit,
+  type Admission,
   BODY_MAX_BYTES,
   commit,
   isUnstorable,
   NOT_STORED,
-  readBearer,
+  NOTHING_STORED,
   readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
-  UNKNOWN_KEY,
+  TEST_HEADER,
   UNSTORABLE,
 } from "./accept.ts"
 import { receiveBody } from "./body.ts"
@@ -54,12 +57,11 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
   const inLane = createLane(READ_AT_ONCE)
 
   async function receive(request: IncomingMessage, signal: OtlpSignal, encoding: OtlpEncoding): Promise<Answer> {
-    const key = readBearer(request.headers.authorization)
-    const orgId = key === null ? null : await options.authenticate(key)
-    if (orgId === null) {
-      const refused = failure(encoding, 401, RPC_CODE.unauthenticated, UNKNOWN_KEY)
-      return { ...refused, headers: { "www-authenticate": "Bearer" } }
-    }
+    const { authorization } = request.headers
+    const clientAddress = request.socket.remoteAddress ?? null
+    const admission = await admit(options, { authorization, clientAddress })
+    if (!admission.ok) return refused(encoding, admission)
+    const { key } = admission
     const announced = Number(request.headers["content-length"] ?? 0)
     if (announced > COMPRESSED_MAX_BYTES) return tooLarge(encoding, COMPRESSED_MAX_BYTES)
     if (inFlightBytes + announced > IN_FLIGHT_MAX_BYTES) return busy(encoding)
@@ -76,10 +78,11 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
         if (sent.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
         return sent.reason === "busy" ? busy(encoding) : malformed(encoding, "the body ended before its end")
       }
-      const read = await inLane(() => readBody(request, signal, encoding, sent.body, hold))
+      const read = await inLane(() => readBody(request, signal, encoding, key, sent.body, hold))
       if (!("normalized" in read)) return read
-      const { rejected, message } = await commit(options, orgId, read.normalized)
-      return { status: 200, body: encodeExportResponse(signal, encoding, rejected, message) }
+      const { rejected, message, isTest } = await commit(options, key, read.normalized)
+      const headers = isTest ? { [TEST_HEADER]: NOTHING_STORED } : {}
+      return { status: 200, body: encodeExportResponse(signal, encoding, rejected, message), headers }
     } finally {
       inFlightBytes -= held
     }
@@ -89,6 +92,7 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
     request: IncomingMessage,
     signal: OtlpSignal,
     encoding: OtlpEncoding,
+    key: LiveKey,
     sent: Uint8Array,
     hold: (bytes: number) => boolean,
   ): Promise<Answer | { normalized: Normalized }> {
@@ -97,7 +101,7 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
       if (body.reason === "too_large") return tooLarge(encoding, BODY_MAX_BYTES[encoding])
       return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
     }
-    const read = readRequest(signal, encoding, body.body, options.now())
+    const read = readRequest(signal, encoding, body.body, options.now(), key.agentTool)
     if (read.ok) return { normalized: read.normalized }
     return read.reason === "malformed"
       ? malformed(encoding, read.message)
@@ -176,6 +180,19 @@ async function decompress(
   }
 }
 
+const REFUSED = {
+  unauthenticated: { status: 401, code: RPC_CODE.unauthenticated },
+  forbidden: { status: 403, code: RPC_CODE.permissionDenied },
+  throttled: { status: 429, code: RPC_CODE.resourceExhausted },
+}
+
+function refused(encoding: OtlpEncoding, refusal: Extract<Admission, { ok: false }>): Answer {
+  const { reason, message, retryAfterSeconds } = refusal
+  const answer = failure(encoding, REFUSED[reason].status, REFUSED[reason].code, message)
+  if (retryAfterSeconds !== null) return retryLater(answer, retryAfterSeconds)
+  return reason === "unauthenticated" ? { ...answer, headers: { "www-authenticate": "Bearer" } } : answer
+}
+
 function failure(encoding: OtlpEncoding, status: number, code: number, message: string): Answer {
   return { status, body: encodeStatus(encoding, code, message) }
 }
@@ -193,8 +210,8 @@ function busy(encoding: OtlpEncoding): Answer {
   return retryLater(failure(encoding, 503, RPC_CODE.unavailable, "Belay has more in hand than it can hold; send again"))
 }
 
-function retryLater(answer: Answer): Answer {
-  return { ...answer, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } }
+function retryLater(answer: Answer, seconds = RETRY_AFTER_SECONDS): Answer {
+  return { ...answer, headers: { "retry-after": String(seconds) } }
 }
 
 /** Bytes of a refused body that are read and thrown away; a sender of more is cut off. */

@@ -77,3 +77,28 @@ test("an empty request gives nothing", () => {
   const nothing = { signals: [], unrecognized: [], rejected: [] }
   expect(normalize({ signal: "logs", groups: [] }, NOW)).toEqual(nothing)
 })
+
+test("with one tool's key only that tool's items are kept, and of the others each is counted once", () => {
+  const own = { scope: "belay", resource: { "service.name": "Release-Bot" } }
+  const record = (id: string, tool?: string) =>
+    aRecord(
+      {
+        "belay.signal_id": id,
+        "belay.rung": "agent",
+        "belay.outcome": "accepted",
+        "belay.origin": "human",
+        ...(tool !== undefined && { "belay.agent_tool": tool }),
+      },
+      { eventName: "belay.edit" },
+    )
+  const mixed = logsOf(own, [record("1"), record("2", "codex"), record("3", "release-bot")])
+  const onlyBot = normalize(mixed, NOW, "release-bot")
+  expect(onlyBot.signals.map((signal) => signal.sourceId)).toEqual(["belay:1", "belay:3"])
+  expect(onlyBot.rejected).toEqual([{ reason: "other_tool", count: 1 }])
+
+  const foreign = normalize(mixed, NOW, "claude-code")
+  expect([foreign.signals, foreign.rejected]).toEqual([[], [{ reason: "other_tool", count: 3 }]])
+  expect(normalize(mixed, NOW).signals).toHaveLength(3)
+  const nothing = normalize(logsOf(claude, [aRecord({ "event.name": "never_seen" })]), NOW, "codex")
+  expect([nothing.rejected, nothing.unrecognized.length]).toEqual([[], 1])
+})

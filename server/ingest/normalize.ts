@@ -24,7 +24,7 @@ interface Rejected {
   readonly count: number
 }
 
-export type RejectReason = "bad_id" | "time_out_of_range" | "too_many_attributes"
+export type RejectReason = "bad_id" | "time_out_of_range" | "too_many_attributes" | "other_tool"
 
 const MAX_ATTRIBUTES = 512
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -38,17 +38,27 @@ const FUTURE_MS = DAY_MS
  * [now - 30 d, now + 24 h]; the others are kept. The time of a span is its end, that of a log record the first of its
  * own time, the time it was observed, and `now`; a data point without a time gets `now`.
  *
+ * With `onlyTool`, what comes from another agent tool is refused as well. What gives no signal tells no agent tool.
+ *
  * @see https://opentelemetry.io/docs/specs/otlp/#partial-success-1
  */
-export function normalize(request: OtlpRequest, now: Date): Normalized {
+export function normalize(request: OtlpRequest, now: Date, onlyTool: string | null = null): Normalized {
   const rejected = new Map<RejectReason, number>()
   const check = createCheck(now, rejected)
   const readings = readGroups(request, now, check)
 
   const signals: Signal[] = []
   const unrecognized = new Map<string, Unrecognized>()
-  for (const { dialect, reading } of readings) {
-    for (const signal of reading.signals) signals.push(signal)
+  for (const { dialect, reading, items } of readings) {
+    const own = onlyTool === null ? reading.signals : reading.signals.filter((signal) => isOf(onlyTool, signal))
+    const others = reading.signals.length - own.length
+    if (others > 0) {
+      // The items of one resource and scope are almost always one tool's; where not, no more than were sent are refused.
+      const count = own.length === 0 ? items : Math.min(others, items)
+      rejected.set("other_tool", (rejected.get("other_tool") ?? 0) + count)
+      if (own.length === 0) continue
+    }
+    for (const signal of own) signals.push(signal)
     for (const [name, count] of reading.unrecognized) {
       const key = `${dialect.name}\u0000${name}`
       const before = unrecognized.get(key)?.count ?? 0
@@ -62,9 +72,16 @@ export function normalize(request: OtlpRequest, now: Date): Normalized {
   }
 }
 
+/** Whoever typed the tool's name may have minded its capitals less than the tool does. */
+function isOf(tool: string, signal: Signal): boolean {
+  return signal.agentTool.toLowerCase() === tool.toLowerCase()
+}
+
 interface DialectReading {
   readonly dialect: Dialect
   readonly reading: Reading
+  /** How many items it was read from. */
+  readonly items: number
 }
 
 function readGroups(request: OtlpRequest, now: Date, check: Check): readonly DialectReading[] {
@@ -72,7 +89,8 @@ function readGroups(request: OtlpRequest, now: Date, check: Check): readonly Dia
   if (request.signal === "traces") {
     return request.groups.map((group) => {
       const dialect = chooseDialect(group.resource, group.scope)
-      return { dialect, reading: dialect.spans(keepItems(group, (span) => checkSpan(span, check))) }
+      const kept = keepItems(group, (span) => checkSpan(span, check))
+      return { dialect, reading: dialect.spans(kept), items: kept.items.length }
     })
   }
   if (request.signal === "logs") {
@@ -80,13 +98,15 @@ function readGroups(request: OtlpRequest, now: Date, check: Check): readonly Dia
       checkTimed(record, record.timeUnixNano || record.observedUnixNano || arrivedUnixNano, check)
     return request.groups.map((group) => {
       const dialect = chooseDialect(group.resource, group.scope)
-      return { dialect, reading: dialect.logs(keepItems(group, keep)) }
+      const kept = keepItems(group, keep)
+      return { dialect, reading: dialect.logs(kept), items: kept.items.length }
     })
   }
   const keep = (point: MetricPoint) => checkTimed(point, point.timeUnixNano || arrivedUnixNano, check)
   return request.groups.map((group) => {
     const dialect = chooseDialect(group.resource, group.scope)
-    return { dialect, reading: dialect.metrics(keepItems(group, keep)) }
+    const kept = keepItems(group, keep)
+    return { dialect, reading: dialect.metrics(kept), items: kept.items.length }
   })
 }
 

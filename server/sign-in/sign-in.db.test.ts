@@ -204,6 +204,8 @@ test("of ten thousand wrong passwords from one address a hundred are looked at, 
 }) => {
   const { signIn } = await openWithAccount(database)
   const flood = makeSignInRequest(database, signIn, { clientAddress: "192.0.2.1" })
+  const good = makeSignInRequest(database, signIn, { clientAddress: "192.0.2.2" })
+  const welcome: unknown[] = []
   const answers = new Map<string, number>()
   let longestQueue = 0
   for (let wave = 0; wave < 100; wave++) {
@@ -211,15 +213,13 @@ test("of ten thousand wrong passwords from one address a hundred are looked at, 
       signInWithPassword(flood, { email: `guess-${wave}-${index}@example.com`, password: "wrong" }),
     )
     longestQueue = Math.max(longestQueue, signIn.passwordLane.waiting())
-    if (wave === 50) {
-      const good = makeSignInRequest(database, signIn, { clientAddress: "192.0.2.2" })
-      expect(await signInWithPassword(good, RIGHT)).toMatchObject({ ok: true })
-    }
+    if (wave === 50) welcome.push(await signInWithPassword(good, RIGHT))
     for (const answer of await Promise.all(attempts)) {
       const reason = answer.ok ? "in" : answer.reason
       answers.set(reason, (answers.get(reason) ?? 0) + 1)
     }
   }
+  expect(welcome).toEqual([expect.objectContaining({ ok: true })])
   expect(Object.fromEntries(answers)).toEqual({ wrong: 100, too_many: 9_900 })
   expect(longestQueue).toBeLessThanOrEqual(100)
   const counted = await database.owner

@@ -1,10 +1,12 @@
 import type { AccountRole } from "../db/types.ts"
+import { KEY_SCOPES, type KeyScope } from "./key-scopes.ts"
 
 /** What a route or handler can ask of the viewer's role. */
 export type Permission =
   | "ladder.read"
   | "connect.read"
   | "keys.manage"
+  | "keys.test"
   | "people.manage"
   | "people.break_glass"
   | "settings.manage"
@@ -15,6 +17,8 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "ladder.read": ["owner", "admin", "manager", "on-call", "developer"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],
+  // Of the keys only those that store nothing.
+  "keys.test": ["owner", "admin", "author"],
   "people.manage": ["owner", "admin"],
   "people.break_glass": ["owner"],
   "settings.manage": ["owner", "admin"],
@@ -23,4 +27,10 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
 
 export function mayDo(role: AccountRole, permission: Permission): boolean {
   return ALLOWED[permission].includes(role)
+}
+
+/** The scopes that a role may give to a key; it sees no key that has another. */
+export function keyScopesOf(role: AccountRole): readonly KeyScope[] {
+  if (mayDo(role, "keys.manage")) return KEY_SCOPES
+  return mayDo(role, "keys.test") ? ["test"] : []
 }

@@ -30,9 +30,10 @@ test("a made key stands in the snippets, works, and is shown live when its first
 
 test("a revoked key is refused", async ({ belay, page }) => {
   await page.goto("/connect")
+  await page.locator("main").getByRole("link", { name: "Keys" }).click()
   await page.getByRole("button", { name: "Revoke First key" }).click()
   await page.getByRole("button", { name: "Revoke “First key”" }).click()
-  await page.getByText(/revoked/).waitFor()
+  await page.getByText("No key lets anyone in.").waitFor()
   const response = await belay.postFixture("captured/claude-16.logs.pb")
   expect(response.status).toBe(401)
 })

@@ -1,13 +1,14 @@
 import type { MetaFunction } from "@remix-run/node"
 import { Form, Link, useActionData, useLoaderData, useNavigation, useSubmit } from "@remix-run/react"
 import { CircleCheck, Download, ShieldAlert, ShieldCheck } from "lucide-react"
-import { listAuditActions, listAuditEntries, verifyAudit } from "#server/audit/queries.ts"
+import { getAuditExport, listAuditActions, listAuditEntries, verifyAudit } from "#server/audit/queries.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
+import { ExportState } from "./export-state.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
@@ -28,6 +29,7 @@ export const loader = guard("audit.read", async ({ viewer, request, context }) =
       actions,
       action,
       isNewest: beforeSequence === null,
+      sending: { host: context.auditHost, ...(await getAuditExport(tx)) },
       entries: await listAuditEntries(tx, { beforeSequence, action, limit: PAGE }),
     }
   })
@@ -39,7 +41,7 @@ export const action = guard("audit.read", async ({ viewer, context }) =>
 )
 
 export default function Audit() {
-  const { entries, actions, action: chosen, isNewest, now, timeZone } = useLoaderData<typeof loader>()
+  const { entries, actions, action: chosen, isNewest, sending, now, timeZone } = useLoaderData<typeof loader>()
   const verification = useActionData<typeof action>()
   const isVerifying = useNavigation().state === "submitting"
   const submit = useSubmit()
@@ -58,6 +60,7 @@ export default function Audit() {
           one before, so that tampering shows.
         </p>
       </header>
+      <ExportState {...sending} now={now} timeZone={timeZone} />
       <div className="mt-5 flex flex-wrap items-center gap-3">
         <Form method="get" onChange={(event) => submit(event.currentTarget)}>
           <label className="flex items-center gap-2 text-sm text-ink-soft">
@@ -87,10 +90,19 @@ export default function Audit() {
       </div>
       {verification !== undefined &&
         (verification.ok ? (
-          <p role="status" className="mt-3 flex items-center gap-2 rounded-md bg-good-soft px-3 py-2 text-sm text-good">
-            <CircleCheck aria-hidden className="size-4" />
-            The chain is whole: {plural(verification.entries, "entry", "entries")}.
-          </p>
+          <div role="status" className="mt-3 flex gap-2 rounded-md bg-good-soft px-3 py-2 text-sm text-good">
+            <CircleCheck aria-hidden className="mt-0.5 size-4 shrink-0" />
+            <div>
+              <p>The chain is whole: {plural(verification.entries, "entry", "entries")}.</p>
+              <p className="text-ink-soft">
+                {verification.witnessed === null
+                  ? "Newest entries that were cut off would not be missed here."
+                  : `Entries up to ${verification.witnessed} are the ones that were sent on; newer ones that were cut off would not be missed here.`}{" "}
+                To be sure, compare the last hash with one you noted, or with an export.
+              </p>
+              {verification.head !== null && <code className="font-mono text-xs break-all">{verification.head}</code>}
+            </div>
+          </div>
         ) : (
           <p role="alert" className="mt-3 flex items-center gap-2 rounded-md bg-bad-soft px-3 py-2 text-sm text-bad">
             <ShieldAlert aria-hidden className="size-4" />

@@ -4,12 +4,11 @@ import { Tabs } from "radix-ui"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
 import { listLatestArrivals, listUnrecognized } from "#server/ingest/queries.ts"
-import { createIngestKey, listIngestKeys, revokeIngestKey } from "#server/team/ingest-keys.ts"
-import { getOrganization } from "#server/team/queries.ts"
+import { createIngestKey, hasIngestKey } from "#server/team/ingest-keys.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { guard } from "../../lib/guard.server.ts"
-import { Keys, NewKey } from "./keys.tsx"
+import { NewKey } from "./new-key.tsx"
 import { Live } from "./live.tsx"
 import { SnippetBlock } from "./snippet.tsx"
 import { AGENT_TOOLS } from "./tools.ts"
@@ -24,44 +23,37 @@ const UNRECOGNIZED_SHOWN = 20
 export const loader = guard("connect.read", async ({ viewer, context }) =>
   asTenant(context.db, viewer.orgId, async (tx) => ({
     now: context.now(),
-    timeZone: (await getOrganization(tx)).timeZone,
     otlpUrl: context.otlpUrl,
     email: viewer.email,
-    canManageKeys: mayDo(viewer.role, "keys.manage"),
-    keys: await listIngestKeys(tx),
+    canMakeKeys: mayDo(viewer.role, "keys.manage"),
+    canTest: mayDo(viewer.role, "keys.test"),
+    hasKeys: await hasIngestKey(tx, context.now()),
     arrivals: await listLatestArrivals(tx),
     unrecognized: await listUnrecognized(tx, UNRECOGNIZED_SHOWN),
   })),
 )
 
-const formSchema = z.discriminatedUnion("intent", [
-  z.object({ intent: z.literal("create"), name: z.string().trim().min(1).max(60) }),
-  z.object({ intent: z.literal("revoke"), id: z.uuid() }),
-])
+const formSchema = z.object({ name: z.string().trim().min(1).max(60) })
 
+/** Makes a key that the snippets are filled in with. */
 export const action = guard("keys.manage", async ({ viewer, request, context }) => {
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
-  if (!form.success)
+  if (!form.success) {
     return data({ created: null, error: "Give the key a name of 1 to 60 characters." }, { status: 422 })
-  const values = form.data
+  }
+  const { name } = form.data
   const by = byViewer(viewer, context.requestId, context.now())
-  return asTenant(context.db, viewer.orgId, async (tx) => {
-    if (values.intent === "create") {
-      const { key } = await createIngestKey(tx, { name: values.name, by })
-      return data({ created: { key, name: values.name }, error: null })
-    }
-    const isRevoked = await revokeIngestKey(tx, { id: values.id, by })
-    return isRevoked
-      ? data({ created: null, error: null })
-      : data({ created: null, error: "There is no such live key." }, { status: 404 })
-  })
+  const made = await asTenant(context.db, viewer.orgId, (tx) =>
+    createIngestKey(tx, { name, scopes: ["ingest"], teamId: null, agentTool: null, expiresAt: null, by }),
+  )
+  return data({ created: made.ok ? { key: made.key, name } : null, error: null })
 })
 
 /** Stands in a snippet where the key goes; keys are shown once. */
 const KEY_PLACEHOLDER = "YOUR_INGEST_KEY"
 
 export default function Connect() {
-  const { otlpUrl, email, canManageKeys, keys, arrivals, unrecognized, now, timeZone } = useLoaderData<typeof loader>()
+  const { otlpUrl, email, canMakeKeys, canTest, hasKeys, arrivals, unrecognized, now } = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
   const [search] = useSearchParams()
   const navigate = useNavigate()
@@ -110,7 +102,7 @@ export default function Connect() {
               <dd className="text-ink-soft">{chosen.lacks}</dd>
             </dl>
             {created === null && (
-              <NewKey canManageKeys={canManageKeys} error={result?.error ?? null} hasKeys={keys.length > 0} />
+              <NewKey canMakeKeys={canMakeKeys} canTest={canTest} error={result?.error ?? null} hasKeys={hasKeys} />
             )}
             {created !== null && (
               <p role="status" className="mt-5 rounded-md bg-good-soft px-3 py-2 text-sm text-good">
@@ -126,7 +118,6 @@ export default function Connect() {
         </Tabs.Root>
         <Live initial={arrivals} awaited={chosen.agentTool} now={now} />
       </div>
-      <Keys keys={keys} canManageKeys={canManageKeys} now={now} timeZone={timeZone} />
       <Unrecognized items={unrecognized} now={now} />
     </>
   )

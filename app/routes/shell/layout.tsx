@@ -3,6 +3,7 @@ import { clsx } from "clsx"
 import {
   CircleUser,
   FlaskConical,
+  KeyRound,
   LogOut,
   type LucideIcon,
   Plug,
@@ -36,6 +37,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
   Connect: Plug,
+  Keys: KeyRound,
   People: Users,
   Audit: ScrollText,
   Settings,
@@ -142,7 +144,7 @@ function Frame(props: {
                   }
                 >
                   <Icon aria-hidden className="size-4 shrink-0" />
-                  <span className="md:sr-only lg:not-sr-only">{name}</span>
+                  <span className="max-sm:sr-only md:sr-only lg:not-sr-only">{name}</span>
                 </NavLink>
               )
             })}

@@ -11,6 +11,7 @@ export const CONTENT_TYPES: Record<OtlpEncoding, string> = {
 /** `google.rpc.Code` values that OTLP receivers answer with. */
 export const RPC_CODE = {
   invalidArgument: 3,
+  permissionDenied: 7,
   resourceExhausted: 8,
   unimplemented: 12,
   unavailable: 14,
