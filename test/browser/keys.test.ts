@@ -53,6 +53,7 @@ test("a key is made for a team and a tool, shown once, rotated with an overlap a
   await page.getByRole("link", { name: "Ended" }).click()
   await page.getByRole("row").filter({ hasText: "revoked" }).getByText(key.slice(0, 10)).waitFor()
   await page.getByRole("link", { name: "All" }).click()
+  await page.getByRole("row").filter({ hasText: "First key" }).waitFor()
   await page.getByLabel("Search keys").fill("checkout")
   await page.waitForURL(/q=checkout/)
   await page.getByRole("row").filter({ hasText: "First key" }).waitFor({ state: "detached" })

@@ -125,7 +125,8 @@ test("no stored text of any fixture is a prompt, code, a path or an argument", a
     /\/home\/|\/usr\/|\.txt|\.json\b|redacted|REDACTED|<removed>|h3|Overloaded|quota exceeded|@example\.com|select |import /i
   let rows = 0
   for (const { name } of tables.rows) {
-    if (name === "account" || name === "org") continue
+    // Who works here is known; what agents send is what may hold nothing of that.
+    if (name === "account" || name === "org" || name.startsWith("auth_")) continue
     const stored = await sql<{ row: string }>`select row_to_json(t)::text as row from ${sql.table(name)} t`.execute(
       database.owner,
     )

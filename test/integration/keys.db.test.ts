@@ -84,10 +84,12 @@ test("a test key is answered as one that stores, partial success and all, and no
   expect((await belay.post("logs", logs.subarray(0, 700), bearer(key))).status).toBe(400)
   const { error, trailer } = await exportLogs(belay, logs, key)
   expect([error, trailer?.get("belay-test")]).toEqual([null, [expect.stringMatching(/nothing/)]])
-  for (const table of ["signal", "dimension", "unrecognized_item", "developer_identity", "signal_occurrence"]) {
+  for (const table of ["signal", "dimension", "unrecognized_item", "change", "signal_occurrence"]) {
     const rows = await sql`select from ${sql.table(table)}`.execute(database.owner)
     expect([table, rows.rows.length]).toEqual([table, 0])
   }
+  // The first owner's own, and nobody else's.
+  expect(await database.owner.selectFrom("developer_identity").select("kind").execute()).toEqual([{ kind: "email" }])
 })
 
 test("what another agent tool sends with a tool's key is refused item by item, and its own is kept", async ({

@@ -38,7 +38,11 @@ test.for(["http/protobuf", "http/json", "grpc"])(
       { ...nothing, ...common, kind: "model_call", model: "gpt-5", input_tokens: 1200, output_tokens: 80 },
       { ...nothing, ...common, kind: "tool_call", action: "search" },
     ])
-    const developers = await database.owner.selectFrom("developer_identity").select("kind").execute()
+    const developers = await database.owner
+      .selectFrom("developer_identity as i")
+      .select("i.kind")
+      .where("i.developer_id", "in", (query) => query.selectFrom("signal").select("developer_id"))
+      .execute()
     expect(developers).toEqual([{ kind: "email" }])
   },
 )
