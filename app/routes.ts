@@ -25,6 +25,7 @@ export default [
   route("link/:token", "routes/account/link.tsx"),
   route("auth/start", "routes/single-sign-on/start.ts"),
   route("auth/callback/oidc", "routes/single-sign-on/callback.ts"),
+  route("start", "routes/account/start.ts"),
   route("sign-out", "routes/account/sign-out.ts"),
   route("demo/enter", "routes/demo/enter.ts"),
 ] satisfies RouteConfig

@@ -17,7 +17,7 @@ export function describeError(error: unknown): Described {
     if (error.status === 404) {
       return { title: "There is no such page", message: "The address may be mistyped, or what it named is gone." }
     }
-    if (error.status === 403) return { title: "This is for another role", message: String(error.data) }
+    if (error.status === 403) return { title: "This is not open to you", message: String(error.data) }
     if (error.status < 500) return { title: "That did not work", message: String(error.data) }
   }
   return {

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
 import type { DB } from "../db/types.ts"
 import { createInterner } from "../ingest/intern.ts"
-import { identityHash, pseudonymOf } from "../team/pseudonyms.ts"
 import { dayOf } from "../ingest/partitions.ts"
 import { storeBatch } from "../ingest/store.ts"
 import type { Served } from "../serve.ts"
 import { createAccount } from "../team/bootstrap.ts"
+import { ensureDeveloper } from "../team/developers.ts"
 import { DEMO_ACCOUNTS } from "./accounts.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
 import { createProgressBar } from "./progress.ts"
@@ -111,12 +111,7 @@ export function startTrickle(options: {
 
 async function ensurePeople(owner: Kysely<DB>, orgId: string, now: Date): Promise<void> {
   await owner.transaction().execute(async (tx) => {
-    const org = await tx
-      .selectFrom("org")
-      .select("pseudonym_key")
-      .where("id", "=", orgId)
-      .forUpdate()
-      .executeTakeFirstOrThrow()
+    await tx.selectFrom("org").select("id").where("id", "=", orgId).forUpdate().execute()
     const existing = await tx.selectFrom("team").select("id").where("org_id", "=", orgId).executeTakeFirst()
     if (existing) return
     for (const account of DEMO_ACCOUNTS) {
@@ -134,28 +129,42 @@ async function ensurePeople(owner: Kysely<DB>, orgId: string, now: Date): Promis
       const isPart = DEMO_PARENT.parts.some((part) => part === name)
       const team = await makeTeam(name, isPart ? parent.id : null)
       for (const { email } of DEMO_DEVELOPERS.filter((developer) => developer.team === name)) {
-        const hashed = identityHash(org.pseudonym_key, { kind: "email", value: email })
-        const developer = await tx
-          .insertInto("developer")
-          .values({ org_id: orgId, pseudonym: pseudonymOf(hashed) })
-          .returning("id")
-          .executeTakeFirstOrThrow()
+        const developerId = await ensureDeveloper(tx, { orgId, email })
         await tx
-          .insertInto("developer_identity")
-          .values({
-            org_id: orgId,
-            identity_hash: Buffer.from(hashed, "hex"),
-            kind: "email",
-            developer_id: developer.id,
-          })
+          .insertInto("account")
+          .values({ org_id: orgId, email, name: nameOf(email), role: "developer", developer_id: developerId })
+          .onConflict((conflict) => conflict.doNothing())
           .execute()
         await tx
           .insertInto("team_member")
-          .values({ org_id: orgId, developer_id: developer.id, team_id: team.id, valid_from: new Date(since) })
+          .values({ org_id: orgId, developer_id: developerId, team_id: team.id, valid_from: new Date(since) })
           .execute()
       }
     }
+    await manageEverything(tx, orgId)
   })
+}
+
+/** The manager of the demo reads all of it. */
+async function manageEverything(tx: Kysely<DB>, orgId: string): Promise<void> {
+  await tx
+    .insertInto("team_manager")
+    .columns(["org_id", "account_id", "team_id"])
+    .expression((eb) =>
+      eb
+        .selectFrom("account as a")
+        .innerJoin("team as t", "t.org_id", "a.org_id")
+        .select(["a.org_id", "a.id as account_id", "t.id as team_id"])
+        .where("a.org_id", "=", orgId)
+        .where("a.role", "=", "manager")
+        .where("t.parent_team_id", "is", null),
+    )
+    .execute()
+}
+
+function nameOf(email: string): string {
+  const name = email.split("@")[0] ?? ""
+  return name.charAt(0).toUpperCase() + name.slice(1)
 }
 
 /** The stories are told in days before today, so another day's history is another history. */

@@ -3,7 +3,7 @@ import type { Origin, Outcome, Rung } from "#sdk/ladder.ts"
 import { test } from "../../test/db.ts"
 import { emailOf, joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
-import { listOwnDevelopers } from "../team/queries.ts"
+import { ensureDeveloper } from "../team/developers.ts"
 import { getLadder, type LadderScope, type TeamFigures } from "./queries.ts"
 
 const DAY_MS = 86_400_000
@@ -196,9 +196,38 @@ test("one's own figures are shown to oneself", async ({ database, db }) => {
     ...decided("chat", ["ben"], "rejected"),
   ])
   const { rungs } = await asTenant(db, orgId, async (tx) =>
-    getLadder(tx, { ...SCOPE, ownDeveloperIds: await listOwnDevelopers(tx, emailOf("Ada").toUpperCase()) }),
+    getLadder(tx, {
+      ...SCOPE,
+      ownDeveloperIds: [await ensureDeveloper(tx, { orgId, email: emailOf("Ada").toUpperCase() })],
+    }),
   )
   expect(rungs[1]).toMatchObject({ developers: 1, operations: 1, acceptance: 1, latencyP95Ms: 100 })
+})
+
+test("an identity that was found to be someone's counts as theirs, in their team, and not as one more person", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "All")
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  const laptop = { identity: { kind: "installation" as const, value: "laptop-7" } }
+  await storeSignals(database, orgId, [...PEOPLE.map((person) => makeSignal({ person })), makeSignal(laptop)])
+  const chat = async () => {
+    const { rungs } = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, teamId }))
+    return [rungs[1]?.developers, rungs[1]?.operations]
+  }
+  // Withheld: the organization's figures less the team's would be the laptop's alone.
+  expect(await chat()).toEqual([null, null])
+  const ada = await asTenant(db, orgId, (tx) => ensureDeveloper(tx, { orgId, email: emailOf("ada") }))
+  await database.owner
+    .updateTable("developer")
+    .set({ merged_into_id: ada })
+    .where("id", "in", (query) =>
+      query.selectFrom("developer_identity").select("developer_id").where("kind", "=", "installation"),
+    )
+    .execute()
+  expect(await chat()).toEqual([5, 6])
 })
 
 test("the period before and the days of this one are told apart", async ({ database, db }) => {
@@ -406,7 +435,7 @@ test("days are shown of the organization and of oneself, and of a team weeks", a
     orgId,
     [1, 2].flatMap((days) => PEOPLE.map((person) => makeSignal({ person, at: daysBefore(days) }))),
   )
-  const own = await asTenant(db, orgId, (tx) => listOwnDevelopers(tx, emailOf("ada")))
+  const own = [await asTenant(db, orgId, (tx) => ensureDeveloper(tx, { orgId, email: emailOf("ada") }))]
   const days = async (scope: Partial<LadderScope>) => {
     const { bucket, buckets } = await asTenant(db, orgId, (tx) => getLadder(tx, { ...SCOPE, ...scope }))
     return [bucket, ...buckets.map((row) => row.operations)]

@@ -1,6 +1,5 @@
 import { sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
-import { identityHash } from "./pseudonyms.ts"
 
 /** The organization of the transaction. */
 export function getOrganization(tx: TenantTx) {
@@ -17,15 +16,4 @@ export async function getToday(tx: TenantTx, now: Date): Promise<string> {
     .select(sql<string>`(${now}::timestamptz at time zone time_zone)::date::text`.as("today"))
     .executeTakeFirstOrThrow()
   return row.today
-}
-
-/** The developers whose telemetry carries this e-mail address: the viewer's own. */
-export async function listOwnDevelopers(tx: TenantTx, email: string): Promise<string[]> {
-  const org = await tx.selectFrom("org").select("pseudonym_key").executeTakeFirstOrThrow()
-  const rows = await tx
-    .selectFrom("developer_identity")
-    .select("developer_id")
-    .where("identity_hash", "=", Buffer.from(identityHash(org.pseudonym_key, { kind: "email", value: email }), "hex"))
-    .execute()
-  return rows.map((row) => row.developer_id)
 }

@@ -128,10 +128,10 @@ test("the range is in the URL, by preset and by days", async ({ belay, database,
   await page.getByLabel("First day").fill("2026-11-11")
   await page.getByLabel("First day").blur()
   await page.waitForURL(/from=2026-11-11/)
-  await page.getByText("6 decisions by 6 people").waitFor()
   // Widened to the week.
-  expect(await page.getByLabel("First day").inputValue()).toBe("2026-11-09")
   await page.getByText("No rung moved from 9 Nov to 20 Nov").waitFor()
+  expect(await page.getByLabel("First day").inputValue()).toBe("2026-11-09")
+  await page.getByText("6 decisions by 6 people").waitFor()
 })
 
 test("one's own signals are shown to oneself although one is alone", async ({ belay, database, page }) => {

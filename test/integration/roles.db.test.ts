@@ -1,11 +1,17 @@
 import type { ServerBuild } from "@remix-run/node"
+import { sql } from "kysely"
 import { expect } from "vitest"
+import { asTenant } from "#server/db/tenant.ts"
 import type { AccountRole } from "#server/db/types.ts"
 import { loadPages } from "#server/pages.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
+import { moveToTeam, setManagedTeams } from "#server/team/people.ts"
+import { createTeam } from "#server/team/teams.ts"
+import { createIngestKey } from "#server/team/ingest-keys.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { openCookie, startTestBelay } from "../belay.ts"
 import { test } from "../db.ts"
+import { makeOrganization, makeSignal, makeTeam, storeSignals } from "../factories.ts"
 
 const ROLES: readonly AccountRole[] = ["owner", "admin", "manager", "on-call", "developer", "author", "auditor"]
 
@@ -46,12 +52,21 @@ test("every loader and action declares what it requires, and every role gets exa
 
   const belay = await startTestBelay(database, { pages: loadPages({ isDev: false }) })
   const cookies = new Map<AccountRole | null, string>([[null, ""]])
+  const accounts = new Map<AccountRole, string>()
   for (const role of ROLES) {
     const email = `${role}@example.org`
     const { orgId } = belay
-    const { userId } = await createAccount(database.owner, { orgId, email, role, password: "not used here" })
-    cookies.set(role, await openCookie(belay, userId))
+    const made = await createAccount(database.owner, { orgId, email, role, password: "not used here" })
+    cookies.set(role, await openCookie(belay, made.userId))
+    accounts.set(role, made.accountId)
   }
+  const by = { orgId: belay.orgId, actorId: null, actorEmail: null, occurredAt: belay.now(), requestId: "request" }
+  await asTenant(database.app, belay.orgId, async (tx) => {
+    const team = await createTeam(tx, { name: "Payments", parentId: null, by })
+    const teamId = team.ok ? team.id : ""
+    await moveToTeam(tx, { accountId: accounts.get("developer") ?? "", teamId, fromDay: "2026-01-01", by })
+    await setManagedTeams(tx, { accountId: accounts.get("manager") ?? "", teamIds: [teamId], by })
+  })
 
   const wrong: string[] = []
   for (const { method, path, requires } of endpoints.filter((endpoint) => !endpoint.isLayout)) {
@@ -64,7 +79,9 @@ test("every loader and action declares what it requires, and every role gets exa
         headers: { cookie, ...(method === "POST" && { "content-type": "application/x-www-form-urlencoded" }) },
       })
       await response.arrayBuffer()
-      const isRefused = response.status === 403 || isRedirect(response, ["/sign-in", "/connect", "/audit"])
+      // From the front door a role without the ladder is led to its first page.
+      const elsewhere = path === "/" ? ["/sign-in", "/connect", "/audit"] : ["/sign-in"]
+      const isRefused = response.status === 403 || isRedirect(response, elsewhere)
       const mayPass =
         requires === "public" ||
         (role !== null && (requires === "signed_in" || (requires !== undefined && mayDo(role, requires))))
@@ -102,3 +119,101 @@ test("a role without a page is led to its own from the front door, and told so e
   ])
   await belay.close()
 })
+
+test("ids of another organization are answered like ids that do not exist, by every page and action, and change nothing", async ({
+  database,
+}) => {
+  const belay = await startTestBelay(database, { pages: loadPages({ isDev: false }) })
+  const { owner } = database
+  const admin = await owner.selectFrom("account").select("user_id").executeTakeFirstOrThrow()
+  const cookie = await openCookie(belay, admin.user_id ?? "")
+
+  const orgId = await makeOrganization(database)
+  const account = { orgId, email: "xanadu@example.org", role: "developer" as const, password: "not used here" }
+  const { accountId } = await createAccount(owner, account)
+  const teamId = await makeTeam(database, orgId, "Xanadu")
+  await storeSignals(database, orgId, [makeSignal({ identity: { kind: "installation", value: "laptop" } })])
+  const laptop = await owner
+    .selectFrom("developer_identity")
+    .select("developer_id as id")
+    .where("kind", "=", "installation")
+    .executeTakeFirstOrThrow()
+  const by = { orgId, actorId: null, actorEmail: null, occurredAt: belay.now(), requestId: "request" }
+  const keyId = await asTenant(database.app, orgId, async (tx) => {
+    const made = { name: "Xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
+    const key = await createIngestKey(tx, { ...made, by })
+    return key.ok ? key.id : ""
+  })
+  const group = await owner
+    .insertInto("sso_group")
+    .values({ org_id: orgId, name: "xanadu", role: "admin" })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+
+  const person = `/people/${accountId}`
+  const attempts: readonly (readonly [path: string, form: Record<string, string> | null])[] = [
+    [`/?team=${teamId}`, null],
+    [`/ladder.csv?team=${teamId}`, null],
+    [person, null],
+    [`${person}/data`, null],
+    [person, { intent: "role", role: "admin" }],
+    [person, { intent: "team", team: "" }],
+    [person, { intent: "manages" }],
+    [person, { intent: "invitation" }],
+    [person, { intent: "password_reset" }],
+    [person, { intent: "remove" }],
+    [person, { intent: "break_glass", reason: "curiosity, mostly", minutes: "15" }],
+    [`${person}/data`, {}],
+    ["/people/teams", { intent: "change", id: teamId, name: "Ours", parent: "" }],
+    ["/people/teams", { intent: "delete", id: teamId }],
+    ["/people/teams", { intent: "create", name: "Part of theirs", parent: teamId }],
+    ["/people/identities", { intent: "merge", id: laptop.id, email: "xanadu@example.org" }],
+    ["/people/identities", { intent: "separate", id: laptop.id }],
+    ["/settings", { intent: "unmap", id: group.id }],
+    ["/settings", { intent: "map", group: "ours", role: "", team: teamId }],
+    ["/keys", { intent: "revoke", id: keyId }],
+    ["/keys", { intent: "rotate", id: keyId, overlapHours: "0" }],
+    ["/me", { intent: "separate", id: laptop.id }],
+    ["/account", { intent: "end_session", id: accountId }],
+  ]
+  const snapshot = () =>
+    sql<{ rows: string }>`
+      select jsonb_build_array(
+        (select jsonb_agg(a) from account a where org_id = ${orgId}), (select jsonb_agg(t) from team t where org_id = ${orgId}),
+        (select jsonb_agg(m) from team_member m where org_id = ${orgId}), (select jsonb_agg(d) from developer d where org_id = ${orgId}),
+        (select jsonb_agg(k) from ingest_key k where org_id = ${orgId}), (select jsonb_agg(g) from sso_group g where org_id = ${orgId}),
+        (select jsonb_agg(b) from break_glass b), (select jsonb_agg(l) from sign_in_link l)
+      )::text as rows`.execute(owner)
+  const before = await snapshot()
+  const send = async (path: string, form: Record<string, string> | null) => {
+    const response = await fetch(`${belay.url}${path}`, {
+      redirect: "manual",
+      headers: { cookie },
+      ...(form !== null && { method: "POST", body: new URLSearchParams(form) }),
+    })
+    return { status: response.status, text: await response.text() }
+  }
+  const leaks: string[] = []
+  for (const [path, form] of attempts) {
+    const theirs = await send(path, form)
+    const missing = await send(
+      path.replaceAll(/[0-9a-f-]{36}/g, NOBODY),
+      form === null
+        ? null
+        : Object.fromEntries(
+            Object.entries(form).map(([name, value]) => [name, value.replace(/^[0-9a-f-]{36}$/, NOBODY)]),
+          ),
+    )
+    if (theirs.status !== 404 || missing.status !== 404) {
+      leaks.push(`${path} ${JSON.stringify(form)}: ${theirs.status}, for no id at all ${missing.status}`)
+    }
+    if (/xanadu/i.test(theirs.text.replaceAll(form?.["email"] ?? "nobody", ""))) {
+      leaks.push(`${path} ${JSON.stringify(form)} names what it found`)
+    }
+  }
+  expect(leaks).toEqual([])
+  expect(await snapshot()).toEqual(before)
+  await belay.close()
+})
+
+const NOBODY = "00000000-0000-4000-8000-000000000000"

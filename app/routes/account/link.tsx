@@ -39,7 +39,7 @@ export const action = open(async ({ request, params, context }) => {
   const { name, password } = form.data
   const consumed = await consumeLink({ db, signIn, link, password, name, headers }, { requestId, now })
   if (consumed === null) return redirect(paths.signInLink(params["token"] ?? ""))
-  return redirect(consumed.isSignedIn ? paths.ladder() : paths.signIn(), { headers: cookiesOf(consumed.headers) })
+  return redirect(consumed.isSignedIn ? paths.start() : paths.signIn(), { headers: cookiesOf(consumed.headers) })
 })
 
 export default function SetPassword() {

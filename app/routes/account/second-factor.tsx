@@ -4,8 +4,8 @@ import { z } from "zod"
 import { signInWithSecondFactor } from "#server/sign-in/sign-in.ts"
 import { plural } from "../../lib/format.ts"
 import { open } from "../../lib/guard.server.ts"
-import { paths, toLocalPath } from "../../lib/paths.ts"
-import { cookiesOf, toSignInRequest } from "../../lib/sign-in.server.ts"
+import { paths } from "../../lib/paths.ts"
+import { cookiesOf, readTo, toSignInRequest } from "../../lib/sign-in.server.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
@@ -21,7 +21,7 @@ const formSchema = z.object({
 })
 
 export const action = open(async ({ request, context }) => {
-  const to = toLocalPath(new URL(request.url).searchParams.get("to"))
+  const to = readTo(request)
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
   if (!form.success) return data({ error: "Enter the code." }, { status: 422 })
   const signedIn = await signInWithSecondFactor(toSignInRequest({ request, context }), form.data)

@@ -6,8 +6,8 @@ import { getViewer } from "#server/sign-in/sessions.ts"
 import { signInWithPassword } from "#server/sign-in/sign-in.ts"
 import { plural } from "../../lib/format.ts"
 import { open } from "../../lib/guard.server.ts"
-import { paths, toLocalPath } from "../../lib/paths.ts"
-import { cookiesOf, toSignInRequest } from "../../lib/sign-in.server.ts"
+import { paths } from "../../lib/paths.ts"
+import { cookiesOf, readTo, toSignInRequest } from "../../lib/sign-in.server.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
@@ -17,7 +17,7 @@ export const meta: MetaFunction = () => [{ title: "Sign in · Belay" }]
 
 export const loader = open(async ({ request, context }) => {
   const search = new URL(request.url).searchParams
-  const to = toLocalPath(search.get("to"))
+  const to = readTo(request)
   const viewer = await getViewer(context.signIn, request.headers.get("cookie"))
   if (viewer !== null) throw redirect(to)
   const error = search.get("error")
@@ -29,7 +29,7 @@ const WRONG = "E-mail or password is not right."
 const formSchema = z.object({ email: z.email().max(254), password: z.string().min(1).max(200) })
 
 export const action = open(async ({ request, context }) => {
-  const to = toLocalPath(new URL(request.url).searchParams.get("to"))
+  const to = readTo(request)
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
   if (!form.success) return data({ error: WRONG }, { status: 401 })
   const signedIn = await signInWithPassword(toSignInRequest({ request, context }), form.data)

@@ -98,7 +98,7 @@ export function Filters({ ladder }: { ladder: LadderData }) {
               navigate(withParams({ team }), { preventScrollReset: true })
             }}
           >
-            <option value="">All teams</option>
+            {ladder.canReadOrganization && <option value="">All teams</option>}
             {ladder.teams
               .filter((team) => team.parentId === null)
               .map((team) => (

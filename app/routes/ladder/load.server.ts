@@ -1,8 +1,10 @@
-import type { AppLoadContext } from "@remix-run/node"
+import { type AppLoadContext, data } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
-import { getOrganization, listOwnDevelopers } from "#server/team/queries.ts"
+import { listDevelopersOf } from "#server/team/identities.ts"
+import { getOrganization } from "#server/team/queries.ts"
+import { findReadableTeams } from "#server/team/readable-teams.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { formatDay } from "../../lib/format.ts"
 import { parseRange, type Range } from "../../lib/range.ts"
@@ -16,11 +18,17 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
   const now = context.now()
   return asTenant(context.db, viewer.orgId, async (tx) => {
     const organization = await getOrganization(tx)
-    const teams = await listTeams(tx)
-    const own = await listOwnDevelopers(tx, viewer.email)
+    const readable = await findReadableTeams(tx, viewer, now)
+    const teams = (await listTeams(tx)).filter((team) => readable.teamIds.includes(team.id))
+    const own = await listDevelopersOf(tx, viewer.accountId)
     const range = parseRange(search, now, organization.timeZone)
-    const team = teams.find((candidate) => candidate.id === search.get("team")) ?? null
     const isOwn = search.get("who") === "me" && own.length > 0
+    const wanted = search.get("team")
+    const found = teams.find((candidate) => candidate.id === wanted) ?? null
+    // Another organization's team, one that is not theirs to read and one that never was are answered alike.
+    if (wanted !== null && found === null) throw data("No such team", { status: 404 })
+    const team = found ?? (readable.organization ? null : (teams[0] ?? null))
+    if (team === null && !readable.organization && !isOwn) throw data(describeNothing(viewer), { status: 403 })
     const ladder = await getLadder(tx, {
       from: range.from,
       to: range.to,
@@ -37,6 +45,7 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       range,
       bucket: ladder.bucket,
       teams,
+      canReadOrganization: readable.organization,
       teamId: team?.id ?? null,
       hasOwn: own.length > 0,
       isOwn,
@@ -50,6 +59,13 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       objectives: LATENCY_OBJECTIVES,
     }
   })
+}
+
+/** Why a viewer has no figures to read, and who changes that. */
+function describeNothing(viewer: Viewer): string {
+  return viewer.role === "manager"
+    ? "You manage no team yet, so there are no figures to show you. An owner or admin says which teams you manage."
+    : "You are in no team yet, so there are no team figures to show you. Your own are under Me."
 }
 
 /** When, as it ends a sentence. */
