@@ -5,6 +5,7 @@ import { type Config, readIdentityProvider } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
 import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
+import { DEMO_OWNER } from "./demo/accounts.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { loadPages } from "./pages.ts"
@@ -84,7 +85,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const first = await ensureOrganization(owner.kysely, {
       name: mode.isDemo ? DEMO_ORGANIZATION : "My organization",
       isDemo: mode.isDemo,
-      adminEmail: config.BELAY_ADMIN_EMAIL,
+      adminEmail: mode.isDemo ? DEMO_OWNER : config.BELAY_ADMIN_EMAIL,
       adminPassword: config.BELAY_ADMIN_PASSWORD,
       ingestKey: config.BELAY_INGEST_KEY,
     })

@@ -1,5 +1,8 @@
 import type { AccountRole } from "../db/types.ts"
 
+/** Of the demo's organization; no visitor takes this role. */
+export const DEMO_OWNER = "owner@northwind.example"
+
 /** The roles a visitor of the demo can take, and the accounts that carry them. */
 export const DEMO_ACCOUNTS = [
   { role: "manager", email: "manager@northwind.example" },

@@ -115,7 +115,8 @@ async function ensurePeople(owner: Kysely<DB>, orgId: string, now: Date): Promis
     const existing = await tx.selectFrom("team").select("id").where("org_id", "=", orgId).executeTakeFirst()
     if (existing) return
     for (const account of DEMO_ACCOUNTS) {
-      await createAccount(tx, { orgId, ...account, password: randomBytes(24).toString("base64url") })
+      const name = nameOf(account.email)
+      await createAccount(tx, { orgId, ...account, name, password: randomBytes(24).toString("base64url") })
     }
     const since = dayOf(now, -HISTORY_DAYS - 1)
     const makeTeam = (name: string, parentId: string | null) =>

@@ -1,0 +1,278 @@
+import { readdir, readFile } from "node:fs/promises"
+import path from "node:path"
+import { sql } from "kysely"
+import { expect } from "vitest"
+import { recordAudit } from "#server/audit/commands.ts"
+import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
+import { asTenant, type TenantTx } from "#server/db/tenant.ts"
+import { listLatestArrivals, listUnrecognized } from "#server/ingest/queries.ts"
+import { getLadder, listTeams } from "#server/rungs/queries.ts"
+import { createLink } from "#server/sign-in/links.ts"
+import { createAccount } from "#server/team/bootstrap.ts"
+import {
+  closeBreakGlass,
+  listBreakGlass,
+  markTold,
+  openBreakGlass,
+  useBreakGlass as viewBrokenGlass,
+} from "#server/team/break-glass.ts"
+import {
+  claimIdentity,
+  listMergedIdentities,
+  listUnknownIdentities,
+  mergeIdentity,
+  separateIdentity,
+} from "#server/team/identities.ts"
+import { planImport } from "#server/team/import.ts"
+import {
+  createIngestKey,
+  hasIngestKey,
+  listIngestKeys,
+  revokeIngestKey,
+  rotateIngestKey,
+} from "#server/team/ingest-keys.ts"
+import { getReportedPolicy, listAccesses, listOwnSignals } from "#server/team/own-data.ts"
+import {
+  addPerson,
+  changeRole,
+  getPerson,
+  listPeople,
+  moveToTeam,
+  removePerson,
+  setManagedTeams,
+} from "#server/team/people.ts"
+import { getOrganization, getToday } from "#server/team/queries.ts"
+import { findReadableTeams } from "#server/team/readable-teams.ts"
+import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
+import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
+import { type TestDatabase, test } from "../db.ts"
+import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../factories.ts"
+
+const TODAY = "2026-11-20"
+const WEEK_MS = 7 * 86_400_000
+const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
+
+function actorOf(orgId: string, actorId: string) {
+  return { orgId, actorId, actorEmail: "somebody@example.org", occurredAt: NOW, requestId: "request" }
+}
+
+/** An organization with a row in every table that has any, whose every name says xanadu. */
+async function makeXanadu(database: TestDatabase) {
+  const { owner } = database
+  const orgId = await makeOrganization(database)
+  await owner.updateTable("org").set({ name: "xanadu" }).where("id", "=", orgId).execute()
+  const email = "xanadu@example.com"
+  const account = await createAccount(owner, { orgId, email, name: "xanadu", role: "owner", password: "not used here" })
+  const { accountId } = account
+  const by = actorOf(orgId, accountId)
+  const teamId = await makeTeam(database, orgId, "xanadu")
+  await joinTeam(database, { orgId, person: "xanadu", teamId, from: "2026-01-01" })
+  const laptop = { identity: { kind: "installation" as const, value: "xanadu" } }
+  await storeSignals(database, orgId, [
+    makeSignal({
+      person: "xanadu",
+      model: "xanadu",
+      agentVersion: "1.0",
+      action: "xanadu",
+      policyVersion: 7,
+      outcome: "accepted",
+    }),
+    makeSignal({ ...laptop, model: "xanadu" }),
+  ])
+  const values = { org_id: orgId, dialect: "xanadu", otlp_signal: "logs", name: "xanadu", count: 1 }
+  await owner.insertInto("unrecognized_item").values(values).execute()
+  const identity = await owner
+    .selectFrom("developer_identity")
+    .select("developer_id as id")
+    .where("kind", "=", "installation")
+    .executeTakeFirstOrThrow()
+  const person = await owner
+    .selectFrom("account")
+    .select("developer_id as id")
+    .where("id", "=", accountId)
+    .executeTakeFirstOrThrow()
+  return asTenant(database.app, orgId, async (tx) => {
+    const key = await createIngestKey(tx, { ...KEY, by })
+    await mapGroup(tx, { name: "xanadu", role: "admin", teamId, by })
+    await setManagedTeams(tx, { accountId, teamIds: [teamId], by })
+    await createLink(tx, { accountId, purpose: "invitation", by })
+    const access = await openBreakGlass(tx, { accountId, reason: "xanadu, xanadu", minutes: 60, by })
+    await recordAudit(tx, { ...by, action: "xanadu", targetKind: "xanadu", reason: "xanadu" })
+    const group = (await listGroupMappings(tx))[0]
+    return {
+      orgId,
+      accountId,
+      teamId,
+      developerId: person.id ?? "",
+      identityId: identity.id,
+      keyId: key.ok ? key.id : "",
+      accessId: access?.id ?? "",
+      groupId: group?.id ?? "",
+    }
+  })
+}
+
+type Xanadu = Awaited<ReturnType<typeof makeXanadu>>
+
+/** What every query and command of a tenant does with another organization's ids. */
+function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
+  const by = actorOf(ours.orgId, ours.accountId)
+  const { accountId, teamId } = x
+  const scope = {
+    from: new Date(NOW.getTime() - WEEK_MS),
+    to: NOW,
+    now: NOW,
+    teamId,
+    bucket: "week" as const,
+    timeZone: "UTC",
+  }
+  const people = { text: "", role: null, teamId: null, today: TODAY, limit: 10, offset: 0 }
+  const calls: Record<string, (tx: TenantTx) => Promise<unknown>> = {
+    getAuditExport: (tx) => getAuditExport(tx),
+    listAuditActions: (tx) => listAuditActions(tx),
+    listAuditEntries: (tx) => listAuditEntries(tx, { beforeSequence: null, action: null, limit: 10 }),
+    listLatestArrivals: (tx) => listLatestArrivals(tx),
+    listUnrecognized: (tx) => listUnrecognized(tx, 10),
+    getLadder: async (tx) => [
+      await getLadder(tx, { ...scope, ownDeveloperIds: null }),
+      await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),
+    ],
+    listTeams: (tx) => listTeams(tx),
+    createLink: (tx) => createLink(tx, { accountId, purpose: "password_reset", by }),
+    openBreakGlass: async (tx) => openBreakGlass(tx, { accountId, reason: "only a look", minutes: 15, by }),
+    useBreakGlass: (tx) => viewBrokenGlass(tx, { accountId, by }),
+    closeBreakGlass: (tx) => closeBreakGlass(tx, { accountId, by }),
+    listBreakGlass: (tx) => listBreakGlass(tx, accountId),
+    markTold: (tx) => markTold(tx, x.accessId, NOW),
+    listUnknownIdentities: (tx) => listUnknownIdentities(tx, 10),
+    listMergedIdentities: (tx) => listMergedIdentities(tx, accountId),
+    mergeIdentity: (tx) => mergeIdentity(tx, { developerId: x.identityId, accountId: ours.accountId, by }),
+    separateIdentity: (tx) => separateIdentity(tx, { developerId: x.identityId, ofAccountId: null, by }),
+    claimIdentity: (tx) => claimIdentity(tx, { accountId: ours.accountId, kind: "installation", value: "xanadu", by }),
+    planImport: async (tx) => {
+      const { rows } = await planImport(tx, "email,team\nsomebody@example.org,Payments\n", TODAY)
+      return rows
+    },
+    createIngestKey: async (tx) => createIngestKey(tx, { ...KEY, name: "ours", teamId, by }),
+    listIngestKeys: (tx) => listIngestKeys(tx, ["ingest", "policy:read", "test"]),
+    hasIngestKey: (tx) => hasIngestKey(tx, NOW),
+    rotateIngestKey: (tx) => rotateIngestKey(tx, { id: x.keyId, overlapMs: 0, scopes: ["ingest"], by }),
+    revokeIngestKey: (tx) => revokeIngestKey(tx, { id: x.keyId, scopes: ["ingest"], by }),
+    listOwnSignals: (tx) => listOwnSignals(tx, { developerIds: [x.developerId], before: NOW, limit: 10 }),
+    listAccesses: (tx) => listAccesses(tx, accountId, 10),
+    getReportedPolicy: (tx) => getReportedPolicy(tx, [x.developerId]),
+    listPeople: (tx) => listPeople(tx, people, NOW),
+    getPerson: (tx) => getPerson(tx, accountId, TODAY, NOW),
+    addPerson: async (tx) => {
+      // Nobody is in two organizations: that the address is taken is told, and nothing of whom.
+      expect(await addPerson(tx, { email: "xanadu@example.com", name: "", role: "developer", by })).toEqual({
+        ok: false,
+        reason: "taken",
+      })
+    },
+    changeRole: (tx) => changeRole(tx, { id: accountId, role: "developer", byRole: "owner", by }),
+    removePerson: (tx) => removePerson(tx, { id: accountId, today: TODAY, byRole: "owner", by }),
+    moveToTeam: async (tx) => [
+      await moveToTeam(tx, { accountId, teamId: null, fromDay: TODAY, by }),
+      await moveToTeam(tx, { accountId: ours.accountId, teamId, fromDay: TODAY, by }),
+    ],
+    setManagedTeams: async (tx) => [
+      await setManagedTeams(tx, { accountId, teamIds: [], by }),
+      await setManagedTeams(tx, { accountId: ours.accountId, teamIds: [teamId], by }),
+    ],
+    getOrganization: (tx) => getOrganization(tx),
+    getToday: (tx) => getToday(tx, NOW),
+    findReadableTeams: (tx) => findReadableTeams(tx, { accountId, role: "owner" }, NOW),
+    getSettings: (tx) => getSettings(tx),
+    saveSettings: async (tx) => saveSettings(tx, { ...(await getSettings(tx)), name: "ours" }, by),
+    listGroupMappings: (tx) => listGroupMappings(tx),
+    mapGroup: (tx) => mapGroup(tx, { name: "ours", role: null, teamId, by }),
+    unmapGroup: (tx) => unmapGroup(tx, { id: x.groupId, by }),
+    listTeamTree: (tx) => listTeamTree(tx, TODAY),
+    createTeam: (tx) => createTeam(tx, { name: "ours", parentId: teamId, by }),
+    changeTeam: (tx) => changeTeam(tx, { id: teamId, name: "ours", parentId: null, by }),
+    deleteTeam: (tx) => deleteTeam(tx, { id: teamId, by }),
+    recordAudit: (tx) => recordAudit(tx, { ...by, action: "ours", targetKind: "account" }),
+  }
+  return calls
+}
+
+/** Names of the exported functions that take a tenant's transaction. */
+async function listTenantFunctions(): Promise<string[]> {
+  const root = path.join(import.meta.dirname, "../../server")
+  const files = (await readdir(root, { recursive: true })).filter(
+    (file) => file.endsWith(".ts") && !file.includes(".test."),
+  )
+  const names = await Promise.all(
+    files.map(async (file) => {
+      const source = await readFile(path.join(root, file), "utf8")
+      return [...source.matchAll(/^export (?:async )?function (\w+)\(\s*tx: TenantTx/gm)].map((match) => match[1] ?? "")
+    }),
+  )
+  return names.flat().toSorted((a, b) => a.localeCompare(b))
+}
+
+async function snapshot(database: TestDatabase, orgId: string): Promise<Record<string, string>> {
+  const tables = await sql<{ name: string; column: string }>`
+    select c.relname as name, case c.relname when 'org' then 'id' else 'org_id' end as column
+    from pg_class c join pg_policy p on p.polrelid = c.oid and p.polname = 'tenant' order by 1`.execute(database.owner)
+  const rows: Record<string, string> = {}
+  for (const { name, column } of tables.rows) {
+    const found = await sql<{ rows: string | null }>`
+      select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text)::text as rows from ${sql.table(name)} t
+      where ${sql.ref(column)} = ${orgId}`.execute(database.owner)
+    rows[name] = found.rows[0]?.rows ?? ""
+  }
+  return rows
+}
+
+test("no query or command of one organization reads or changes anything of another, even with its ids", async ({
+  database,
+}) => {
+  const x = await makeXanadu(database)
+  const orgId = await makeOrganization(database)
+  const account = { orgId, email: "somebody@example.org", role: "owner" as const, password: "not used here" }
+  const { accountId } = await createAccount(database.owner, account)
+  const calls = callsOf(x, { orgId, accountId })
+  // A new query or command has to be here.
+  expect(Object.keys(calls).toSorted((a, b) => a.localeCompare(b))).toEqual(await listTenantFunctions())
+
+  const before = await snapshot(database, x.orgId)
+  const ids = Object.values(x).join("|")
+  for (const [name, call] of Object.entries(calls)) {
+    const result = await asTenant(database.app, orgId, call)
+    expect(`${name}: ${JSON.stringify(result)}`).not.toMatch(new RegExp(`xanadu|${ids}`))
+  }
+  expect(await snapshot(database, x.orgId)).toEqual(before)
+})
+
+test("raw statements of the application without any condition touch no other organization's row, in any table", async ({
+  database,
+}) => {
+  const x = await makeXanadu(database)
+  const orgId = await makeOrganization(database)
+  const before = await snapshot(database, x.orgId)
+  const empty = Object.entries(before).filter(([, rows]) => rows === "")
+  // Tables that nothing here fills are read and written all the same.
+  expect(empty.map(([name]) => name)).toEqual(["audit_export", "signal_occurrence"])
+  await makeTeam(database, orgId, "ours")
+  /** What is not granted is refused, which is as good. */
+  const attempt = (statement: string) =>
+    asTenant(database.app, orgId, (tx) => sql.raw(statement).execute(tx)).catch((error: unknown) => error)
+  for (const name of Object.keys(before)) {
+    const rows = await asTenant(database.app, orgId, (tx) =>
+      sql<{ all: string }>`select t::text as all from ${sql.table(name)} t`.execute(tx).catch(() => null),
+    ).catch(() => null)
+    expect(`${name}: ${JSON.stringify(rows?.rows ?? [])}`).not.toMatch(/xanadu/)
+    await attempt(`delete from ${name}`)
+    await attempt(`update ${name} set org_id = '${orgId}'`)
+    await attempt(
+      name,
+      `insert into ${name} select (jsonb_populate_record(null::${name}, '{"org_id":"${x.orgId}"}')).*`,
+    )
+  }
+  expect(await snapshot(database, x.orgId)).toEqual(before)
+  // They did run: our own team is gone.
+  const teams = await database.owner.selectFrom("team").select("name").execute()
+  expect(teams).toEqual([{ name: "xanadu" }])
+})
