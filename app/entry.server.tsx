@@ -1,6 +1,11 @@
 import { randomBytes } from "node:crypto"
 import { PassThrough } from "node:stream"
-import { type ActionFunctionArgs, createReadableStreamFromReadable, type EntryContext } from "@remix-run/node"
+import {
+  type ActionFunctionArgs,
+  type AppLoadContext,
+  createReadableStreamFromReadable,
+  type EntryContext,
+} from "@remix-run/node"
 import { isRouteErrorResponse, RemixServer } from "@remix-run/react"
 import { renderToPipeableStream } from "react-dom/server"
 import { NonceContext } from "./ui/nonce.ts"
@@ -13,12 +18,18 @@ const ABORT_MS = 5_000
  *
  * @see https://www.w3.org/TR/CSP3/
  */
-export default function handleRequest(request: Request, status: number, headers: Headers, context: EntryContext) {
+export default function handleRequest(
+  request: Request,
+  status: number,
+  headers: Headers,
+  context: EntryContext,
+  { isDev }: AppLoadContext,
+) {
   const nonce = randomBytes(16).toString("base64")
   headers.set("content-type", "text/html; charset=utf-8")
   headers.set("cache-control", "no-store")
-  // Vite's own inline scripts carry no nonce.
-  if (!import.meta.env.DEV) headers.set("content-security-policy", contentSecurityPolicy(nonce))
+  // Vite's own inline scripts carry no nonce. Asked at run time: what a build was made under must not switch it off.
+  if (!isDev) headers.set("content-security-policy", contentSecurityPolicy(nonce))
   return new Promise<Response>((resolve, reject) => {
     let finalStatus = status
     const { pipe, abort } = renderToPipeableStream(

@@ -5,6 +5,8 @@ import type { SignIn } from "./sign-in/sessions.ts"
 
 /** What every loader and action is given. */
 export interface RequestContext extends AppContext {
+  /** Whether the pages are served by Vite, as they are written. */
+  readonly isDev: boolean
   /** Quoted in errors, in the answer's `X-Request-Id` and in the audit log. */
   readonly requestId: string
   /** The sender's network address; null behind a proxy, whose address it would be. */

@@ -43,6 +43,10 @@ export function createAppServer(options: {
       "x-content-type-options": "nosniff",
       "referrer-policy": "same-origin",
       "x-frame-options": "DENY",
+      "cross-origin-opener-policy": "same-origin",
+      "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+      // Only where people do come over TLS: elsewhere it would lock them out.
+      ...(context.publicUrl.startsWith("https:") && { "strict-transport-security": "max-age=31536000" }),
     })
     next()
   })
@@ -65,6 +69,7 @@ export function createAppServer(options: {
   }
   const getLoadContext = (request: express.Request, response: express.Response) => ({
     ...context,
+    isDev: pages.middleware !== undefined,
     requestId: String(response.locals["requestId"]),
     clientAddress: options.isBehindProxy ? null : (request.socket.remoteAddress ?? null),
   })

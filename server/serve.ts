@@ -47,7 +47,10 @@ export interface ServeOptions {
 }
 
 export interface Served {
+  /** Where people open Belay. */
   readonly url: string
+  /** Where it listens; behind a proxy that is another address. */
+  readonly boundUrl: string
   readonly otlpUrl: string
   /** OTLP/gRPC without TLS; null when it is left out. */
   readonly grpcUrl: string | null
@@ -146,7 +149,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     })
     const boundUrl = await bind(appServer, options.port)
     url ||= boundUrl
-    return { url, otlpUrl: ownOtlpUrl ?? url, grpcUrl, arrivals, signIn: context.signIn, store, close }
+    return { url, boundUrl, otlpUrl: ownOtlpUrl ?? url, grpcUrl, arrivals, signIn: context.signIn, store, close }
   } catch (error) {
     await close()
     throw error

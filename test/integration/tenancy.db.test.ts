@@ -266,10 +266,7 @@ test("raw statements of the application without any condition touch no other org
     expect(`${name}: ${JSON.stringify(rows?.rows ?? [])}`).not.toMatch(/xanadu/)
     await attempt(`delete from ${name}`)
     await attempt(`update ${name} set org_id = '${orgId}'`)
-    await attempt(
-      name,
-      `insert into ${name} select (jsonb_populate_record(null::${name}, '{"org_id":"${x.orgId}"}')).*`,
-    )
+    await attempt(`insert into ${name} select (jsonb_populate_record(null::${name}, '{"org_id":"${x.orgId}"}')).*`)
   }
   expect(await snapshot(database, x.orgId)).toEqual(before)
   // They did run: our own team is gone.
