@@ -47,13 +47,13 @@ async function ensureBuilt(): Promise<void> {
     throw new Error("The pages are not built and Remix is not installed: run `npm ci && npm run build`.")
   process.stderr.write("Building the pages…\n")
   // Whatever started us may say development or test, and these are the pages that people get.
-  const env = { NODE_ENV: "production" }
-  await promisify(execFile)(process.execPath, [remix, "vite:build", "--logLevel", "warn"], { cwd: ROOT, env }).catch(
-    (error: unknown) => {
-      const output = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error)
-      throw new Error(`The pages could not be built:\n${output}`)
-    },
-  )
+  await promisify(execFile)(process.execPath, [remix, "vite:build", "--logLevel", "warn"], {
+    cwd: ROOT,
+    env: { NODE_ENV: "production" },
+  }).catch((error: unknown) => {
+    const output = error instanceof Error && "stderr" in error ? String(error.stderr) : String(error)
+    throw new Error(`The pages could not be built:\n${output}`)
+  })
 }
 
 function findRemix(): string | null {
