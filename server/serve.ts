@@ -71,7 +71,7 @@ const CLOSE_GRACE_MS = 10_000
 export async function serve(options: ServeOptions): Promise<Served> {
   const { app, ingest, host, now, log } = options
   const arrivals = await openArrivals(app, { now, log })
-  const interner = createInterner(ingest.kysely)
+  const interner = createInterner(ingest.kysely, now)
   const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
   const receiving: ReceiverOptions = {
     authenticate: createKeyAuthenticator(ingest.kysely, {

@@ -45,7 +45,12 @@ export async function makeOrganization(database: TestDatabase): Promise<string> 
 }
 
 export async function storeSignals(database: TestDatabase, orgId: string, signals: readonly Signal[]) {
-  return storeBatch(database.ingest, createInterner(database.ingest), orgId, { signals, unrecognized: [] })
+  return storeBatch(
+    database.ingest,
+    createInterner(database.ingest, () => NOW),
+    orgId,
+    { signals, unrecognized: [] },
+  )
 }
 
 /** Puts a person in a team from a day on (inclusive) to a day (exclusive); the person is made when new. */

@@ -200,6 +200,10 @@ export interface Developer {
 
 export interface DeveloperIdentity {
   developer_id: string;
+  /**
+   * the tool that sent it first; null for one that was added by hand
+   */
+  first_agent_tool: string | null;
   first_seen_at: Generated<Timestamp>;
   identity_hash: Buffer;
   kind: string;

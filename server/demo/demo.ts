@@ -186,7 +186,7 @@ async function loadHistory({ orgId, owner, ingest }: DemoOptions, now: Date): Pr
   await sql`
     select belay_make_signal_partitions(${dayOf(now, -HISTORY_DAYS - 1)}::date, ${dayOf(now, 1)}::date)`.execute(owner)
   await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
-  const interner = createInterner(ingest)
+  const interner = createInterner(ingest, () => now)
   for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
     const day = new Date(today.getTime() - daysAgo * DAY_MS)
     const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))

@@ -17,21 +17,29 @@ export interface Interner {
 
 /** Past this many remembered names an organization's memory is dropped and filled again from the database. */
 const NAMES_REMEMBERED = 50_000
+/** A person who was removed is forgotten here after as long. */
+const DEVELOPERS_REMEMBERED_MS = 60_000
 
 interface OrgNames {
   readonly pseudonymKey: Uint8Array
   readonly unattributedId: string
   readonly dimensions: Map<string, number>
   readonly developers: Map<string, string>
+  readonly developersSince: number
 }
 
-export function createInterner(db: Kysely<DB>): Interner {
+export function createInterner(db: Kysely<DB>, now: () => Date): Interner {
   const orgs = new Map<string, OrgNames>()
 
   async function namesOf(orgId: string): Promise<OrgNames> {
+    const at = now().getTime()
     const known = orgs.get(orgId)
-    if (known && known.dimensions.size + known.developers.size < NAMES_REMEMBERED) return known
-    const names = await loadOrg(db, orgId)
+    const isFull = known !== undefined && known.dimensions.size + known.developers.size >= NAMES_REMEMBERED
+    const isOld = known !== undefined && at - known.developersSince >= DEVELOPERS_REMEMBERED_MS
+    if (known !== undefined && !isFull && !isOld) return known
+    // A new one each time: batches in hand keep what they were given.
+    const kept = known === undefined || isFull ? await loadOrg(db, orgId) : known
+    const names = { ...kept, developers: new Map<string, string>(), developersSince: at }
     orgs.set(orgId, names)
     return names
   }
@@ -54,7 +62,7 @@ export function createInterner(db: Kysely<DB>): Interner {
   }
 }
 
-async function loadOrg(db: Kysely<DB>, orgId: string): Promise<OrgNames> {
+async function loadOrg(db: Kysely<DB>, orgId: string): Promise<Omit<OrgNames, "developers" | "developersSince">> {
   return asTenant(db, orgId, async (tx) => {
     const org = await tx.selectFrom("org").select("pseudonym_key").where("id", "=", orgId).executeTakeFirstOrThrow()
     const unattributed = await tx
@@ -67,7 +75,6 @@ async function loadOrg(db: Kysely<DB>, orgId: string): Promise<OrgNames> {
       pseudonymKey: org.pseudonym_key,
       unattributedId: unattributed.id,
       dimensions: new Map(),
-      developers: new Map(),
     }
   })
 }
@@ -139,23 +146,24 @@ async function internDevelopers(
   signals: readonly Signal[],
   attemptsLeft = 3,
 ): Promise<void> {
-  const missing = new Map<string, Identity>()
-  for (const { identity } of signals) {
+  const missing = new Map<string, { kind: Identity["kind"]; agentTool: string }>()
+  for (const { identity, agentTool } of signals) {
     if (identity === null) continue
     const hashed = identityHash(names.pseudonymKey, identity)
-    if (!names.developers.has(hashed)) missing.set(hashed, identity)
+    if (!names.developers.has(hashed)) missing.set(hashed, { kind: identity.kind, agentTool })
   }
   if (missing.size === 0) return
   const hashes = [...missing.keys()].toSorted()
   const kinds = hashes.map((hashed) => required(missing.get(hashed)).kind)
+  const tools = hashes.map((hashed) => required(missing.get(hashed)).agentTool)
   const found = await asTenant(db, orgId, async (tx) => {
     const bytes = hashes.map((hashed) => `\\x${hashed}`)
     // The pseudonym comes from the hash, so two processes that meet a person at once make one developer of them.
     const rows = await sql<{ identity_hash: string; developer_id: string }>`
       with wanted as (
-        select identity_hash::bytea, kind, pseudonym
-        from unnest(${bytes}::text[], ${kinds}::text[], ${hashes.map(pseudonymOf)}::text[])
-          as given(identity_hash, kind, pseudonym)
+        select identity_hash::bytea, kind, pseudonym, agent_tool
+        from unnest(${bytes}::text[], ${kinds}::text[], ${hashes.map(pseudonymOf)}::text[], ${tools}::text[])
+          as given(identity_hash, kind, pseudonym, agent_tool)
       ), unknown as (
         select w.* from wanted w
         where not exists (
@@ -167,8 +175,8 @@ async function internDevelopers(
         on conflict (org_id, pseudonym) do nothing
         returning id, pseudonym
       ), linked as (
-        insert into developer_identity (org_id, identity_hash, kind, developer_id)
-        select ${orgId}::uuid, u.identity_hash, u.kind, m.id from unknown u join made m using (pseudonym)
+        insert into developer_identity (org_id, identity_hash, kind, developer_id, first_agent_tool)
+        select ${orgId}::uuid, u.identity_hash, u.kind, m.id, u.agent_tool from unknown u join made m using (pseudonym)
         on conflict do nothing
         returning identity_hash, developer_id
       )

@@ -65,7 +65,7 @@ test.for([
 
 test("two reports of one event that arrive at once are one signal", async ({ database }) => {
   const orgId = await makeOrganization(database)
-  const interner = createInterner(database.ingest)
+  const interner = createInterner(database.ingest, () => NOW)
   const send = (make: () => ReturnType<typeof primary>) =>
     storeBatch(database.ingest, interner, orgId, { signals: [make()], unrecognized: [] })
   await Promise.all([send(primary), send(secondary), send(secondary), send(primary)])
@@ -184,7 +184,7 @@ test("a new version of an agent tool is a change, dated by its first signal", as
 
 test("what is not recognized is counted by name, and past a thousand names together", async ({ database, db }) => {
   const orgId = await makeOrganization(database)
-  const interner = createInterner(database.ingest)
+  const interner = createInterner(database.ingest, () => NOW)
   const send = (from: number, count: number) =>
     storeBatch(database.ingest, interner, orgId, {
       signals: [],
@@ -211,4 +211,22 @@ test("what is not recognized is counted by name, and past a thousand names toget
     { name: "span 0", count: 4 },
     { name: "span 1", count: 2 },
   ])
+})
+
+test("what someone sends after they were removed is not the removed one's, a minute later", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  let now = NOW
+  const interner = createInterner(database.ingest, () => now)
+  const send = () => storeBatch(database.ingest, interner, orgId, { signals: [makeSignal()], unrecognized: [] })
+  await send()
+  const { developer_id: before } = await database.owner
+    .selectFrom("signal")
+    .select("developer_id")
+    .executeTakeFirstOrThrow()
+  await database.owner.deleteFrom("developer_identity").execute()
+  await database.owner.updateTable("developer").set({ pseudonym: "gone-1" }).where("id", "=", before).execute()
+  now = at(60_000)
+  await send()
+  const senders = await database.owner.selectFrom("signal").select("developer_id").distinct().execute()
+  expect(senders).toHaveLength(2)
 })

@@ -22,9 +22,8 @@ export async function listUnknownIdentities(tx: TenantTx, limit: number): Promis
     select
       d.id as "developerId", d.pseudonym, min(i.first_seen_at) as "firstSeenAt",
       array_agg(distinct i.kind order by i.kind) as kinds,
-      array(
-        select distinct n.value from signal s join dimension n on n.id = s.agent_tool_id
-        where s.developer_id = d.id order by 1
+      coalesce(
+        array_agg(distinct i.first_agent_tool order by i.first_agent_tool) filter (where i.first_agent_tool is not null), '{}'
       ) as "agentTools"
     from developer d
     join developer_identity i on i.developer_id = d.id

@@ -18,19 +18,35 @@ export interface OwnSignal {
   readonly policyVersion: number | null
 }
 
-/** The newest signals of these developers before an instant, or of all time. */
+/** How far back is looked, in days: signals are kept in the order of time, so a short look is a quick one. */
+const LOOKS_BACK = [1, 14, 3650]
+const DAY_MS = 86_400_000
+
+/** The newest signals of these developers before an instant. */
 export async function listOwnSignals(
   tx: TenantTx,
   args: { developerIds: readonly string[]; before: Date; limit: number },
 ): Promise<OwnSignal[]> {
-  const { developerIds, before, limit } = args
+  let found: OwnSignal[] = []
+  for (const days of LOOKS_BACK) {
+    if (found.length >= args.limit) break
+    found = await lookBack(tx, { ...args, from: new Date(args.before.getTime() - days * DAY_MS) })
+  }
+  return found
+}
+
+async function lookBack(
+  tx: TenantTx,
+  args: { developerIds: readonly string[]; from: Date; before: Date; limit: number },
+): Promise<OwnSignal[]> {
+  const { developerIds, from, before, limit } = args
   const result = await sql<OwnSignal>`
     select
       signal_id as id, observed_at as "observedAt", kind, rung, agent_tool as "agentTool", model, action, outcome,
       origin, coalesce(latency_ms, duration_ms) as "latencyMs", input_tokens as "inputTokens",
       output_tokens as "outputTokens", policy_version as "policyVersion"
     from signal_readable
-    where developer_id = any(${developerIds}::uuid[]) and observed_at < ${before}
+    where developer_id = any(${developerIds}::uuid[]) and observed_at >= ${from} and observed_at < ${before}
     order by observed_at desc, signal_id
     limit ${limit}`.execute(tx)
   return result.rows
@@ -50,14 +66,15 @@ export function listAccesses(tx: TenantTx, accountId: string, limit: number) {
     .execute()
 }
 
-/** The policy version that this person's agents said last, and when; null when none said one. */
+/** The policy version that this person's agents said last since then, and when; null when none said one. */
 export async function getReportedPolicy(
   tx: TenantTx,
   developerIds: readonly string[],
+  since: Date,
 ): Promise<{ version: number; observedAt: Date } | null> {
   const result = await sql<{ version: number; observedAt: Date }>`
     select policy_version as version, observed_at as "observedAt" from signal
-    where developer_id = any(${developerIds}::uuid[]) and policy_version is not null
+    where developer_id = any(${developerIds}::uuid[]) and observed_at >= ${since} and policy_version is not null
     order by observed_at desc limit 1`.execute(tx)
   return result.rows[0] ?? null
 }

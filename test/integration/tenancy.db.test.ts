@@ -160,7 +160,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     revokeIngestKey: (tx) => revokeIngestKey(tx, { id: x.keyId, scopes: ["ingest"], by }),
     listOwnSignals: (tx) => listOwnSignals(tx, { developerIds: [x.developerId], before: NOW, limit: 10 }),
     listAccesses: (tx) => listAccesses(tx, accountId, 10),
-    getReportedPolicy: (tx) => getReportedPolicy(tx, [x.developerId]),
+    getReportedPolicy: (tx) => getReportedPolicy(tx, [x.developerId], scope.from),
     listPeople: (tx) => listPeople(tx, people, NOW),
     getPerson: (tx) => getPerson(tx, accountId, TODAY, NOW),
     addPerson: async (tx) => {

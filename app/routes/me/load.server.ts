@@ -10,6 +10,8 @@ import { parseRange } from "../../lib/range.ts"
 
 const SIGNALS = 25
 const ACCESSES = 20
+/** An agent that has not said in a week which policy it runs is not counted on to run it. */
+const POLICY_MS = 7 * 86_400_000
 
 /** Everything that a person sees of themselves, and nobody else does. `search` may page back in their signals. */
 export async function loadOwnData(tx: TenantTx, args: { accountId: string; search: URLSearchParams; now: Date }) {
@@ -40,7 +42,7 @@ export async function loadOwnData(tx: TenantTx, args: { accountId: string; searc
     signals: signals.slice(0, SIGNALS),
     isNewest,
     hasOlder: signals.length > SIGNALS,
-    policy: await getReportedPolicy(tx, developerIds),
+    policy: await getReportedPolicy(tx, developerIds, new Date(now.getTime() - POLICY_MS)),
     identities: await listMergedIdentities(tx, accountId),
     breakGlass: await listBreakGlass(tx, accountId),
     accesses: await listAccesses(tx, accountId, ACCESSES),

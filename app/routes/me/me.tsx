@@ -86,7 +86,7 @@ export default function Me() {
         </h2>
         <p className="mt-1 text-ink-soft">
           {own.policy === null
-            ? "None: no agent of yours has reported that it runs one."
+            ? "None: no agent of yours has said in the last week that it runs one."
             : `Version ${own.policy.version}, as your agent said ${formatInstant(own.policy.observedAt, own.timeZone)}.`}
         </p>
       </section>
