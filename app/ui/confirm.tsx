@@ -1,7 +1,7 @@
 import { Form } from "@remix-run/react"
 import { AlertDialog } from "radix-ui"
 import { type ReactNode, useState } from "react"
-import { buttonClass } from "./button.ts"
+import { buttonClass, rowActionClass } from "./button.ts"
 
 /**
  * A button that asks before it posts: says what will happen and whether it can be undone. `fields` are what is posted;
@@ -21,10 +21,7 @@ export function Confirm(props: {
   const [isOpen, setOpen] = useState(false)
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={setOpen}>
-      <AlertDialog.Trigger
-        className={props.triggerClass ?? "rounded-sm text-sm text-bad hover:underline"}
-        aria-label={props.triggerLabel}
-      >
+      <AlertDialog.Trigger className={props.triggerClass ?? rowActionClass("danger")} aria-label={props.triggerLabel}>
         {props.trigger}
       </AlertDialog.Trigger>
       <AlertDialog.Portal>

@@ -1,7 +1,16 @@
+import { clsx } from "clsx"
 import type { ReactNode } from "react"
 
-/** The frame of a table: scrolls sideways on its own where the page is narrow. A title in brackets is only read out. */
-export function Table(props: { caption: string; titles: readonly string[]; children: ReactNode }) {
+/**
+ * The frame of a table: scrolls sideways on its own where the page is narrow. A title in brackets is only read out;
+ * those of `figures` stand over numbers, which belong on the right.
+ */
+export function Table(props: {
+  caption: string
+  titles: readonly string[]
+  figures?: readonly string[]
+  children: ReactNode
+}) {
   return (
     <div className="overflow-x-auto rounded-md border border-line bg-surface">
       <table className="w-full text-sm">
@@ -9,7 +18,14 @@ export function Table(props: { caption: string; titles: readonly string[]; child
         <thead>
           <tr className="border-b border-line text-left text-xs text-ink-faint">
             {props.titles.map((title) => (
-              <th key={title} scope="col" className="h-9 px-4 font-medium whitespace-nowrap">
+              <th
+                key={title}
+                scope="col"
+                className={clsx(
+                  "h-9 px-4 font-medium whitespace-nowrap",
+                  props.figures?.includes(title) && "text-right",
+                )}
+              >
                 {title.startsWith("(") ? <span className="sr-only">{title.slice(1, -1)}</span> : title}
               </th>
             ))}
@@ -23,3 +39,4 @@ export function Table(props: { caption: string; titles: readonly string[]; child
 
 export const ROW = "border-b border-line last:border-b-0"
 export const CELL = "h-10 px-4"
+export const FIGURE_CELL = `${CELL} figures whitespace-nowrap text-right`

@@ -12,7 +12,7 @@ import {
 import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
-import { buttonClass } from "../../ui/button.ts"
+import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Notice } from "../../ui/notice.tsx"
 import { CELL, ROW, Table } from "../../ui/table.tsx"
 import { PeopleTabs } from "./tabs.tsx"
@@ -157,7 +157,7 @@ export default function Identities() {
                           type="submit"
                           disabled={isBusy}
                           aria-label={`Undo the merge of ${identity.pseudonym}`}
-                          className="rounded-sm text-ink-soft hover:underline"
+                          className={rowActionClass("quiet")}
                         >
                           Undo
                         </button>
