@@ -22,7 +22,7 @@ export function Table(props: {
                 key={title}
                 scope="col"
                 className={clsx(
-                  "h-9 px-4 font-medium whitespace-nowrap",
+                  "h-9 px-3 font-medium md:px-4 whitespace-nowrap",
                   props.figures?.includes(title) && "text-right",
                 )}
               >
@@ -38,5 +38,7 @@ export function Table(props: {
 }
 
 export const ROW = "border-b border-line last:border-b-0"
-export const CELL = "h-10 px-4"
-export const FIGURE_CELL = `${CELL} figures whitespace-nowrap text-right`
+export const CELL = "h-10 px-3 whitespace-nowrap md:px-4"
+/** Of running text, which may take several lines. */
+export const TEXT_CELL = "h-10 min-w-64 px-3 py-2 md:px-4"
+export const FIGURE_CELL = `${CELL} figures text-right`

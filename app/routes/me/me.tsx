@@ -82,6 +82,11 @@ export default function Me() {
           {own.person?.pseudonym ? `, never by name; your pseudonym is ${own.person.pseudonym}` : ""}.
         </p>
       </header>
+      {own.freshness.signals === 0 && own.canConnect && (
+        <Link to={paths.connect()} className={buttonClass("primary", "mt-4")}>
+          Connect an agent
+        </Link>
+      )}
       {openNow.map((access) => (
         <p key={access.id} className="mt-4 flex max-w-3xl gap-3 rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">
           <Eye aria-hidden className="mt-0.5 size-4 shrink-0" />

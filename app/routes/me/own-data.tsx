@@ -48,7 +48,7 @@ export function OwnFigures({ own, whose }: { own: OwnData; whose: "You" | "They"
           >
             {own.rungs.map((row) => (
               <tr key={row.rung} className={ROW}>
-                <th scope="row" className={`${CELL} text-left font-medium whitespace-nowrap`}>
+                <th scope="row" className={`${CELL} text-left font-medium`}>
                   {RUNG_LABELS[row.rung]}
                 </th>
                 <td className={FIGURE_CELL}>{row.operations || <None />}</td>
@@ -98,15 +98,15 @@ export function OwnFigures({ own, whose }: { own: OwnData; whose: "You" | "They"
           >
             {own.signals.map((signal) => (
               <tr key={`${signal.id}${signal.observedAt.getTime()}`} className={ROW}>
-                <td className={`${CELL} whitespace-nowrap`} title={formatInstant(signal.observedAt, own.timeZone)}>
+                <td className={CELL} title={formatInstant(signal.observedAt, own.timeZone)}>
                   {formatAge(signal.observedAt, own.now)}
                 </td>
-                <td className={`${CELL} whitespace-nowrap`}>{signal.kind.replace("_", " ")}</td>
+                <td className={CELL}>{signal.kind.replace("_", " ")}</td>
                 <td className={CELL}>{signal.rung}</td>
-                <td className={`${CELL} whitespace-nowrap`}>{signal.agentTool}</td>
-                <td className={`${CELL} whitespace-nowrap`}>{signal.model ?? <None />}</td>
-                <td className={`${CELL} font-mono text-xs whitespace-nowrap`}>{signal.action ?? <None />}</td>
-                <td className={`${CELL} whitespace-nowrap`}>
+                <td className={CELL}>{signal.agentTool}</td>
+                <td className={CELL}>{signal.model ?? <None />}</td>
+                <td className={`${CELL} font-mono text-xs`}>{signal.action ?? <None />}</td>
+                <td className={CELL}>
                   {signal.outcome === null ? (
                     <None />
                   ) : (

@@ -103,7 +103,7 @@ export default function Identities() {
                 </th>
                 <td className={CELL}>{identity.kinds.join(", ")}</td>
                 <td className={CELL}>{identity.agentTools.join(", ")}</td>
-                <td className={`${CELL} whitespace-nowrap`} title={formatInstant(identity.firstSeenAt, timeZone)}>
+                <td className={CELL} title={formatInstant(identity.firstSeenAt, timeZone)}>
                   {formatAge(identity.firstSeenAt, now)}
                 </td>
                 <td className={`${CELL} py-1`}>
@@ -146,7 +146,7 @@ export default function Identities() {
                       {identity.pseudonym}
                     </th>
                     <td className={CELL}>{identity.email}</td>
-                    <td className={`${CELL} whitespace-nowrap`} title={formatInstant(identity.mergedAt, timeZone)}>
+                    <td className={CELL} title={formatInstant(identity.mergedAt, timeZone)}>
                       {formatAge(identity.mergedAt, now)}
                     </td>
                     <td className={`${CELL} text-right`}>

@@ -11,7 +11,7 @@ import { paths } from "../../lib/paths.ts"
 import { ROLE_LABELS } from "../../lib/roles.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Notice } from "../../ui/notice.tsx"
-import { CELL, ROW, Table } from "../../ui/table.tsx"
+import { CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
 import { PeopleTabs } from "./tabs.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -106,9 +106,9 @@ export default function Import() {
                     {row.email}
                   </th>
                   <td className={CELL}>{row.name}</td>
-                  <td className={`${CELL} whitespace-nowrap`}>{row.effect !== "error" && ROLE_LABELS[row.role]}</td>
+                  <td className={CELL}>{row.effect !== "error" && ROLE_LABELS[row.role]}</td>
                   <td className={CELL}>{row.team}</td>
-                  <td className={`${CELL} ${row.effect === "error" ? "font-medium text-bad" : "text-ink-soft"}`}>
+                  <td className={`${TEXT_CELL} ${row.effect === "error" ? "font-medium text-bad" : "text-ink-soft"}`}>
                     {row.effect === "nothing" ? "nothing" : row.changes.join("; ")}
                   </td>
                 </tr>

@@ -185,9 +185,9 @@ export default function People() {
                 </Link>
               </th>
               <td className={CELL}>{person.name}</td>
-              <td className={`${CELL} whitespace-nowrap`}>{ROLE_LABELS[person.role]}</td>
+              <td className={CELL}>{ROLE_LABELS[person.role]}</td>
               <td className={CELL}>{person.teamName ?? <span className="text-ink-faint">none</span>}</td>
-              <td className={`${CELL} whitespace-nowrap text-ink-soft`}>{STATES[person.state]}</td>
+              <td className={`${CELL} text-ink-soft`}>{STATES[person.state]}</td>
             </tr>
           ))}
           {people.length === 0 && (

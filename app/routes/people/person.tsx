@@ -218,9 +218,12 @@ export default function PersonPage() {
               {isAboveViewer ? (
                 <p className="text-xs text-ink-faint">{REFUSALS.owners_only}</p>
               ) : (
-                <button type="submit" disabled={isBusy} className={buttonClass("quiet")}>
-                  Change the role
-                </button>
+                <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+                  <button type="submit" disabled={isBusy} className={buttonClass("quiet")}>
+                    Change the role
+                  </button>
+                  <span className="text-xs text-ink-faint">They sign in anew.</span>
+                </div>
               )}
             </Form>
             <Form method="post" preventScrollReset className="space-y-3">
@@ -240,7 +243,6 @@ export default function PersonPage() {
               </button>
             </Form>
           </div>
-          <p className="mt-3 text-xs text-ink-faint">With another role they have to sign in again.</p>
         </section>
         {person.role === "manager" && (
           <section aria-labelledby="manages">

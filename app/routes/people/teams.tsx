@@ -100,7 +100,7 @@ export default function Teams() {
                 </th>
                 <td className={FIGURE_CELL}>{team.members}</td>
                 <td className={FIGURE_CELL}>{team.managers}</td>
-                <td className={`${CELL} space-x-4 text-right whitespace-nowrap`}>
+                <td className={`${CELL} space-x-4 text-right`}>
                   <Confirm
                     trigger="Change"
                     triggerLabel={`Change ${team.name}`}
