@@ -12,7 +12,14 @@ export function Table(props: {
   children: ReactNode
 }) {
   return (
-    <div className="overflow-x-auto rounded-md border border-line bg-surface">
+    // To be scrolled by keyboard; positioned, or else what is only read out would widen the page.
+    <div
+      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached
+      tabIndex={0}
+      role="group"
+      aria-label={props.caption}
+      className="relative overflow-x-auto rounded-md border border-line bg-surface"
+    >
       <table className="w-full text-sm">
         <caption className="sr-only">{props.caption}</caption>
         <thead>

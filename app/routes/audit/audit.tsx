@@ -110,7 +110,13 @@ export default function Audit() {
             export.
           </p>
         ))}
-      <div className="mt-4 overflow-x-auto rounded-md border border-line bg-surface">
+      <div
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached
+        tabIndex={0}
+        role="group"
+        aria-label="Entries"
+        className="relative mt-4 overflow-x-auto rounded-md border border-line bg-surface"
+      >
         <table className="w-full min-w-[64rem] text-sm">
           <thead>
             <tr className="border-b border-line text-left text-xs text-ink-faint">
