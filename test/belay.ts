@@ -22,13 +22,15 @@ const FIXTURES = path.join(import.meta.dirname, "fixtures/otlp")
 export interface TestBelay extends Served {
   readonly orgId: string
   readonly now: () => Date
+  /** Lets time pass. Sessions and codes of authenticator apps go by the machine's own clock. */
+  advance(ms: number): void
   /** Sends a body as an OTLP exporter does. */
   post(signal: string, body: BodyInit, headers?: Record<string, string>): Promise<Response>
   /** Sends a recorded request: `captured/claude-16.logs.pb`. */
   postFixture(file: string): Promise<Response>
 }
 
-/** Serves Belay over a test's database, with one organization, one key and time standing still. */
+/** Serves Belay over a test's database, with one organization, one key and time standing still until it is advanced. */
 export async function startTestBelay(
   database: TestDatabase,
   options: {
@@ -45,7 +47,7 @@ export async function startTestBelay(
     ingestPlugin?: KyselyPlugin
   } = {},
 ): Promise<TestBelay> {
-  const now = options.now ?? CAPTURED_AT
+  let now = options.now ?? CAPTURED_AT
   await maintainPartitions(database.worker, { now, retentionDays: 90 })
   const first: FirstStart = await ensureOrganization(database.owner, {
     name: "Example",
@@ -87,6 +89,9 @@ export async function startTestBelay(
     ...served,
     orgId: first.orgId,
     now: () => now,
+    advance(ms) {
+      now = new Date(now.getTime() + ms)
+    },
     post,
     async postFixture(file) {
       const signal = /\.(traces|logs|metrics)\./.exec(file)?.[1] ?? "logs"

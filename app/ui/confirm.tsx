@@ -1,7 +1,7 @@
 import { Form } from "@remix-run/react"
 import { AlertDialog } from "radix-ui"
 import { type ReactNode, useState } from "react"
-import { buttonClass } from "./button.ts"
+import { buttonClass, rowActionClass } from "./button.ts"
 
 /**
  * A button that asks before it posts: says what will happen and whether it can be undone. `fields` are what is posted;
@@ -21,14 +21,11 @@ export function Confirm(props: {
   const [isOpen, setOpen] = useState(false)
   return (
     <AlertDialog.Root open={isOpen} onOpenChange={setOpen}>
-      <AlertDialog.Trigger
-        className={props.triggerClass ?? "rounded-sm text-sm text-bad hover:underline"}
-        aria-label={props.triggerLabel}
-      >
+      <AlertDialog.Trigger className={props.triggerClass ?? rowActionClass("danger")} aria-label={props.triggerLabel}>
         {props.trigger}
       </AlertDialog.Trigger>
       <AlertDialog.Portal>
-        <AlertDialog.Overlay className="fixed inset-0 z-40 bg-ink/40" />
+        <AlertDialog.Overlay className="fixed inset-0 z-40 bg-veil" />
         <AlertDialog.Content className="fixed top-1/2 left-1/2 z-50 max-h-[calc(100dvh-2rem)] w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-md border border-line-strong bg-surface p-6">
           <AlertDialog.Title className="text-lg font-semibold">{props.title}</AlertDialog.Title>
           <AlertDialog.Description className="mt-2 text-ink-soft">{props.description}</AlertDialog.Description>

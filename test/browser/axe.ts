@@ -19,3 +19,23 @@ export async function expectAccessible(page: Page): Promise<void> {
     })),
   ).toEqual([])
 }
+
+/** As on a phone, in both themes: fails with what axe finds, and when the page scrolls sideways. */
+export async function expectGoodOnPhone(page: Page): Promise<void> {
+  const before = page.viewportSize()
+  await page.setViewportSize({ width: 360, height: 780 })
+  for (const theme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" })
+    // A colour on its way to another has the contrast of neither.
+    await page.evaluate((chosen) => {
+      document.documentElement.dataset["theme"] = chosen
+      for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish()
+    }, theme)
+    await expectAccessible(page)
+  }
+  expect({ page: page.url(), width: await page.evaluate(() => document.documentElement.scrollWidth) }).toEqual({
+    page: page.url(),
+    width: 360,
+  })
+  if (before !== null) await page.setViewportSize(before)
+}

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs"
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
+import type { AccountRole } from "#server/db/types.ts"
 import { loadPages } from "#server/pages.ts"
-import { openCookie, startTestBelay, type TestBelay } from "../belay.ts"
+import { createAccount } from "#server/team/bootstrap.ts"
+import { ADMIN, openCookie, startTestBelay, type TestBelay } from "../belay.ts"
 import { test as databaseTest } from "../db.ts"
 
 const CANDIDATES = [
@@ -58,6 +60,25 @@ export const test = databaseTest
     await signInAs(context, belay, account.user_id)
     return watch(await context.newPage())
   })
+
+  .extend("openAs", async ({ chromium: browser, belay, database }, { onCleanup }): Promise<OpenAs> => {
+    const contexts: BrowserContext[] = []
+    onCleanup(async () => {
+      for (const context of contexts) await context.close()
+    })
+    return async (person) => {
+      const context = await browser.newContext({ baseURL: belay.url, viewport: { width: 1280, height: 900 } })
+      contexts.push(context)
+      if (person !== null) {
+        const values = { orgId: belay.orgId, password: ADMIN.password, ...person }
+        await signInAs(context, belay, (await createAccount(database.owner, values)).userId)
+      }
+      return watch(await context.newPage())
+    }
+  })
+
+/** A page in a browser of its own, signed in as a new person of this address and role, or as nobody. */
+type OpenAs = (person: { email: string; role: AccountRole } | null) => Promise<Page>
 
 /** Gives the browser a session of this user. */
 export async function signInAs(context: BrowserContext, belay: TestBelay, userId: string | null): Promise<void> {

@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
+import { Form, useActionData, useFetcher, useLoaderData, useNavigation } from "@remix-run/react"
 import { Monitor } from "lucide-react"
 import { z } from "zod"
 import { recordAudit } from "#server/audit/commands.ts"
@@ -18,8 +18,10 @@ import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { cookiesOf, toSignInRequest } from "../../lib/sign-in.server.ts"
-import { buttonClass } from "../../ui/button.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
+import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
+import { CopyButton } from "../../ui/copy.tsx"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { drawQrCode } from "./qr-code.server.ts"
@@ -90,7 +92,11 @@ export const action = guard("signed_in", async ({ viewer, request, context }) =>
     }
     case "confirm_second_factor": {
       const done = await confirmSecondFactor(by, viewer, values.code)
-      if (done === null) return answer({ error: "That code is not right. Start again for a new one." }, { status: 422 })
+      if (done === null)
+        return answer(
+          { error: "That code is not right. Codes change every 30 seconds; take the newest." },
+          { status: 422 },
+        )
       return answer({ done: "The second factor is on. Belay asks for it from the next sign-in on." }, done)
     }
     case "disable_second_factor": {
@@ -125,6 +131,7 @@ export const action = guard("signed_in", async ({ viewer, request, context }) =>
 export default function Account() {
   const loaded = useLoaderData<typeof loader>()
   const result: Result | undefined = useActionData<typeof action>()
+  const doneKey = useDoneKey(result, result?.done !== undefined)
   const isBusy = useNavigation().state === "submitting"
   return (
     <>
@@ -135,12 +142,12 @@ export default function Account() {
       <div className="mt-4 max-w-3xl space-y-10">
         {result?.error !== undefined && <Notice tone="bad">{result.error}</Notice>}
         {result?.done !== undefined && <Notice tone="good">{result.done}</Notice>}
-        {result?.recoveryCodes !== undefined && <RecoveryCodes codes={result.recoveryCodes} />}
         <SecondFactor
           isOn={loaded.hasSecondFactor}
           hasPassword={loaded.hasPassword}
           provider={loaded.provider}
           setup={result?.setup ?? null}
+          recoveryCodes={result?.recoveryCodes ?? null}
           isBusy={isBusy}
         />
         {loaded.hasPassword && (
@@ -148,7 +155,7 @@ export default function Account() {
             <h2 id="password" className="text-lg font-semibold">
               Password
             </h2>
-            <Form method="post" className="mt-3 max-w-sm space-y-4" key={result?.done}>
+            <Form method="post" className="mt-3 max-w-sm space-y-4" key={doneKey}>
               <input type="hidden" name="intent" value="password" />
               <Field label="Your password" name="current" type="password" autoComplete="current-password" required />
               <Field
@@ -177,9 +184,13 @@ function SecondFactor(props: {
   hasPassword: boolean
   provider: string | null
   setup: Result["setup"] | null
+  recoveryCodes: readonly string[] | null
   isBusy: boolean
 }) {
-  const { isOn, hasPassword, provider, setup, isBusy } = props
+  const { isOn, hasPassword, provider, setup, recoveryCodes, isBusy } = props
+  // Beside the page's own answer, so that the QR code stays when a code is refused and the recovery codes when not.
+  const confirmation = useFetcher<Result>()
+  const answer = confirmation.data
   return (
     <section aria-labelledby="second-factor">
       <h2 id="second-factor" className="text-lg font-semibold">
@@ -192,6 +203,11 @@ function SecondFactor(props: {
             ? "Off. With an authenticator app on your phone, a stolen password opens nothing."
             : `You sign in through ${provider ?? "your identity provider"}; its second factor counts.`}
       </p>
+      {answer?.done !== undefined && isOn && (
+        <div className="mt-3">
+          <Notice tone="good">{answer.done}</Notice>
+        </div>
+      )}
       {setup != null && !isOn && (
         <div className="mt-4 flex flex-wrap gap-6 rounded-md border border-line bg-surface p-4">
           <svg
@@ -202,7 +218,7 @@ function SecondFactor(props: {
           >
             <path d={setup.qr.path} fill="currentColor" />
           </svg>
-          <Form method="post" className="min-w-60 flex-1 space-y-4">
+          <confirmation.Form method="post" className="min-w-60 flex-1 space-y-4">
             <p className="text-sm text-ink-soft">
               Scan it with your authenticator app, or type in the key:{" "}
               <code className="font-mono text-xs break-all text-ink select-all">{setup.secret}</code>
@@ -214,13 +230,15 @@ function SecondFactor(props: {
               inputMode="numeric"
               autoComplete="one-time-code"
               required
+              error={answer?.error}
             />
-            <button type="submit" disabled={isBusy} className={buttonClass("primary")}>
+            <button type="submit" disabled={confirmation.state !== "idle"} className={buttonClass("primary")}>
               Turn it on
             </button>
-          </Form>
+          </confirmation.Form>
         </div>
       )}
+      {recoveryCodes !== null && <RecoveryCodes codes={recoveryCodes} />}
       {hasPassword && setup == null && !isOn && (
         <Form method="post" className="mt-3 flex max-w-md flex-wrap items-end gap-2">
           <input type="hidden" name="intent" value="start_second_factor" />
@@ -265,10 +283,13 @@ function SecondFactor(props: {
 
 function RecoveryCodes({ codes }: { codes: readonly string[] }) {
   return (
-    <section aria-labelledby="recovery-codes" className="rounded-md border border-line bg-surface p-4">
-      <h2 id="recovery-codes" className="font-semibold">
-        Recovery codes
-      </h2>
+    <section aria-labelledby="recovery-codes" className="mt-4 rounded-md border border-line bg-surface p-4">
+      <div className="flex items-center justify-between gap-4">
+        <h3 id="recovery-codes" className="font-semibold">
+          Recovery codes
+        </h3>
+        <CopyButton text={codes.join("\n")} label="the recovery codes" />
+      </div>
       <p className="mt-1 text-sm text-ink-soft">
         Shown only now. Keep them where your phone is not: each lets you in once without it.
       </p>
@@ -324,7 +345,7 @@ function Sessions(props: { sessions: readonly SessionItem[]; now: Date; timeZone
                 <input type="hidden" name="id" value={session.id} />
                 <button
                   type="submit"
-                  className="rounded-sm text-sm text-bad hover:underline"
+                  className={rowActionClass("danger")}
                   aria-label={`End the session of ${describeDevice(session.userAgent)}, signed in ${formatAge(session.createdAt, props.now)}`}
                 >
                   End

@@ -110,8 +110,14 @@ export default function Audit() {
             export.
           </p>
         ))}
-      <div className="mt-4 overflow-x-auto rounded-md border border-line bg-surface">
-        <table className="w-full min-w-[52rem] text-sm">
+      <div
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached
+        tabIndex={0}
+        role="group"
+        aria-label="Entries"
+        className="relative mt-4 overflow-x-auto rounded-md border border-line bg-surface"
+      >
+        <table className="w-full min-w-[64rem] text-sm">
           <thead>
             <tr className="border-b border-line text-left text-xs text-ink-faint">
               {["Entry", "When", "Who", "Action", "Target", "Change", "Request"].map((title) => (
@@ -143,9 +149,9 @@ export default function Audit() {
                     </span>
                   )}
                 </td>
-                <td className="px-4 py-2.5 font-mono text-xs leading-5 break-all">
-                  {entry.before !== null && <span className="block text-bad">− {JSON.stringify(entry.before)}</span>}
-                  {entry.after !== null && <span className="block text-good">+ {JSON.stringify(entry.after)}</span>}
+                <td className="min-w-72 px-4 py-2.5 font-mono text-xs leading-5 wrap-anywhere">
+                  {entry.before !== null && <span className="block text-bad">− {describeFields(entry.before)}</span>}
+                  {entry.after !== null && <span className="block text-good">+ {describeFields(entry.after)}</span>}
                   {entry.reason !== null && <span className="block font-sans">“{entry.reason}”</span>}
                 </td>
                 <td className="px-4 py-2.5 font-mono text-xs leading-5 text-ink-faint" title={entry.requestId}>
@@ -180,4 +186,10 @@ export default function Audit() {
       </nav>
     </>
   )
+}
+
+function describeFields(fields: object): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(", ")
 }

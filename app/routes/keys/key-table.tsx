@@ -212,7 +212,7 @@ function Confirm(props: {
         {props.trigger}
       </AlertDialog.Trigger>
       <AlertDialog.Portal>
-        <AlertDialog.Overlay className="fixed inset-0 z-40 bg-ink/40" />
+        <AlertDialog.Overlay className="fixed inset-0 z-40 bg-veil" />
         <AlertDialog.Content className="fixed top-1/2 left-1/2 z-50 w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 rounded-md border border-line-strong bg-surface p-6">
           <AlertDialog.Title className="text-lg font-semibold break-words">{props.title}</AlertDialog.Title>
           <AlertDialog.Description className="mt-2 text-ink-soft">{props.about}</AlertDialog.Description>

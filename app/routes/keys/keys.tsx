@@ -13,6 +13,7 @@ import { byViewer } from "#server/sign-in/sessions.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
 import { CopyButton } from "../../ui/copy.tsx"
 import { KeyTable } from "./key-table.tsx"
 import { MakeKey } from "./make-key.tsx"
@@ -135,6 +136,7 @@ const FILTER_LABELS = { working: "Working", ended: "Ended", all: "All" }
 export default function Keys() {
   const { keys, total, working, teams, scopes, filter, text, now, timeZone } = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
+  const makeKey = useDoneKey(result, result?.made != null)
   const submit = useSubmit()
   const isAuthor = scopes.length === 1
   return (
@@ -163,7 +165,7 @@ export default function Keys() {
               ? "Make one and point your agent tool at Belay with it."
               : "Make one here for a team or an agent tool, or on Connect, where it is filled into what you paste."}
           </p>
-          <MakeKey key={result?.made?.secret} scopes={scopes} teams={teams} error={createError(result)} />
+          <MakeKey key={makeKey} scopes={scopes} teams={teams} error={createError(result)} />
         </div>
       ) : (
         <>
@@ -204,7 +206,7 @@ export default function Keys() {
               />
             </Form>
             <div className="ml-auto">
-              <MakeKey key={result?.made?.secret} scopes={scopes} teams={teams} error={createError(result)} />
+              <MakeKey key={makeKey} scopes={scopes} teams={teams} error={createError(result)} />
             </div>
           </div>
           <KeyTable keys={keys} now={now} timeZone={timeZone} />

@@ -1,14 +1,17 @@
 import { data, type MetaFunction } from "@remix-run/node"
 import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
+import { Eye } from "lucide-react"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { claimIdentity, IDENTITY_KINDS, separateIdentity } from "#server/team/identities.ts"
+import { mayDo } from "#server/team/roles.ts"
 import { countAttempt } from "#server/team/rate-limit.ts"
 import { formatInstant } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
-import { buttonClass } from "../../ui/button.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
+import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { Select } from "../../ui/select.tsx"
@@ -21,13 +24,14 @@ export const meta: MetaFunction = () => [{ title: "Me · Belay" }]
 
 /** The viewer's own data: whose they are comes from the session and from nothing in the address. */
 export const loader = guard("signed_in", async ({ viewer, request, context }) =>
-  asTenant(context.db, viewer.orgId, (tx) =>
-    loadOwnData(tx, {
+  asTenant(context.db, viewer.orgId, async (tx) => ({
+    canConnect: mayDo(viewer.role, "connect.read"),
+    ...(await loadOwnData(tx, {
       accountId: viewer.accountId,
       search: new URL(request.url).searchParams,
       now: context.now(),
-    }),
-  ),
+    })),
+  })),
 )
 
 const formSchema = z.discriminatedUnion("intent", [
@@ -64,22 +68,35 @@ export const action = guard("signed_in", async ({ viewer, request, context }) =>
 export default function Me() {
   const own = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
+  const doneKey = useDoneKey(result, result?.done != null)
   const isBusy = useNavigation().state === "submitting"
+  const openNow = own.breakGlass.filter((access) => access.closedAt === null && access.expiresAt > own.now)
   return (
     <>
       <header>
         <h1 className="text-sm font-medium text-ink-faint">Me</h1>
         <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">{describeOwn(own, "You")}</p>
         <p className="mt-1 max-w-3xl text-ink-soft">
-          Only you see this page. {own.person?.teamName ? `In ${own.person.teamName} you` : "You"} appear to others as a
-          part of figures{own.person?.pseudonym ? `, never by name; your pseudonym is ${own.person.pseudonym}` : ""}.
+          {openNow.length === 0 && "Only you see this page. "}
+          {own.person?.teamName ? `In ${own.person.teamName} you` : "You"} appear to others as a part of figures
+          {own.person?.pseudonym ? `, never by name; your pseudonym is ${own.person.pseudonym}` : ""}.
         </p>
       </header>
-      <div className="mt-4 max-w-3xl space-y-4">
-        {result?.error && <Notice tone="bad">{result.error}</Notice>}
-        {result?.done && <Notice tone="good">{result.done}</Notice>}
-      </div>
-      <OwnFigures own={own} />
+      {own.freshness.signals === 0 && own.canConnect && (
+        <Link to={paths.connect()} className={buttonClass("primary", "mt-4")}>
+          Connect an agent
+        </Link>
+      )}
+      {openNow.map((access) => (
+        <p key={access.id} className="mt-4 flex max-w-3xl gap-3 rounded-md bg-warn-soft px-3 py-2 text-sm text-warn">
+          <Eye aria-hidden className="mt-0.5 size-4 shrink-0" />
+          <span>
+            {access.openedByEmail} can see this page too, until {formatInstant(access.expiresAt, own.timeZone)}. The
+            reason they gave: “{access.reason}”
+          </span>
+        </p>
+      ))}
+      <OwnFigures own={own} whose="You" />
       <section aria-labelledby="policy" className="mt-10 max-w-3xl">
         <h2 id="policy" className="text-lg font-semibold">
           Policy in force
@@ -96,16 +113,29 @@ export default function Me() {
         </h2>
         <p className="mt-1 text-ink-soft">
           Telemetry under your e-mail address is yours already. If an agent names you otherwise, by an account or
-          installation id, claim it by that id;{" "}
-          <Link to={paths.connect()} className="underline underline-offset-2">
-            Connect
-          </Link>{" "}
-          says how to make it send your address.
+          installation id, claim it by that id
+          {own.canConnect && (
+            <>
+              ;{" "}
+              <Link to={paths.connect()} className="underline underline-offset-2">
+                Connect
+              </Link>{" "}
+              says how to make it send your address
+            </>
+          )}
+          .
         </p>
+        <div className="mt-3 space-y-3">
+          {result?.error && <Notice tone="bad">{result.error}</Notice>}
+          {result?.done && <Notice tone="good">{result.done}</Notice>}
+        </div>
         {own.identities.length > 0 && (
           <ul className="mt-3 divide-y divide-line rounded-md border border-line bg-surface">
             {own.identities.map((identity) => (
-              <li key={identity.developerId} className="flex items-center justify-between gap-3 px-4 py-2 text-sm">
+              <li
+                key={identity.developerId}
+                className="flex flex-wrap items-center justify-between gap-x-3 px-4 py-2 text-sm"
+              >
                 <code className="font-mono text-xs">{identity.pseudonym}</code>
                 <span className="text-ink-faint">since {formatInstant(identity.mergedAt, own.timeZone)}</span>
                 <Form method="post" preventScrollReset>
@@ -114,7 +144,7 @@ export default function Me() {
                   <button
                     type="submit"
                     aria-label={`Not mine: ${identity.pseudonym}`}
-                    className="rounded-sm text-ink-soft hover:underline"
+                    className={rowActionClass("quiet")}
                   >
                     Not mine
                   </button>
@@ -123,7 +153,7 @@ export default function Me() {
             ))}
           </ul>
         )}
-        <Form method="post" preventScrollReset className="mt-3 flex flex-wrap items-end gap-2" key={result?.done}>
+        <Form method="post" preventScrollReset className="mt-3 flex flex-wrap items-end gap-2" key={doneKey}>
           <input type="hidden" name="intent" value="claim" />
           <Select label="Named by" name="kind" defaultValue="installation">
             <option value="installation">installation id</option>

@@ -11,8 +11,9 @@ import {
 } from "../../lib/format.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
-import { CELL, ROW, Table } from "../../ui/table.tsx"
+import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { OPERATION_WORDS, RUNG_LABELS } from "../ladder/rungs.ts"
+import { ACCESS_WORDS } from "./accesses.ts"
 import type { OwnData } from "./load.server.ts"
 
 /** One sentence about where the person stands: the rung that carries most of their accepted work. */
@@ -32,7 +33,7 @@ export function describeOwn(own: OwnData, whose: "You" | "They"): string {
 }
 
 /** The figures, the signals and who looked. */
-export function OwnFigures({ own }: { own: OwnData }) {
+export function OwnFigures({ own, whose }: { own: OwnData; whose: "You" | "They" }) {
   return (
     <>
       <section aria-labelledby="own-rungs" className="mt-6">
@@ -42,15 +43,16 @@ export function OwnFigures({ own }: { own: OwnData }) {
         <div className="mt-3">
           <Table
             caption="Own figures by rung"
-            titles={["Rung", "Operations", "Accepted", "p50", "p95", "Objective", "Questions"]}
+            titles={["Rung", "Operations", "Accepted", "Latency p50", "Latency p95", "p95 objective", "Questions"]}
+            figures={["Operations", "Accepted", "Latency p50", "Latency p95", "p95 objective", "Questions"]}
           >
             {own.rungs.map((row) => (
               <tr key={row.rung} className={ROW}>
-                <th scope="row" className={`${CELL} text-left font-medium whitespace-nowrap`}>
+                <th scope="row" className={`${CELL} text-left font-medium`}>
                   {RUNG_LABELS[row.rung]}
                 </th>
-                <td className={`${CELL} figures`}>{row.operations || <None />}</td>
-                <td className={`${CELL} figures whitespace-nowrap`}>
+                <td className={FIGURE_CELL}>{row.operations || <None />}</td>
+                <td className={FIGURE_CELL}>
                   {row.acceptance === null || row.interval === null ? (
                     <None />
                   ) : (
@@ -59,14 +61,14 @@ export function OwnFigures({ own }: { own: OwnData }) {
                     </>
                   )}
                 </td>
-                <td className={`${CELL} figures`}>
+                <td className={FIGURE_CELL}>
                   {row.latencyP50Ms === null ? <None /> : formatDuration(row.latencyP50Ms)}
                 </td>
-                <td className={`${CELL} figures`}>
+                <td className={FIGURE_CELL}>
                   {row.latencyP95Ms === null ? <None /> : formatDuration(row.latencyP95Ms)}
                 </td>
-                <td className={`${CELL} figures text-ink-faint`}>{formatDuration(own.objectives[row.rung].p95Ms)}</td>
-                <td className={`${CELL} figures whitespace-nowrap`}>
+                <td className={`${FIGURE_CELL} text-ink-faint`}>{formatDuration(own.objectives[row.rung].p95Ms)}</td>
+                <td className={FIGURE_CELL}>
                   {row.promptsPerOperation === null ? (
                     <None />
                   ) : (
@@ -78,7 +80,7 @@ export function OwnFigures({ own }: { own: OwnData }) {
           </Table>
         </div>
         <p className="mt-2 text-xs text-ink-faint">
-          {plural(own.freshness.signals, "signal")}
+          {own.freshness.signals === 0 ? "No signals" : plural(own.freshness.signals, "signal")}
           {own.freshness.lastObservedAt !== null && `, the newest ${formatAge(own.freshness.lastObservedAt, own.now)}`}.
           A dash: no agent said, or nobody decided.
         </p>
@@ -92,28 +94,29 @@ export function OwnFigures({ own }: { own: OwnData }) {
           <Table
             caption="Own signals"
             titles={["When", "What", "Rung", "Agent tool", "Model", "Action", "Outcome", "Took", "Tokens"]}
+            figures={["Took", "Tokens"]}
           >
             {own.signals.map((signal) => (
               <tr key={`${signal.id}${signal.observedAt.getTime()}`} className={ROW}>
-                <td className={`${CELL} whitespace-nowrap`} title={formatInstant(signal.observedAt, own.timeZone)}>
+                <td className={CELL} title={formatInstant(signal.observedAt, own.timeZone)}>
                   {formatAge(signal.observedAt, own.now)}
                 </td>
-                <td className={`${CELL} whitespace-nowrap`}>{signal.kind.replace("_", " ")}</td>
+                <td className={CELL}>{signal.kind.replace("_", " ")}</td>
                 <td className={CELL}>{signal.rung}</td>
-                <td className={`${CELL} whitespace-nowrap`}>{signal.agentTool}</td>
-                <td className={`${CELL} whitespace-nowrap`}>{signal.model ?? <None />}</td>
-                <td className={`${CELL} font-mono text-xs whitespace-nowrap`}>{signal.action ?? <None />}</td>
-                <td className={`${CELL} whitespace-nowrap`}>
+                <td className={CELL}>{signal.agentTool}</td>
+                <td className={CELL}>{signal.model ?? <None />}</td>
+                <td className={`${CELL} font-mono text-xs`}>{signal.action ?? <None />}</td>
+                <td className={CELL}>
                   {signal.outcome === null ? (
                     <None />
                   ) : (
                     `${signal.outcome}${signal.origin === null ? "" : ` by ${signal.origin}`}`
                   )}
                 </td>
-                <td className={`${CELL} figures`}>
+                <td className={FIGURE_CELL}>
                   {signal.latencyMs === null ? <None /> : formatDuration(signal.latencyMs)}
                 </td>
-                <td className={`${CELL} figures whitespace-nowrap`}>
+                <td className={FIGURE_CELL}>
                   {signal.inputTokens === null && signal.outputTokens === null ? (
                     <None />
                   ) : (
@@ -153,7 +156,9 @@ export function OwnFigures({ own }: { own: OwnData }) {
           Who saw or changed what
         </h2>
         {own.breakGlass.length === 0 ? (
-          <p className="mt-1 text-ink-soft">Nobody but this person opened this page.</p>
+          <p className="mt-1 text-ink-soft">
+            {whose === "You" ? "Nobody but you saw these data." : "Nobody but this person saw these data."}
+          </p>
         ) : (
           <ul className="mt-3 space-y-2">
             {own.breakGlass.map((access) => (
@@ -175,8 +180,10 @@ export function OwnFigures({ own }: { own: OwnData }) {
                 <span title={formatInstant(access.occurredAt, own.timeZone)}>
                   {formatAge(access.occurredAt, own.now)}
                 </span>
-                : <code className="font-mono text-xs text-ink">{access.action}</code> by{" "}
-                {access.actorEmail ?? "nobody signed in"}
+                : {access.actorEmail ?? "nobody signed in"}{" "}
+                <span className="text-ink" title={access.action}>
+                  {ACCESS_WORDS[access.action] ?? access.action}
+                </span>
               </li>
             ))}
           </ul>
@@ -219,7 +226,7 @@ export function WhatIsKept() {
       </div>
       <p className="mt-3 text-sm text-ink-soft">
         Others see figures of teams, when enough people are behind them. An owner can open this page for a reason and a
-        limited time; then it stands above, and you are told.{" "}
+        limited time; then it stands above.{" "}
         <Link to={paths.account()} className="underline underline-offset-2">
           Your account
         </Link>{" "}

@@ -1,6 +1,6 @@
 import { data, type MetaFunction, redirect } from "@remix-run/node"
-import { Form, useLoaderData } from "@remix-run/react"
-import { Eye } from "lucide-react"
+import { Form, isRouteErrorResponse, Link, useLoaderData, useParams, useRouteError } from "@remix-run/react"
+import { Eye, Lock } from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { closeBreakGlass, useBreakGlass as viewThroughBrokenGlass } from "#server/team/break-glass.ts"
@@ -9,10 +9,9 @@ import { guard } from "../../lib/guard.server.ts"
 import { parseId } from "../../lib/params.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
+import { PageError } from "../../ui/error-state.tsx"
 import { loadOwnData } from "../me/load.server.ts"
 import { describeOwn, OwnFigures } from "../me/own-data.tsx"
-
-export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Break glass · Belay" }]
 
@@ -62,7 +61,26 @@ export default function BreakGlassData() {
         <h1 className="text-sm font-medium text-ink-faint">{own.person?.email}</h1>
         <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">{describeOwn(own, "They")}</p>
       </header>
-      <OwnFigures own={own} />
+      <OwnFigures own={own} whose="They" />
     </>
+  )
+}
+
+/** The common way here without access is a tab that outlived it. */
+export function ErrorBoundary() {
+  const error = useRouteError()
+  const { id } = useParams()
+  if (!isRouteErrorResponse(error) || error.status !== 404 || id === undefined) return <PageError />
+  return (
+    <div role="alert" className="mx-auto max-w-xl rounded-md border border-line bg-surface p-8">
+      <Lock aria-hidden className="size-5 text-ink-faint" />
+      <h1 className="mt-4 text-xl font-semibold">Nothing is open to you here</h1>
+      <p className="mt-2 text-ink-soft">
+        A person's own data are open for the time that an owner gave a reason for, and closed again by itself.
+      </p>
+      <Link to={paths.person(id)} className={buttonClass("primary", "mt-6")}>
+        Go to the person
+      </Link>
+    </div>
   )
 }

@@ -12,7 +12,7 @@ import {
 import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
-import { buttonClass } from "../../ui/button.ts"
+import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Notice } from "../../ui/notice.tsx"
 import { CELL, ROW, Table } from "../../ui/table.tsx"
 import { PeopleTabs } from "./tabs.tsx"
@@ -103,7 +103,7 @@ export default function Identities() {
                 </th>
                 <td className={CELL}>{identity.kinds.join(", ")}</td>
                 <td className={CELL}>{identity.agentTools.join(", ")}</td>
-                <td className={`${CELL} whitespace-nowrap`} title={formatInstant(identity.firstSeenAt, timeZone)}>
+                <td className={CELL} title={formatInstant(identity.firstSeenAt, timeZone)}>
                   {formatAge(identity.firstSeenAt, now)}
                 </td>
                 <td className={`${CELL} py-1`}>
@@ -146,7 +146,7 @@ export default function Identities() {
                       {identity.pseudonym}
                     </th>
                     <td className={CELL}>{identity.email}</td>
-                    <td className={`${CELL} whitespace-nowrap`} title={formatInstant(identity.mergedAt, timeZone)}>
+                    <td className={CELL} title={formatInstant(identity.mergedAt, timeZone)}>
                       {formatAge(identity.mergedAt, now)}
                     </td>
                     <td className={`${CELL} text-right`}>
@@ -157,7 +157,7 @@ export default function Identities() {
                           type="submit"
                           disabled={isBusy}
                           aria-label={`Undo the merge of ${identity.pseudonym}`}
-                          className="rounded-sm text-ink-soft hover:underline"
+                          className={rowActionClass("quiet")}
                         >
                           Undo
                         </button>

@@ -11,7 +11,7 @@ import { paths } from "../../lib/paths.ts"
 import { ROLE_LABELS } from "../../lib/roles.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Notice } from "../../ui/notice.tsx"
-import { CELL, ROW, Table } from "../../ui/table.tsx"
+import { CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
 import { PeopleTabs } from "./tabs.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -94,7 +94,7 @@ export default function Import() {
           <>
             <Notice tone={wrong > 0 ? "bad" : "good"}>
               {wrong > 0
-                ? `${plural(wrong, "line is", "lines are")} wrong. Nothing was imported; put them right and try again.`
+                ? `${plural(wrong, "line is", "lines are")} wrong. Nothing was imported: put ${wrong === 1 ? "it" : "them"} right and try again.`
                 : `${plural(changing, "line")} would change something, ${plan.rows.length - changing} nothing.`}
               {plan.newTeams.length > 0 && ` New teams: ${plan.newTeams.join(", ")}.`}
             </Notice>
@@ -106,9 +106,9 @@ export default function Import() {
                     {row.email}
                   </th>
                   <td className={CELL}>{row.name}</td>
-                  <td className={CELL}>{ROLE_LABELS[row.role]}</td>
+                  <td className={CELL}>{row.effect !== "error" && ROLE_LABELS[row.role]}</td>
                   <td className={CELL}>{row.team}</td>
-                  <td className={`${CELL} ${row.effect === "error" ? "font-medium text-bad" : "text-ink-soft"}`}>
+                  <td className={`${TEXT_CELL} ${row.effect === "error" ? "font-medium text-bad" : "text-ink-soft"}`}>
                     {row.effect === "nothing" ? "nothing" : row.changes.join("; ")}
                   </td>
                 </tr>
@@ -129,7 +129,8 @@ export default function Import() {
           method="post"
           encType="multipart/form-data"
           className="max-w-3xl space-y-4 pt-2"
-          key={result?.done == null ? "asked" : "done"}
+          // The text of a file that was read takes its place, so that it can be put right here.
+          key={result?.csv}
         >
           <input type="hidden" name="intent" value="preview" />
           <label className="block text-sm font-medium">

@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, Link, useActionData, useLoaderData, useNavigation, useSubmit } from "@remix-run/react"
+import { Form, Link, useActionData, useLoaderData, useLocation, useNavigation, useSubmit } from "@remix-run/react"
 import { Search, UserPlus } from "lucide-react"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
@@ -10,7 +10,8 @@ import { listTeamTree } from "#server/team/teams.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
-import { ROLE_HINTS, ROLE_LABELS } from "../../lib/roles.ts"
+import { ROLE_LABELS } from "../../lib/roles.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
@@ -18,6 +19,7 @@ import { Select } from "../../ui/select.tsx"
 import { CELL, ROW, Table } from "../../ui/table.tsx"
 import { giveLink } from "./give-link.server.ts"
 import { MadeLink } from "./made-link.tsx"
+import { RoleSelect } from "./role-select.tsx"
 import { PeopleTabs } from "./tabs.tsx"
 import { TeamOptions } from "./team-options.tsx"
 
@@ -93,6 +95,8 @@ export default function People() {
   const loaded = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
   const submit = useSubmit()
+  const filterKey = useFilterKey()
+  const addKey = useDoneKey(result, result?.added != null)
   const { people, count, filter, page, pages, teams } = loaded
   const isFiltered = filter.text !== "" || filter.role !== null || filter.teamId !== null
   return (
@@ -123,10 +127,13 @@ export default function People() {
         )}
         <div className="flex flex-wrap items-start gap-3">
           <Form
+            key={filterKey}
             method="get"
             role="search"
             aria-label="Find people"
-            onChange={(event) => submit(event.currentTarget, { replace: true, preventScrollReset: true })}
+            onChange={(event) =>
+              submit(event.currentTarget, { replace: true, preventScrollReset: true, state: { filterKey } })
+            }
             className="flex min-w-0 flex-1 flex-wrap gap-2"
           >
             <div className="relative min-w-48 flex-1">
@@ -178,9 +185,9 @@ export default function People() {
                 </Link>
               </th>
               <td className={CELL}>{person.name}</td>
-              <td className={`${CELL} whitespace-nowrap`}>{ROLE_LABELS[person.role]}</td>
+              <td className={CELL}>{ROLE_LABELS[person.role]}</td>
               <td className={CELL}>{person.teamName ?? <span className="text-ink-faint">none</span>}</td>
-              <td className={`${CELL} whitespace-nowrap text-ink-soft`}>{STATES[person.state]}</td>
+              <td className={`${CELL} text-ink-soft`}>{STATES[person.state]}</td>
             </tr>
           ))}
           {people.length === 0 && (
@@ -192,10 +199,19 @@ export default function People() {
           )}
         </Table>
         {pages > 1 && <Pages page={page} pages={pages} filter={filter} />}
-        <AddPerson teams={teams} roles={loaded.roles} errors={result?.errors ?? {}} key={result?.added?.id ?? "new"} />
+        <AddPerson teams={teams} roles={loaded.roles} errors={result?.errors ?? {}} key={addKey} />
       </div>
     </>
   )
+}
+
+const filterState = z.object({ filterKey: z.string() })
+
+/** Changes with every visit that does not come from the filter itself, which then shows what the address says. */
+function useFilterKey(): string {
+  const { key, state } = useLocation()
+  const ofFilter = filterState.safeParse(state)
+  return ofFilter.success ? ofFilter.data.filterKey : key
 }
 
 const STATES = { joined: "signs in", invited: "invited", added: "not invited" } as const
@@ -247,13 +263,7 @@ function AddPerson(props: {
       <Form method="post" className="mt-3 grid gap-4 sm:grid-cols-2">
         <Field label="E-mail" name="email" type="email" required maxLength={254} error={props.errors.email?.[0]} />
         <Field label="Name" name="name" maxLength={80} error={props.errors.name?.[0]} />
-        <Select label="Role" name="role" defaultValue="developer">
-          {props.roles.map((role) => (
-            <option key={role} value={role}>
-              {ROLE_LABELS[role]}: {ROLE_HINTS[role]}
-            </option>
-          ))}
-        </Select>
+        <RoleSelect roles={props.roles} defaultValue="developer" />
         <Select label="Team" name="team" defaultValue="">
           <option value="">None</option>
           <TeamOptions teams={props.teams} />

@@ -29,6 +29,7 @@ import { Select } from "../../ui/select.tsx"
 import { CELL, ROW, Table } from "../../ui/table.tsx"
 import { giveLink, type GivenLink } from "./give-link.server.ts"
 import { MadeLink } from "./made-link.tsx"
+import { RoleSelect } from "./role-select.tsx"
 import { PeopleTabs } from "./tabs.tsx"
 import { TeamOptions } from "./team-options.tsx"
 
@@ -206,46 +207,42 @@ export default function PersonPage() {
             Role and team
           </h2>
           <div className="mt-3 grid gap-4 sm:grid-cols-2">
-            <Form method="post" preventScrollReset className="flex items-end gap-2">
+            <Form method="post" preventScrollReset className="space-y-3">
               <input type="hidden" name="intent" value="role" />
-              <Select
-                label="Role"
-                name="role"
+              <RoleSelect
                 key={person.role}
+                roles={isAboveViewer ? [person.role] : roles}
                 defaultValue={person.role}
-                disabled={isAboveViewer}
-                className="min-w-0 flex-1"
-              >
-                {(isAboveViewer ? [person.role] : roles).map((role) => (
-                  <option key={role} value={role}>
-                    {ROLE_LABELS[role]}: {ROLE_HINTS[role]}
-                  </option>
-                ))}
-              </Select>
-              <button type="submit" disabled={isBusy || isAboveViewer} className={buttonClass("quiet", "h-10")}>
-                Change the role
-              </button>
+                isDisabled={isAboveViewer}
+              />
+              {isAboveViewer ? (
+                <p className="text-xs text-ink-faint">{REFUSALS.owners_only}</p>
+              ) : (
+                <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+                  <button type="submit" disabled={isBusy} className={buttonClass("quiet")}>
+                    Change the role
+                  </button>
+                  <span className="text-xs text-ink-faint">They sign in anew.</span>
+                </div>
+              )}
             </Form>
-            <Form method="post" preventScrollReset className="flex items-end gap-2">
+            <Form method="post" preventScrollReset className="space-y-3">
               <input type="hidden" name="intent" value="team" />
               <Select
                 label="Team"
                 name="team"
                 key={person.teamId}
                 defaultValue={person.teamId ?? ""}
-                className="min-w-0 flex-1"
+                hint="What they did until now stays with the team they were in."
               >
                 <option value="">None</option>
                 <TeamOptions teams={teams} />
               </Select>
-              <button type="submit" disabled={isBusy} className={buttonClass("quiet", "h-10")}>
+              <button type="submit" disabled={isBusy} className={buttonClass("quiet")}>
                 Move from today
               </button>
             </Form>
           </div>
-          <p className="mt-2 text-xs text-ink-faint">
-            With another role their sessions end. With another team the days before stay with the old one.
-          </p>
         </section>
         {person.role === "manager" && (
           <section aria-labelledby="manages">
@@ -257,7 +254,7 @@ export default function PersonPage() {
             </p>
             <Form method="post" preventScrollReset className="mt-3">
               <input type="hidden" name="intent" value="manages" />
-              <fieldset className="grid gap-2 sm:grid-cols-2">
+              <fieldset className="space-y-2">
                 <legend className="sr-only">Teams they manage</legend>
                 {teams.map((team) => (
                   <label key={team.id} className={`flex items-center gap-2 ${team.parentId === null ? "" : "pl-6"}`}>
@@ -292,7 +289,7 @@ export default function PersonPage() {
                     <td className={`${CELL} font-medium`}>{membership.team}</td>
                     <td className={`${CELL} figures`}>{membership.from}</td>
                     <td className={`${CELL} figures`}>
-                      {membership.to === null ? "today" : `before ${membership.to}`}
+                      {membership.to === null ? "still there" : `before ${membership.to}`}
                     </td>
                   </tr>
                 ))}
@@ -301,7 +298,7 @@ export default function PersonPage() {
           )}
           {person.pseudonym !== null && (
             <p className="mt-2 text-sm text-ink-soft">
-              Outside their own page they are <code className="font-mono select-all">{person.pseudonym}</code>
+              Where others see them at all, they are <code className="font-mono select-all">{person.pseudonym}</code>
               {identities.length > 0 && <>, with {identities.map((identity) => identity.pseudonym).join(", ")}</>}.
             </p>
           )}
@@ -311,15 +308,20 @@ export default function PersonPage() {
             Signing in
           </h2>
           <div className="mt-3 flex flex-wrap gap-2">
-            {person.state !== "joined" && (
+            {isAboveViewer && (
+              <p className="text-sm text-ink-soft">
+                Only owners make links for owners: whoever has one is let in as them.
+              </p>
+            )}
+            {person.state !== "joined" && !isAboveViewer && (
               <Form method="post" preventScrollReset>
                 <input type="hidden" name="intent" value="invitation" />
-                <button type="submit" disabled={isBusy || isAboveViewer} className={buttonClass("quiet")}>
+                <button type="submit" disabled={isBusy} className={buttonClass("quiet")}>
                   {person.state === "invited" ? "Make a new invitation" : "Invite"}
                 </button>
               </Form>
             )}
-            {person.state === "joined" && (
+            {person.state === "joined" && !isAboveViewer && (
               <Confirm
                 trigger="Link for a new password"
                 triggerClass={buttonClass("quiet")}
@@ -357,7 +359,7 @@ export default function PersonPage() {
             </p>
             <Confirm
               trigger="Remove this person"
-              triggerClass={buttonClass("quiet", "mt-3 text-bad")}
+              triggerClass={buttonClass("danger", "mt-3")}
               title={`Remove ${person.email}?`}
               description="The link between this person and what they did is erased for good. It cannot be undone, and nobody, they themselves included, can see their own figures again."
               action="Remove and erase"

@@ -5,7 +5,7 @@ import { paths } from "../../lib/paths.ts"
 const TABS = [
   { name: "People", path: paths.people() },
   { name: "Teams", path: paths.teams() },
-  { name: "Unclaimed identities", path: paths.identities() },
+  { name: "Identities", path: paths.identities() },
   { name: "Import", path: paths.importPeople() },
 ]
 

@@ -9,12 +9,13 @@ import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/t
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
-import { buttonClass } from "../../ui/button.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
+import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { Select } from "../../ui/select.tsx"
-import { CELL, ROW, Table } from "../../ui/table.tsx"
+import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { PeopleTabs } from "./tabs.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -62,6 +63,7 @@ export const action = guard("people.manage", async ({ viewer, request, context }
 export default function Teams() {
   const { teams, minGroupSize } = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
+  const doneKey = useDoneKey(result, result?.done != null)
   const isBusy = useNavigation().state === "submitting"
   const tops = teams.filter((team) => team.parentId === null)
   const people = teams.reduce((sum, team) => sum + team.members, 0)
@@ -84,7 +86,11 @@ export default function Teams() {
         {result?.error && <Notice tone="bad">{result.error}</Notice>}
         {result?.done && <Notice tone="good">{result.done}</Notice>}
         {teams.length > 0 && (
-          <Table caption="Teams" titles={["Team", "People today", "Managers", "(Actions)"]}>
+          <Table
+            caption="Teams"
+            titles={["Team", "People today", "Managers", "(Actions)"]}
+            figures={["People today", "Managers"]}
+          >
             {teams.map((team) => (
               <tr key={team.id} className={ROW}>
                 <th scope="row" className={`${CELL} text-left font-medium ${team.parentId === null ? "" : "pl-10"}`}>
@@ -92,13 +98,13 @@ export default function Teams() {
                     {team.name}
                   </Link>
                 </th>
-                <td className={`${CELL} figures`}>{team.members}</td>
-                <td className={`${CELL} figures`}>{team.managers}</td>
-                <td className={`${CELL} space-x-4 text-right whitespace-nowrap`}>
+                <td className={FIGURE_CELL}>{team.members}</td>
+                <td className={FIGURE_CELL}>{team.managers}</td>
+                <td className={`${CELL} space-x-4 text-right`}>
                   <Confirm
                     trigger="Change"
                     triggerLabel={`Change ${team.name}`}
-                    triggerClass="rounded-sm text-ink-soft hover:underline"
+                    triggerClass={rowActionClass("quiet")}
                     title={`Change ${team.name}`}
                     description="The past goes with the team: its figures are shown under the new name and in the new place."
                     action="Save"
@@ -136,7 +142,7 @@ export default function Teams() {
           <h2 id="new-team" className="text-lg font-semibold">
             A new team
           </h2>
-          <Form method="post" className="mt-3 flex flex-wrap items-end gap-2" key={result?.done}>
+          <Form method="post" className="mt-3 flex flex-wrap items-end gap-2" key={doneKey}>
             <input type="hidden" name="intent" value="create" />
             <Field label="Name" name="name" required maxLength={60} className="min-w-48 flex-1" />
             <Select label="Part of" name="parent" defaultValue="" className="min-w-40 flex-1">

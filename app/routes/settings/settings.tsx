@@ -17,6 +17,7 @@ import {
 import { listTeamTree } from "#server/team/teams.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { ROLE_LABELS } from "../../lib/roles.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
 import { Field } from "../../ui/field.tsx"
@@ -111,6 +112,7 @@ export default function Settings() {
   const { settings, groups, teams, timeZones, groupSizeMin, groupSizeMax, provider, canMail, roles, callbackUrl } =
     useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
+  const doneKey = useDoneKey(result, result?.done != null)
   const isBusy = useNavigation().state === "submitting"
   return (
     <>
@@ -214,12 +216,7 @@ export default function Settings() {
               </Table>
             </div>
           )}
-          <Form
-            method="post"
-            preventScrollReset
-            className="mt-4 grid items-end gap-3 sm:grid-cols-4"
-            key={result?.done}
-          >
+          <Form method="post" preventScrollReset className="mt-4 grid items-end gap-3 sm:grid-cols-4" key={doneKey}>
             <input type="hidden" name="intent" value="map" />
             <Field label="Group" name="group" required maxLength={200} />
             <Select label="Gives the role" name="role" defaultValue="">

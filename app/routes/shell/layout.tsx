@@ -10,6 +10,7 @@ import {
   ScrollText,
   Settings,
   TrendingUp,
+  UserRoundCog,
   Users,
 } from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
@@ -61,6 +62,7 @@ export default function Shell() {
           </Link>
           <p className="hidden text-xs text-ink-faint lg:block">{ROLE_LABELS[role]}</p>
           <div className="mt-2 flex flex-col items-center gap-1 lg:flex-row lg:justify-between">
+            <AccountButton className="lg:hidden" />
             <ThemeButton />
             {demoRoles === null && <SignOutButton />}
           </div>
@@ -68,6 +70,7 @@ export default function Shell() {
       }
       phoneAccount={
         <>
+          <AccountButton />
           <ThemeButton />
           {demoRoles === null && <SignOutButton />}
         </>
@@ -76,6 +79,23 @@ export default function Shell() {
     >
       <Outlet />
     </Frame>
+  )
+}
+
+/** Where the address, which leads there too, has no room. */
+function AccountButton({ className }: { className?: string }) {
+  return (
+    <Link
+      to={paths.account()}
+      aria-label="Your account"
+      title="Your account"
+      className={clsx(
+        "inline-flex size-8 items-center justify-center rounded-md text-ink-soft hover:bg-sunken hover:text-ink",
+        className,
+      )}
+    >
+      <UserRoundCog aria-hidden className="size-4" />
+    </Link>
   )
 }
 

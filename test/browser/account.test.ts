@@ -1,0 +1,165 @@
+import { expect } from "vitest"
+import { loadPages } from "#server/pages.ts"
+import type { Mail } from "#server/mail/mailer.ts"
+import { ADMIN, startTestBelay } from "../belay.ts"
+import { totp } from "../sign-in.ts"
+import { expectGoodOnPhone } from "./axe.ts"
+import { test } from "./browser.ts"
+
+const NEW_PASSWORD = "staple battery horse"
+
+test("an invitation lets its person in once, with a password that they type twice", async ({ page, openAs }) => {
+  await page.goto("/people")
+  await page.getByLabel("E-mail", { exact: true }).fill("ada@example.com")
+  await page.getByRole("button", { name: "Add" }).click()
+  const shown = page.getByRole("status").filter({ hasText: "shown only now" })
+  const link = await shown.locator("code").innerText()
+
+  const invited = await openAs(null)
+  await invited.goto(`${link}x`)
+  await invited.getByRole("heading", { name: "This link does not work" }).waitFor()
+  await expectGoodOnPhone(invited)
+  await invited.goto(link)
+  await invited.getByLabel("Name").fill("Ada Lovelace")
+  await invited.getByLabel("Password").fill(NEW_PASSWORD)
+  await invited.getByLabel("Once more").fill("something else")
+  await invited.getByRole("button", { name: "Join" }).click()
+  await invited.getByText("The two are not the same.").waitFor()
+  await expectGoodOnPhone(invited)
+  await invited.getByLabel("Once more").fill(NEW_PASSWORD)
+  await invited.getByRole("button", { name: "Join" }).click()
+  await invited.getByRole("heading", { name: "Trust ladder" }).waitFor()
+
+  const late = await openAs(null)
+  expect((await late.goto(link))?.status()).toBe(404)
+  await late.getByRole("heading", { name: "This link does not work" }).waitFor()
+  await page.goto("/people")
+  await page.getByRole("row").filter({ hasText: "Ada Lovelace" }).getByText("signs in").waitFor()
+})
+
+test("a second factor is asked for once a code proved it, and a recovery code takes its place once", async ({
+  page,
+  openAs,
+}) => {
+  await page.goto("/account")
+  const section = page.getByRole("region", { name: "Second factor" })
+  await section.getByLabel("Your password").fill("not the password")
+  await section.getByRole("button", { name: "Set it up" }).click()
+  await page.getByRole("alert").getByText("That is not your password.").waitFor()
+  await section.getByLabel("Your password").fill(ADMIN.password)
+  await section.getByRole("button", { name: "Set it up" }).click()
+  const secret = await section.locator("form code").innerText()
+  const code = () => totp(`otpauth://totp/belay?secret=${secret}`, new Date())
+  await section.getByLabel("Code that the app shows").fill("not-six")
+  await section.getByRole("button", { name: "Turn it on" }).click()
+  // The QR code and the key stay for another try.
+  await section.getByText("That code is not right.").waitFor()
+  expect(await section.locator("form code").innerText()).toBe(secret)
+  await expectGoodOnPhone(page)
+  await section.getByLabel("Code that the app shows").fill(code())
+  await section.getByRole("button", { name: "Turn it on" }).click()
+  await section.getByText("The second factor is on.").waitFor()
+  const recoveryCodes = await section.getByRole("listitem").allInnerTexts()
+  expect(recoveryCodes).toHaveLength(10)
+
+  const elsewhere = await openAs(null)
+  const enterPassword = async () => {
+    await elsewhere.goto("/sign-in?to=%2Fkeys")
+    await elsewhere.getByLabel("E-mail").fill(ADMIN.email)
+    await elsewhere.getByLabel("Password").fill(ADMIN.password)
+    await elsewhere.getByRole("button", { name: "Sign in" }).click()
+    await elsewhere.getByRole("heading", { name: "Second factor" }).waitFor()
+  }
+  await enterPassword()
+  await elsewhere.getByLabel("Code").fill("not-six")
+  await elsewhere.getByRole("button", { name: "Sign in" }).click()
+  await elsewhere.getByRole("alert").getByText("That code is not right.").waitFor()
+  await expectGoodOnPhone(elsewhere)
+  await elsewhere.getByLabel("Code").fill(code())
+  await elsewhere.getByRole("button", { name: "Sign in" }).click()
+  await elsewhere.waitForURL("**/keys")
+
+  const enterRecoveryCode = async () => {
+    await elsewhere.context().clearCookies()
+    await enterPassword()
+    await elsewhere.getByRole("link", { name: "Use a recovery code" }).click()
+    await elsewhere.getByLabel("Recovery code").fill(recoveryCodes[0] ?? "")
+    await elsewhere.getByRole("button", { name: "Sign in" }).click()
+  }
+  await enterRecoveryCode()
+  await elsewhere.waitForURL("**/keys")
+  await enterRecoveryCode()
+  await elsewhere.getByRole("alert").getByText("That code is not right.").waitFor()
+})
+
+test("a session ended elsewhere lets nobody in any more, and a new password ends the others", async ({
+  page,
+  openAs,
+}) => {
+  const elsewhere = await openAs(null)
+  const signIn = async (password: string) => {
+    await elsewhere.goto("/sign-in")
+    await elsewhere.getByLabel("E-mail").fill(ADMIN.email)
+    await elsewhere.getByLabel("Password").fill(password)
+    await elsewhere.getByRole("button", { name: "Sign in" }).click()
+  }
+  const isOut = async () => {
+    await elsewhere.goto("/account")
+    await elsewhere.getByRole("heading", { name: "Sign in to Belay" }).waitFor()
+  }
+  await signIn(ADMIN.password)
+  await elsewhere.getByRole("navigation", { name: "Pages", exact: true }).waitFor()
+  await page.goto("/account")
+  await page.getByRole("button", { name: /^End the session of Chrome on/ }).click()
+  await page.getByText("1 session ended.").waitFor()
+  await isOut()
+
+  await signIn(ADMIN.password)
+  await elsewhere.getByRole("navigation", { name: "Pages", exact: true }).waitFor()
+  const password = page.getByRole("region", { name: "Password" })
+  await password.getByLabel("Your password").fill(ADMIN.password)
+  await password.getByLabel("A new one").fill(NEW_PASSWORD)
+  await password.getByRole("button", { name: "Change the password" }).click()
+  await page.getByText("Your password is changed.").waitFor()
+  await isOut()
+  await signIn(ADMIN.password)
+  await elsewhere.getByRole("alert").getByText("E-mail or password is not right.").waitFor()
+  await signIn(NEW_PASSWORD)
+  await elsewhere.getByRole("navigation", { name: "Pages", exact: true }).waitFor()
+})
+
+test("a forgotten password is a matter for an owner where Belay sends no mail", async ({ anonymous: page }) => {
+  await page.goto("/sign-in")
+  await expectGoodOnPhone(page)
+  await page.getByRole("link", { name: "Forgot your password?" }).click()
+  await page.getByText("This Belay sends no e-mail. Ask an owner or admin").waitFor()
+  expect(await page.getByRole("textbox").count()).toBe(0)
+  await expectGoodOnPhone(page)
+})
+
+test("a forgotten password is set anew through a mailed link, and the answer is the same for strangers", async ({
+  chromium,
+  database,
+}) => {
+  const sent: Mail[] = []
+  const mailer = { send: async (mail: Mail) => void sent.push(mail) }
+  const belay = await startTestBelay(database, { pages: loadPages({ isDev: false }), mailer })
+  const context = await chromium.newContext({ baseURL: belay.url })
+  const page = await context.newPage()
+  for (const email of ["stranger@example.com", ADMIN.email]) {
+    await page.goto("/sign-in/forgot")
+    await page.getByLabel("E-mail").fill(email)
+    await page.getByRole("button", { name: "Send a link" }).click()
+    await page.getByText("If there is an account of this address, a link is on its way.").waitFor()
+  }
+  await expectGoodOnPhone(page)
+  expect(sent.map((mail) => mail.to)).toEqual([ADMIN.email])
+  const link = /http\S+\/link\/\S+/.exec(sent[0]?.text ?? "")?.[0] ?? ""
+  await page.goto(link)
+  await page.getByLabel("Password").fill(NEW_PASSWORD)
+  await page.getByLabel("Once more").fill(NEW_PASSWORD)
+  await page.getByRole("button", { name: "Set the password" }).click()
+  await page.getByRole("heading", { name: "Trust ladder" }).waitFor()
+  await context.close()
+  await belay.close()
+})

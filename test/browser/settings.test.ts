@@ -1,0 +1,52 @@
+import { expect } from "vitest"
+import { makeTeam } from "../factories.ts"
+import { expectGoodOnPhone } from "./axe.ts"
+import { test } from "./browser.ts"
+
+test("settings are saved and said, and a group below three people is refused by the page and by the server", async ({
+  page,
+}) => {
+  await page.goto("/settings")
+  const groupSize = page.getByLabel("Fewest people behind a figure (k)")
+  await groupSize.fill("2")
+  await page.getByRole("button", { name: "Save the settings" }).click()
+  expect(await groupSize.evaluate((input: HTMLInputElement) => input.validity.rangeUnderflow)).toBe(true)
+  await groupSize.evaluate((input) => input.removeAttribute("min"))
+  await page.getByRole("button", { name: "Save the settings" }).click()
+  await page.getByText("Never below 3.").waitFor()
+  await expectGoodOnPhone(page)
+
+  await groupSize.fill("7")
+  await page.getByLabel("Time zone").selectOption("Europe/Berlin")
+  await page.getByRole("button", { name: "Save the settings" }).click()
+  await page.getByText("Example: days begin in Europe/Berlin, figures of fewer than 7 people are withheld.").waitFor()
+})
+
+test("a group of the identity provider is mapped and unmapped, and what was typed survives a refusal", async ({
+  belay,
+  database,
+  page,
+}) => {
+  await makeTeam(database, belay.orgId, "Platform")
+  await page.goto("/settings")
+  const group = page.getByLabel("Group", { exact: true })
+  const map = page.getByRole("button", { name: "Map the group" })
+  await group.fill("eng-all")
+  await page.getByLabel("Gives the role").selectOption("Developer")
+  await map.click()
+  await page.getByText("It counts from the next sign-in of eng-all on.").waitFor()
+  expect(await group.inputValue()).toBe("")
+
+  await group.fill("eng-platform")
+  await map.click()
+  await page.getByRole("alert").getByText("Choose a role, a team or both.").waitFor()
+  expect(await group.inputValue()).toBe("eng-platform")
+  await page.getByLabel("Puts in the team").selectOption("Platform")
+  await map.click()
+  const row = page.getByRole("row").filter({ hasText: "eng-platform" })
+  await row.getByText("Platform", { exact: true }).waitFor()
+  await expectGoodOnPhone(page)
+  await page.getByRole("button", { name: "Remove the mapping of eng-platform" }).click()
+  await page.getByRole("alertdialog").getByRole("button", { name: "Remove" }).click()
+  await row.waitFor({ state: "detached" })
+})
