@@ -27,7 +27,7 @@ export function Confirm(props: {
       <AlertDialog.Portal>
         <AlertDialog.Overlay className="fixed inset-0 z-40 bg-veil" />
         <AlertDialog.Content className="fixed top-1/2 left-1/2 z-50 max-h-[calc(100dvh-2rem)] w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 overflow-y-auto rounded-md border border-line-strong bg-surface p-6">
-          <AlertDialog.Title className="text-lg font-semibold">{props.title}</AlertDialog.Title>
+          <AlertDialog.Title className="text-lg font-semibold break-words">{props.title}</AlertDialog.Title>
           <AlertDialog.Description className="mt-2 text-ink-soft">{props.description}</AlertDialog.Description>
           {/* Not the dialog's own action: that would take the form away before it is sent. */}
           <Form method="post" preventScrollReset className="mt-4 space-y-4" onSubmit={() => setOpen(false)}>
@@ -35,7 +35,7 @@ export function Confirm(props: {
               <input key={name} type="hidden" name={name} value={value} />
             ))}
             {props.children}
-            <div className="flex justify-end gap-2 pt-2">
+            <div className="flex flex-wrap justify-end gap-2 pt-2">
               <AlertDialog.Cancel className={buttonClass("quiet")}>{props.cancel ?? "Cancel"}</AlertDialog.Cancel>
               <button type="submit" className={buttonClass("primary")}>
                 {props.action}

@@ -4,7 +4,7 @@ import { z } from "zod"
 import type { AuditActor } from "../audit/commands.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { AccountRole, DB } from "../db/types.ts"
-import { addPerson, changeRole, moveToTeam, ROLES } from "./people.ts"
+import { addPerson, changeRole, moveToTeam, ROLES, selectPeople } from "./people.ts"
 import { getToday } from "./queries.ts"
 import { createTeam } from "./teams.ts"
 
@@ -49,14 +49,7 @@ const rowSchema = z.object({
 export async function planImport(tx: TenantTx, csv: string, today: string): Promise<Plan> {
   const records = readRecords(csv)
   if (typeof records === "string") return { rows: [], newTeams: [], error: records }
-  const existing = await tx
-    .selectFrom("account as a")
-    .leftJoin("team_member as m", (join) =>
-      join
-        .onRef("m.developer_id", "=", "a.developer_id")
-        .on(sql<boolean>`m.valid_from <= ${today}::date and (m.valid_to is null or m.valid_to > ${today}::date)`),
-    )
-    .leftJoin("team as t", "t.id", "m.team_id")
+  const existing = await selectPeople(tx, today)
     .leftJoin("team as p", "p.id", "t.parent_team_id")
     .select(["a.id", "a.email", "a.name", "a.role"])
     .select(sql<string | null>`concat_ws(' / ', p.name, t.name)`.as("team"))

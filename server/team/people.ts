@@ -45,7 +45,7 @@ export async function listPeople(
   now: Date,
 ): Promise<{ people: Person[]; count: number }> {
   const text = `%${filter.text.replaceAll(/[\\%_]/g, "\\$&")}%`
-  const matching = peopleWithTeam(tx, filter.today)
+  const matching = selectPeople(tx, filter.today)
     .$if(filter.text !== "", (query) =>
       query.where((eb) => eb.or([eb("a.email", "ilike", text), eb("a.name", "ilike", text)])),
     )
@@ -72,7 +72,7 @@ export interface PersonDetail extends Person {
 
 /** One person with the teams they were in and manage; null when there is none of that id. */
 export async function getPerson(tx: TenantTx, id: string, today: string, now: Date): Promise<PersonDetail | null> {
-  const person = await peopleWithTeam(tx, today)
+  const person = await selectPeople(tx, today)
     .leftJoin("developer as d", "d.id", "a.developer_id")
     .select(["a.id", "a.email", "a.name", "a.role", "t.id as teamId", "t.name as teamName"])
     .select(["a.developer_id as developerId", "d.pseudonym"])
@@ -98,7 +98,8 @@ export async function getPerson(tx: TenantTx, id: string, today: string, now: Da
   return { ...person, memberships, manages }
 }
 
-function peopleWithTeam(tx: TenantTx, today: string) {
+/** Accounts `a` with the team `t` that they are in on that day, if any. */
+export function selectPeople(tx: TenantTx, today: string) {
   return tx
     .selectFrom("account as a")
     .leftJoin("team_member as m", (join) =>

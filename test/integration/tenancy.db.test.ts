@@ -39,6 +39,7 @@ import {
   listPeople,
   moveToTeam,
   removePerson,
+  selectPeople,
   setManagedTeams,
 } from "#server/team/people.ts"
 import { getOrganization, getToday } from "#server/team/queries.ts"
@@ -162,6 +163,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listAccesses: (tx) => listAccesses(tx, accountId, 10),
     getReportedPolicy: (tx) => getReportedPolicy(tx, [x.developerId], scope.from),
     listPeople: (tx) => listPeople(tx, people, NOW),
+    selectPeople: (tx) => selectPeople(tx, TODAY).selectAll("a").execute(),
     getPerson: (tx) => getPerson(tx, accountId, TODAY, NOW),
     addPerson: async (tx) => {
       // Nobody is in two organizations: that the address is taken is told, and nothing of whom.

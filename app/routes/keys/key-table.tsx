@@ -1,10 +1,10 @@
-import { Form } from "@remix-run/react"
 import { Ban, CircleCheck, Clock, TimerOff } from "lucide-react"
-import { AlertDialog } from "radix-ui"
 import type { ReactNode } from "react"
 import type { ListedKey } from "#server/team/ingest-keys.ts"
 import { formatAge, formatInstant, formatUntil } from "../../lib/format.ts"
-import { buttonClass } from "../../ui/button.ts"
+import { rowActionClass } from "../../ui/button.ts"
+import { Confirm } from "../../ui/confirm.tsx"
+import { Select } from "../../ui/select.tsx"
 import { keyState } from "./state.ts"
 
 interface Shown {
@@ -154,26 +154,19 @@ function Rotate({ id, name }: { id: string; name: string }) {
   return (
     <Confirm
       trigger="Rotate"
-      name={name}
+      triggerLabel={`Rotate ${name}`}
+      triggerClass={rowActionClass("quiet")}
       title={`Rotate “${name}”`}
-      about="Makes a new key with the same name, scopes, team, tool and length of life. The old one goes on for as long as you need to bring the new one to every agent, and then stops."
-      confirm="Make the new key"
-      intent="rotate"
-      id={id}
+      description="Makes a new key with the same name, scopes, team, tool and length of life. The old one goes on for as long as you need to bring the new one to every agent, and then stops."
+      action="Make the new key"
+      fields={{ intent: "rotate", id }}
     >
-      <label className="mt-4 block text-sm font-medium">
-        The old key stops
-        <select
-          name="overlapHours"
-          defaultValue="24"
-          className="mt-1 block h-8 w-full rounded-md border border-line-strong bg-surface px-2 text-sm text-ink"
-        >
-          <option value="0">at once</option>
-          <option value="1">in 1 hour</option>
-          <option value="24">in 24 hours</option>
-          <option value="168">in 7 days</option>
-        </select>
-      </label>
+      <Select label="The old key stops" name="overlapHours" defaultValue="24">
+        <option value="0">at once</option>
+        <option value="1">in 1 hour</option>
+        <option value="24">in 24 hours</option>
+        <option value="168">in 7 days</option>
+      </Select>
     </Confirm>
   )
 }
@@ -182,56 +175,12 @@ function Revoke({ id, name }: { id: string; name: string }) {
   return (
     <Confirm
       trigger="Revoke"
-      name={name}
+      triggerLabel={`Revoke ${name}`}
       title={`Revoke “${name}”?`}
-      about="Agents that send with this key are refused from the next second on. It cannot be undone; make a new key to let them in again."
-      confirm={`Revoke “${name}”`}
-      intent="revoke"
-      id={id}
+      description="Agents that send with this key are refused from the next second on. It cannot be undone; make a new key to let them in again."
+      action={`Revoke “${name}”`}
+      cancel="Keep it"
+      fields={{ intent: "revoke", id }}
     />
-  )
-}
-
-function Confirm(props: {
-  trigger: string
-  name: string
-  title: string
-  about: string
-  confirm: string
-  intent: string
-  id: string
-  children?: ReactNode
-}) {
-  const isDangerous = props.intent === "revoke"
-  return (
-    <AlertDialog.Root>
-      <AlertDialog.Trigger
-        className={`min-h-6 rounded-sm hover:underline ${isDangerous ? "text-bad" : "text-ink-soft hover:text-ink"}`}
-        aria-label={`${props.trigger} ${props.name}`}
-      >
-        {props.trigger}
-      </AlertDialog.Trigger>
-      <AlertDialog.Portal>
-        <AlertDialog.Overlay className="fixed inset-0 z-40 bg-veil" />
-        <AlertDialog.Content className="fixed top-1/2 left-1/2 z-50 w-[min(28rem,calc(100vw-2rem))] -translate-x-1/2 -translate-y-1/2 rounded-md border border-line-strong bg-surface p-6">
-          <AlertDialog.Title className="text-lg font-semibold break-words">{props.title}</AlertDialog.Title>
-          <AlertDialog.Description className="mt-2 text-ink-soft">{props.about}</AlertDialog.Description>
-          <Form method="post" preventScrollReset>
-            <input type="hidden" name="intent" value={props.intent} />
-            <input type="hidden" name="id" value={props.id} />
-            {props.children}
-            <div className="mt-6 flex flex-wrap justify-end gap-2">
-              <AlertDialog.Cancel className={buttonClass("quiet")}>
-                {isDangerous ? "Keep it" : "Cancel"}
-              </AlertDialog.Cancel>
-              {/* Not the dialog's own action: that would take the form away before it is sent. */}
-              <button type="submit" className={buttonClass("primary")}>
-                {props.confirm}
-              </button>
-            </div>
-          </Form>
-        </AlertDialog.Content>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
   )
 }
