@@ -88,7 +88,7 @@ test("people are found and removed by keyboard alone, and the dialog gives the f
     role: "developer",
     password: ADMIN.password,
   })
-  // Once the page has taken over what the server sent: keys pressed before that are a browser's own matter.
+  // Keys pressed while React still takes over the page can end in its error 345, on every page; not tested here.
   await page.goto("/people", { waitUntil: "networkidle" })
   /** Tabs on until what is focused has this name. */
   const tabTo = async (name: string | RegExp, role: "link" | "button" | "searchbox") => {
