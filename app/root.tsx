@@ -4,6 +4,7 @@ import type { ReactNode } from "react"
 import "./styles.css"
 import { describeError, ErrorState } from "./ui/error-state.tsx"
 import { useNonce } from "./ui/nonce.ts"
+import { HOLD_SCRIPT, useTakeOver } from "./ui/take-over.ts"
 import { THEME_SCRIPT } from "./ui/theme.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Belay" }]
@@ -12,6 +13,7 @@ export const links: LinksFunction = () => [{ rel: "icon", href: "/favicon.svg", 
 
 export function Layout({ children }: { children: ReactNode }) {
   const nonce = useNonce()
+  useTakeOver()
   return (
     <html lang="en" suppressHydrationWarning>
       <head>
@@ -19,6 +21,7 @@ export function Layout({ children }: { children: ReactNode }) {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         {/* Before anything is painted, so that a dark page never flashes light. */}
         <script nonce={nonce} suppressHydrationWarning dangerouslySetInnerHTML={{ __html: THEME_SCRIPT }} />
+        <script nonce={nonce} suppressHydrationWarning dangerouslySetInnerHTML={{ __html: HOLD_SCRIPT }} />
         <Meta />
         <Links />
       </head>

@@ -28,7 +28,7 @@ test("an invitation lets its person in once, with a password that they type twic
   await expectGoodOnPhone(invited)
   await invited.getByLabel("Once more").fill(NEW_PASSWORD)
   await invited.getByRole("button", { name: "Join" }).click()
-  await invited.getByRole("heading", { name: "Trust ladder" }).waitFor()
+  await invited.getByRole("heading", { name: "Me", exact: true }).waitFor()
 
   const late = await openAs(null)
   expect((await late.goto(link))?.status()).toBe(404)
@@ -45,7 +45,7 @@ test("a second factor is asked for once a code proved it, and a recovery code ta
   const section = page.getByRole("region", { name: "Second factor" })
   await section.getByLabel("Your password").fill("not the password")
   await section.getByRole("button", { name: "Set it up" }).click()
-  await page.getByRole("alert").getByText("That is not your password.").waitFor()
+  await page.getByRole("alert").getByText("That is not your password").waitFor()
   await section.getByLabel("Your password").fill(ADMIN.password)
   await section.getByRole("button", { name: "Set it up" }).click()
   const secret = await section.locator("form code").innerText()

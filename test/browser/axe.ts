@@ -8,6 +8,11 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 
 /** Fails with each rule that the page breaks and where. */
 export async function expectAccessible(page: Page): Promise<void> {
+  await page.locator('[aria-busy="true"]').waitFor({ state: "detached" })
+  // A colour on its way to another has the contrast of neither.
+  await page.evaluate(() => {
+    for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish()
+  })
   // Evaluated and not added as a script, which the page's own policy forbids.
   await page.evaluate(axe)
   const results = await page.evaluate<AxeResults>("axe.run()")
@@ -26,10 +31,8 @@ export async function expectGoodOnPhone(page: Page): Promise<void> {
   await page.setViewportSize({ width: 360, height: 780 })
   for (const theme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" })
-    // A colour on its way to another has the contrast of neither.
     await page.evaluate((chosen) => {
       document.documentElement.dataset["theme"] = chosen
-      for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish()
     }, theme)
     await expectAccessible(page)
   }

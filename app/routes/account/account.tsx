@@ -64,7 +64,7 @@ interface Result {
   readonly recoveryCodes?: readonly string[] | undefined
 }
 
-const WRONG_PASSWORD = "That is not your password."
+const WRONG_PASSWORD = "That is not your password. After ten wrong ones wait a quarter of an hour."
 
 export const action = guard("signed_in", async ({ viewer, request, context }) => {
   const by = toSignInRequest({ request, context })

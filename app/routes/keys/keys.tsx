@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, Link, useActionData, useLoaderData, useSubmit } from "@remix-run/react"
+import { Form, Link, useActionData, useLoaderData } from "@remix-run/react"
 import { clsx } from "clsx"
 import { KeyRound, Search } from "lucide-react"
 import { z } from "zod"
@@ -12,6 +12,7 @@ import { keyScopesOf } from "#server/team/roles.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { useFind } from "../../lib/use-find.ts"
 import { paths } from "../../lib/paths.ts"
 import { useDoneKey } from "../../lib/use-done-key.ts"
 import { CopyButton } from "../../ui/copy.tsx"
@@ -136,8 +137,8 @@ const FILTER_LABELS = { working: "Working", ended: "Ended", all: "All" }
 export default function Keys() {
   const { keys, total, working, teams, scopes, filter, text, now, timeZone } = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
+  const find = useFind()
   const makeKey = useDoneKey(result, result?.made != null)
-  const submit = useSubmit()
   const isAuthor = scopes.length === 1
   return (
     <>
@@ -188,12 +189,7 @@ export default function Keys() {
                 </Link>
               ))}
             </div>
-            <Form
-              role="search"
-              method="get"
-              className="relative"
-              onChange={(event) => submit(event.currentTarget, { replace: true })}
-            >
+            <Form role="search" method="get" className="relative" onChange={find}>
               <input type="hidden" name="state" value={filter} />
               <Search aria-hidden className="pointer-events-none absolute top-2 left-2 size-4 text-ink-faint" />
               <input

@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, Link, useActionData, useLoaderData, useLocation, useNavigation, useSubmit } from "@remix-run/react"
+import { Form, Link, useActionData, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { Search, UserPlus } from "lucide-react"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
@@ -9,6 +9,7 @@ import { getOrganization, getToday } from "#server/team/queries.ts"
 import { listTeamTree } from "#server/team/teams.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { useFind } from "../../lib/use-find.ts"
 import { paths } from "../../lib/paths.ts"
 import { ROLE_LABELS } from "../../lib/roles.ts"
 import { useDoneKey } from "../../lib/use-done-key.ts"
@@ -55,6 +56,7 @@ export const loader = guard("people.manage", async ({ viewer, request, context }
       pages: Math.max(1, Math.ceil(count / PAGE)),
       people,
       count,
+      isRemoved: search.get("done") === "removed",
     }
   })
 })
@@ -94,8 +96,8 @@ export const action = guard("people.manage", async ({ viewer, request, context }
 export default function People() {
   const loaded = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
-  const submit = useSubmit()
   const filterKey = useFilterKey()
+  const find = useFind({ filterKey })
   const addKey = useDoneKey(result, result?.added != null)
   const { people, count, filter, page, pages, teams } = loaded
   const isFiltered = filter.text !== "" || filter.role !== null || filter.teamId !== null
@@ -117,6 +119,9 @@ export default function People() {
       <PeopleTabs />
       <div className="mt-4 space-y-4">
         {result?.link && <MadeLink link={result.link} timeZone={loaded.timeZone} />}
+        {loaded.isRemoved && result === undefined && (
+          <Notice tone="good">Removed. Nothing connects them with their telemetry any more.</Notice>
+        )}
         {result?.added && result.link === null && (
           <Notice tone="good">
             {result.added.email} is added.{" "}
@@ -131,9 +136,7 @@ export default function People() {
             method="get"
             role="search"
             aria-label="Find people"
-            onChange={(event) =>
-              submit(event.currentTarget, { replace: true, preventScrollReset: true, state: { filterKey } })
-            }
+            onChange={find}
             className="flex min-w-0 flex-1 flex-wrap gap-2"
           >
             <div className="relative min-w-48 flex-1">

@@ -152,7 +152,7 @@ export const action = guard("people.manage", async ({ viewer, request, params, c
       )
       if (!removed.ok) return answer({ error: REFUSALS[removed.reason] }, removed.reason === "not_found" ? 404 : 409)
       if (removed.userId !== null) await deleteUser(context.signIn, removed.userId)
-      return redirect(paths.people())
+      return redirect(`${paths.people()}?done=removed`)
     }
     case "break_glass": {
       if (!mayDo(viewer.role, "people.break_glass")) return answer({ error: "Only owners can do that." }, 403)
