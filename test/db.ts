@@ -5,6 +5,7 @@ import { inject, test as base } from "vitest"
 
 import { openDatabase } from "#server/db/client.ts"
 import type { DB } from "#server/db/types.ts"
+import { openSignalStore, type SignalStore } from "#server/ingest/signal-store.ts"
 
 /** A fresh database with the newest schema. The handles connect when they are used. */
 export interface TestDatabase {
@@ -15,6 +16,8 @@ export interface TestDatabase {
   readonly auth: Kysely<DB>
   readonly ingest: Kysely<DB>
   readonly worker: Kysely<DB>
+  /** What telemetry goes through. */
+  readonly store: SignalStore
 }
 
 /**
@@ -51,7 +54,9 @@ export const test = base
       openDatabase({ url, max: 10, applicationName: role ?? "test owner", ...(role !== undefined && { role }) })
     const handles = [open(), open("belay_app"), open("belay_auth"), open("belay_ingest"), open("belay_worker")] as const
     const [owner, app, auth, ingest, worker] = handles
+    const store = openSignalStore({ url, db: ingest.kysely, now: () => new Date() })
     onCleanup(async () => {
+      await store.close()
       await Promise.all(handles.map((handle) => handle.close()))
       server.dropDatabase(name)
     })
@@ -62,6 +67,7 @@ export const test = base
       auth: auth.kysely,
       ingest: ingest.kysely,
       worker: worker.kysely,
+      store,
     }
   })
   .extend("db", ({ database }): Kysely<DB> => database.app)

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from "node:http"
+import type { Holding } from "./budget.ts"
 
-export type ReceivedBody = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "busy" | "aborted" }
+export type ReceivedBody =
+  | { ok: true; body: Uint8Array }
+  | { ok: false; reason: "too_large" | "aborted" | Exclude<ReturnType<Holding["hold"]>, "ok"> }
 
 /**
  * Reads a request's body, at most `maxBytes` of it.
@@ -8,11 +11,7 @@ export type ReceivedBody = { ok: true; body: Uint8Array } | { ok: false; reason:
  * `hold` is told of every byte before it is kept and answers whether there is room for it. On a refusal the stream is
  * left as it is, for the caller to answer and drain.
  */
-export function receiveBody(
-  request: IncomingMessage,
-  maxBytes: number,
-  hold: (bytes: number) => boolean,
-): Promise<ReceivedBody> {
+export function receiveBody(request: IncomingMessage, maxBytes: number, hold: Holding["hold"]): Promise<ReceivedBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0
@@ -24,9 +23,10 @@ export function receiveBody(
     }
     const onData = (chunk: Buffer) => {
       size += chunk.length
-      if (size > maxBytes) settle({ ok: false, reason: "too_large" })
-      else if (!hold(chunk.length)) settle({ ok: false, reason: "busy" })
-      else chunks.push(chunk)
+      if (size > maxBytes) return settle({ ok: false, reason: "too_large" })
+      const held = hold(chunk.length)
+      if (held === "ok") chunks.push(chunk)
+      else settle({ ok: false, reason: held })
     }
     const onEnd = () => settle({ ok: true, body: Buffer.concat(chunks, size) })
     const onClose = () => settle({ ok: false, reason: "aborted" })
