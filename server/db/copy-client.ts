@@ -135,11 +135,10 @@ function createSubmission(statements: string, data: readonly (readonly Uint8Arra
       connection.query(statements)
       // The server reads on only when it is ready for it, and skips what is left of the data after an error.
       for (const part of data) {
-        for (const bytes of part) {
-          stream.write(copyDataHead(bytes.length))
-          stream.write(bytes)
-        }
-        stream.write(COPY_DONE)
+        const length = part.reduce((sum, bytes) => sum + bytes.length, 0)
+        const message = [copyDataHead(length), ...part, COPY_DONE]
+        if (length < JOINED_BYTES_MAX) stream.write(Buffer.concat(message))
+        else for (const bytes of message) stream.write(bytes)
       }
       stream.uncork()
     },
@@ -158,6 +157,9 @@ function createSubmission(statements: string, data: readonly (readonly Uint8Arra
     },
   }
 }
+
+/** Less than this is copied together, as writes cost more than bytes. */
+const JOINED_BYTES_MAX = 64 * 1024
 
 const COPY_DONE = Buffer.from([0x63, 0, 0, 0, 4])
 

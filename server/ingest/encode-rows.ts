@@ -17,7 +17,8 @@ export const COPY_TRAILER = Buffer.from([0xff, 0xff])
 const MICROS_PER_DAY = 86_400_000_000
 /** Postgres counts from 2000-01-01. */
 const EPOCH_MICROS = 946_684_800_000_000
-const FIRST_BYTES = 64 * 1024
+/** Of most rows, with room to spare. */
+const ROW_BYTES = 320
 /** Of a row without its texts. */
 const FIXED_BYTES_MAX = 512
 
@@ -31,7 +32,7 @@ export function encodeRows(rows: readonly SignalRow[]): readonly EncodedRows[] {
   for (const row of rows) {
     const day = Math.floor(row.observed_micros / MICROS_PER_DAY)
     let writer = days.get(day)
-    if (writer === undefined) days.set(day, (writer = createRowWriter()))
+    if (writer === undefined) days.set(day, (writer = createRowWriter(rows.length * ROW_BYTES)))
     writer.write(row)
   }
   return [...days].map(([day, writer]) => ({ day: toDay(day), ...writer.finish() }))
@@ -46,8 +47,8 @@ interface RowWriter {
   finish(): { rows: number; data: Uint8Array }
 }
 
-function createRowWriter(): RowWriter {
-  let bytes = Buffer.allocUnsafe(FIRST_BYTES)
+function createRowWriter(expectedBytes: number): RowWriter {
+  let bytes = Buffer.allocUnsafe(expectedBytes + FIXED_BYTES_MAX)
   let at = 0
   let rows = 0
 
