@@ -61,7 +61,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const auth = open("belay_auth", 4)
     const ingest = open("belay_ingest", 6)
     const worker = open("belay_worker", 2)
-    const store = openSignalStore({ url, db: ingest.kysely, now })
+    const store = openSignalStore({ url, db: ingest.kysely })
     closers.push(() => store.close())
 
     const maintain = async () => {

@@ -58,7 +58,7 @@ export async function startTestBelay(
   const app = openDatabase({ url: database.url, role: "belay_app", max: 5, applicationName: "belay_app" })
   const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
   const auth = openDatabase({ url: database.url, role: "belay_auth", max: 3, applicationName: "belay_auth" })
-  const store = openSignalStore({ url: database.url, db: ingest.kysely, now: () => now })
+  const store = openSignalStore({ url: database.url, db: ingest.kysely })
   const served = await serve({
     app,
     auth,

@@ -54,7 +54,7 @@ export const test = base
       openDatabase({ url, max: 10, applicationName: role ?? "test owner", ...(role !== undefined && { role }) })
     const handles = [open(), open("belay_app"), open("belay_auth"), open("belay_ingest"), open("belay_worker")] as const
     const [owner, app, auth, ingest, worker] = handles
-    const store = openSignalStore({ url, db: ingest.kysely, now: () => new Date() })
+    const store = openSignalStore({ url, db: ingest.kysely })
     onCleanup(async () => {
       await store.close()
       await Promise.all(handles.map((handle) => handle.close()))

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
+import { readFile } from "node:fs/promises"
 import path from "node:path"
 import { createInterface } from "node:readline"
 
@@ -21,11 +22,20 @@ export interface BelayProcess {
   end(signal: NodeJS.Signals): Promise<void>
 }
 
-const MAIN = path.join(import.meta.dirname, "../server/main.ts")
+const ROOT = path.join(import.meta.dirname, "..")
+
+/** What `npm start` gives Node. */
+async function readArguments(): Promise<string[]> {
+  const { scripts } = JSON.parse(await readFile(path.join(ROOT, "package.json"), "utf8")) as {
+    scripts: { start: string }
+  }
+  return scripts.start.replace(/^exec node /, "").split(" ")
+}
 
 /** Runs Belay as a user does, on free ports. Rejects with what it printed when it ends before it serves. */
 export async function spawnBelay(dataDir: string, env: Record<string, string> = {}): Promise<BelayProcess> {
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, await readArguments(), {
+    cwd: ROOT,
     env: {
       ...process.env,
       PORT: "0",

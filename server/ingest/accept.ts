@@ -11,7 +11,7 @@ import type { PreparedBatch } from "./store.ts"
 
 export interface ReceiverOptions {
   readonly authenticate: AuthenticateKey
-  readonly store: Pick<SignalStore, "prepare" | "commit" | "waitedMs">
+  readonly store: Pick<SignalStore, "prepare" | "commit">
   /** Of the memory that bodies and what is read from them may take, over all transports. */
   readonly budget: Budget
   /** Tells who is watching that signals came in. */
@@ -118,17 +118,23 @@ export async function commit(
   options.onStored(key.orgId, arrived)
 }
 
-/** A sender whose telemetry waits longer than this for its turn is asked to come back: the database is slow, or away. */
+/** A sender of whom something waits longer than this is asked to come back: we, or the database, are too slow. */
 const WAIT_MS_MAX = 5000
 
-/** Why there is no room for more of the sender's telemetry right now; null when there is. */
-export function busyWith(
-  options: Pick<ReceiverOptions, "store">,
+/**
+ * Asks for room for a request of so many bytes. Answers why there is none: `full` for nobody, `unfair` for this sender,
+ * as the others need what is left; null when there is.
+ */
+export function findBusy(
+  options: Pick<ReceiverOptions, "budget" | "now">,
   key: LiveKey,
-  held: ReturnType<Holding["hold"]>,
+  holding: Holding,
+  bytes: number,
 ): "full" | "unfair" | null {
-  if (held !== "ok") return held
-  return options.store.waitedMs(key.id) > WAIT_MS_MAX ? "full" : null
+  const since = options.budget.waitingSince(key.id)
+  if (since !== null && options.now().getTime() - since > WAIT_MS_MAX) return "full"
+  const held = holding.hold(bytes)
+  return held === "ok" ? null : held
 }
 
 export const BUSY = {
@@ -184,4 +190,4 @@ export const BODY_MAX_BYTES: Record<OtlpEncoding, number> = { protobuf: 64 * 102
 export const RETRY_AFTER_SECONDS = 5
 
 /** Bytes of bodies, and of what was read from them, that wait to be stored; past it senders are asked to come back. */
-export const BUDGET_BYTES = 96 * 1024 * 1024
+export const BUDGET_BYTES = 32 * 1024 * 1024

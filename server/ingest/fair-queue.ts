@@ -13,8 +13,6 @@ export interface FairQueue<Item extends Waiting> {
    */
   take(rowsMax: number): Item[]
   isEmpty(): boolean
-  /** The sender's item that has waited longest. */
-  oldestOf(sender: string): Item | undefined
 }
 
 export function createFairQueue<Item extends Waiting>(): FairQueue<Item> {
@@ -55,6 +53,5 @@ export function createFairQueue<Item extends Waiting>(): FairQueue<Item> {
       return taken
     },
     isEmpty: () => lines.size === 0,
-    oldestOf: (sender) => lines.get(sender)?.[0],
   }
 }

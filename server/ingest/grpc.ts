@@ -10,7 +10,7 @@ import {
   admit,
   BODY_MAX_BYTES,
   BUSY,
-  busyWith,
+  findBusy,
   commit,
   isUnstorable,
   NOT_STORED,
@@ -87,8 +87,9 @@ export function createGrpcServer(options: ReceiverOptions): Server {
         const { key } = admission
         const holding = options.budget.open(key.id)
         try {
-          const isBusy = busyWith(options, key, holding.hold(call.request.length))
+          const isBusy = findBusy(options, key, holding, call.request.length)
           if (isBusy !== null) return failForNow(BUSY_STATUS[isBusy], BUSY[isBusy], RETRY_AFTER_SECONDS)
+          holding.wait(options.now().getTime())
           const read = readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
           if (!read.ok) return fail(REFUSED[read.reason], read.message)
           const ready = await prepare(options, key, read.normalized, holding)

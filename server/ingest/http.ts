@@ -7,7 +7,7 @@ import {
   type Admission,
   BODY_MAX_BYTES,
   BUSY,
-  busyWith,
+  findBusy,
   commit,
   isUnstorable,
   NOT_STORED,
@@ -68,7 +68,7 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
 
     const holding = options.budget.open(key.id)
     try {
-      const isBusy = busyWith(options, key, holding.hold(announced))
+      const isBusy = findBusy(options, key, holding, announced)
       if (isBusy !== null) return busy(encoding, isBusy)
       const read = await receiveAndRead(request, signal, encoding, key, holding, announced)
       if (!("ready" in read)) return read
@@ -104,6 +104,7 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
         ? malformed(encoding, "the body ended before its end")
         : busy(encoding, sent.reason)
     }
+    holding.wait(options.now().getTime())
     return inLane(async () => {
       const body = await decompress(request, sent.body, BODY_MAX_BYTES[encoding], holding)
       if (!body.ok) {

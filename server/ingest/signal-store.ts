@@ -12,8 +12,6 @@ export interface SignalStore {
   commit(batch: PreparedBatch, sender: string): Promise<void>
   /** `prepare` and `commit`. */
   store(orgId: string, batch: Batch, sender?: string): Promise<void>
-  /** How long the sender's oldest batch has been waiting for its turn. */
-  waitedMs(sender: string): number
   /** Stores what waits, then disconnects. */
   close(): Promise<void>
 }
@@ -23,7 +21,6 @@ export interface SignalStoreOptions {
   readonly url: string
   /** Acts as `belay_ingest`, for names and people. */
   readonly db: Kysely<DB>
-  readonly now: () => Date
 }
 
 /** While one commits, the next is filled; more share a core with Postgres and win nothing. */
@@ -38,7 +35,6 @@ interface Waiting {
   readonly sender: string
   readonly rows: number
   readonly batch: PreparedBatch
-  readonly since: number
   readonly done: PromiseWithResolvers<void>
 }
 
@@ -122,16 +118,12 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
       if (batch.rows === 0 && batch.unrecognized.length === 0) return Promise.resolve()
       const done = Promise.withResolvers<void>()
       const { orgId, rows } = batch
-      queue.push({ orgId, sender, rows, batch, since: options.now().getTime(), done })
+      queue.push({ orgId, sender, rows, batch, done })
       wake()
       return done.promise
     },
     async store(orgId, batch, sender = orgId) {
       await store.commit(await store.prepare(orgId, batch), sender)
-    },
-    waitedMs(sender) {
-      const oldest = queue.oldestOf(sender)
-      return oldest === undefined ? 0 : options.now().getTime() - oldest.since
     },
     async close() {
       for (const { work } of connections) await work

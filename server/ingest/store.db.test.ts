@@ -40,7 +40,7 @@ async function stored(database: TestDatabase) {
 
 /** As another process of Belay does. */
 async function storeElsewhere(database: TestDatabase, orgId: string, signals: readonly Signal[]): Promise<void> {
-  const store = openSignalStore({ url: database.url, db: database.ingest, now: () => NOW })
+  const store = openSignalStore({ url: database.url, db: database.ingest })
   await store.store(orgId, { signals, unrecognized: [] })
   await store.close()
 }

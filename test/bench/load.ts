@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import { connect, type Socket } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import { Client } from "pg"
 import { from as copyFrom } from "pg-copy-streams"
 import { z } from "zod"
@@ -70,7 +71,9 @@ const jobSchema = z.discriminatedUnion("kind", [
 
 async function load(job: LoadJob): Promise<LoadResult> {
   const { hostname, port } = new URL(job.url)
-  const payloads = Array.from({ length: job.people }, (_, person) => makePayload({ ...job, person }))
+  // Each connection has bodies of its own, as one that is on its way must not change.
+  const bodies = Math.max(job.people, job.connections)
+  const payloads = Array.from({ length: bodies }, (_, index) => makePayload({ ...job, person: index % job.people }))
   const contentType = job.encoding === "json" ? "application/json" : "application/x-protobuf"
   const headOf = (payload: Payload) =>
     Buffer.from(
@@ -85,19 +88,22 @@ async function load(job: LoadJob): Promise<LoadResult> {
   await Promise.all(
     Array.from({ length: job.connections }, async (_, connection) => {
       const exchange = await openExchange(hostname, Number(port))
-      // Each connection has its own bodies, as one that is on its way must not change.
-      const own = payloads.filter((_payload, person) => person % job.connections === connection)
-      const bodies = own.length > 0 ? own : [makePayload({ ...job, person: connection })]
+      const own = payloads.filter((_payload, index) => index % job.connections === connection)
       for (let turn = 0; performance.now() < deadline; turn++) {
-        const payload = bodies[turn % bodies.length]
+        const payload = own[turn % own.length]
         if (payload === undefined) break
         payload.renew(counter++, BigInt(Date.now()) * 1_000_000n)
         const sentAt = performance.now()
-        const status = await exchange.send(headOf(payload), payload.body)
-        latenciesMs.push(performance.now() - sentAt)
+        const { status, retryAfterSeconds } = await exchange.send(headOf(payload), payload.body)
         requests++
-        if (status === 200) acknowledged += payload.items
-        else refused++
+        if (status === 200) {
+          latenciesMs.push(performance.now() - sentAt)
+          acknowledged += payload.items
+        } else {
+          refused++
+          // As an exporter does.
+          await sleep(Math.max(0, Math.min(retryAfterSeconds * 1000, deadline - performance.now())))
+        }
       }
       exchange.close()
     }),
@@ -106,11 +112,16 @@ async function load(job: LoadJob): Promise<LoadResult> {
   return { acknowledged, requests, refused, seconds, latenciesMs, nextCounter: counter }
 }
 
+interface Answer {
+  readonly status: number
+  readonly retryAfterSeconds: number
+}
+
 /** A connection of HTTP/1.1 that is kept open; costs the sender as little as can be. */
 async function openExchange(host: string, port: number) {
   const socket: Socket = connect(port, host).setNoDelay(true)
   await once(socket, "connect")
-  let answered: PromiseWithResolvers<number> | undefined
+  let answered: PromiseWithResolvers<Answer> | undefined
   let received = ""
   socket.on("data", (chunk: Buffer) => {
     received += chunk.toString("latin1")
@@ -118,15 +129,18 @@ async function openExchange(host: string, port: number) {
     if (headEnd === -1) return
     const length = Number(/content-length: (\d+)/i.exec(received)?.[1] ?? 0)
     if (received.length < headEnd + 4 + length) return
-    const status = Number(received.slice(9, 12))
+    const answer = {
+      status: Number(received.slice(9, 12)),
+      retryAfterSeconds: Number(/retry-after: (\d+)/i.exec(received)?.[1] ?? 0),
+    }
     received = ""
-    answered?.resolve(status)
+    answered?.resolve(answer)
   })
   socket.on("error", (error) => answered?.reject(error))
   socket.on("close", () => answered?.reject(new Error("the server closed the connection")))
   return {
-    send(head: Buffer, body: Buffer): Promise<number> {
-      answered = Promise.withResolvers<number>()
+    send(head: Buffer, body: Buffer): Promise<Answer> {
+      answered = Promise.withResolvers<Answer>()
       socket.cork()
       socket.write(head)
       socket.write(body)
