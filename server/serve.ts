@@ -3,11 +3,11 @@ import type { AppContext } from "./context.ts"
 import type { OpenedDatabase } from "./db/client.ts"
 import { createAppServer, createOtlpServer, listen, type PageServer } from "./http.ts"
 import { type Arrivals, openArrivals } from "./ingest/arrivals.ts"
-import type { ReceiverOptions } from "./ingest/accept.ts"
+import { BUDGET_BYTES, type ReceiverOptions } from "./ingest/accept.ts"
 import { closeGrpc, createGrpcServer, listenGrpc } from "./ingest/grpc.ts"
 import { createOtlpReceiver } from "./ingest/http.ts"
-import { createInterner } from "./ingest/intern.ts"
-import { type Batch, type Stored, storeBatch } from "./ingest/store.ts"
+import { createBudget } from "./ingest/budget.ts"
+import type { SignalStore } from "./ingest/signal-store.ts"
 import { createLane } from "./lane.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import type { Mailer } from "./mail/mailer.ts"
@@ -25,6 +25,7 @@ export interface ServeOptions {
   readonly mailer: Mailer | null
   /** Acts as `belay_ingest`. */
   readonly ingest: OpenedDatabase
+  readonly store: SignalStore
   readonly pages: Promise<PageServer>
   readonly host: string
   /** 0 takes a free port. */
@@ -56,7 +57,7 @@ export interface Served {
   readonly grpcUrl: string | null
   readonly arrivals: Arrivals
   readonly signIn: SignIn
-  store(orgId: string, batch: Batch): Promise<Stored>
+  readonly store: SignalStore
   /** Takes no new requests and lets those in hand finish. */
   close(): Promise<void>
 }
@@ -71,8 +72,6 @@ const CLOSE_GRACE_MS = 10_000
 export async function serve(options: ServeOptions): Promise<Served> {
   const { app, ingest, host, now, log } = options
   const arrivals = await openArrivals(app, { now, log })
-  const interner = createInterner(ingest.kysely, now)
-  const store = (orgId: string, batch: Batch) => storeBatch(ingest.kysely, interner, orgId, batch)
   const receiving: ReceiverOptions = {
     authenticate: createKeyAuthenticator(ingest.kysely, {
       now,
@@ -80,8 +79,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
       isBehindProxy: options.publicUrl !== undefined,
       requestsPerMinute: options.ingestRequestsPerMinute,
     }),
-    store,
-    onStored: (orgId, signals) => arrivals.announce(orgId, signals),
+    store: options.store,
+    budget: createBudget(BUDGET_BYTES),
+    onStored: (orgId, arrived) => arrivals.announce(orgId, arrived),
     now,
     log,
   }
@@ -149,7 +149,16 @@ export async function serve(options: ServeOptions): Promise<Served> {
     })
     const boundUrl = await bind(appServer, options.port)
     url ||= boundUrl
-    return { url, boundUrl, otlpUrl: ownOtlpUrl ?? url, grpcUrl, arrivals, signIn: context.signIn, store, close }
+    return {
+      url,
+      boundUrl,
+      otlpUrl: ownOtlpUrl ?? url,
+      grpcUrl,
+      arrivals,
+      signIn: context.signIn,
+      store: options.store,
+      close,
+    }
   } catch (error) {
     await close()
     throw error

@@ -8,6 +8,7 @@ import { migrate } from "./db/migrate.ts"
 import { DEMO_OWNER } from "./demo/accounts.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
+import { openSignalStore } from "./ingest/signal-store.ts"
 import { loadPages } from "./pages.ts"
 import { createMailer } from "./mail/mailer.ts"
 import { serve } from "./serve.ts"
@@ -61,6 +62,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const auth = open("belay_auth", 4)
     const ingest = open("belay_ingest", 6)
     const worker = open("belay_worker", 2)
+    const store = openSignalStore({ url, db: ingest.kysely, now })
+    closers.push(() => store.close())
 
     const maintain = async () => {
       await maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
@@ -90,7 +93,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       ingestKey: config.BELAY_INGEST_KEY,
     })
     const ingestKey = await rememberIngestKey(dataDir, first.ingestKey)
-    if (mode.isDemo) await loadDemo({ orgId: first.orgId, owner: owner.kysely, ingest: ingest.kysely, now })
+    if (mode.isDemo) await loadDemo({ orgId: first.orgId, owner: owner.kysely, store, now })
 
     const served = await serve({
       app,
@@ -99,6 +102,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       identityProvider: readIdentityProvider(config),
       mailer: config.BELAY_SMTP_URL === undefined ? null : createMailer(config.BELAY_SMTP_URL, config.BELAY_MAIL_FROM),
       ingest,
+      store,
       pages,
       host: config.HOST,
       port: config.PORT,

@@ -4,6 +4,7 @@ import type { KyselyPlugin } from "kysely"
 import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
+import { openSignalStore } from "#server/ingest/signal-store.ts"
 import { type Served, serve } from "#server/serve.ts"
 import type { Mailer } from "#server/mail/mailer.ts"
 import { type IdentityProvider, readAuthSecret } from "#server/sign-in/auth.ts"
@@ -59,6 +60,7 @@ export async function startTestBelay(
   const app = openDatabase({ url: database.url, role: "belay_app", max: 5, applicationName: "belay_app" })
   const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
   const auth = openDatabase({ url: database.url, role: "belay_auth", max: 3, applicationName: "belay_auth" })
+  const store = openSignalStore({ url: database.url, db: ingest.kysely, now: () => now })
   const served = await serve({
     app,
     auth,
@@ -66,6 +68,7 @@ export async function startTestBelay(
     identityProvider: options.identityProvider ?? null,
     mailer: options.mailer ?? null,
     ingest: options.ingestPlugin ? { ...ingest, kysely: ingest.kysely.withPlugin(options.ingestPlugin) } : ingest,
+    store,
     pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
     host: "127.0.0.1",
     port: 0,
@@ -100,6 +103,7 @@ export async function startTestBelay(
     },
     async close() {
       await served.close()
+      await store.close()
       await Promise.all([app.close(), auth.close(), ingest.close()])
     },
   }

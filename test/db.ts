@@ -5,6 +5,10 @@ import { inject, test as base } from "vitest"
 
 import { openDatabase } from "#server/db/client.ts"
 import type { DB } from "#server/db/types.ts"
+import { openSignalStore, type SignalStore } from "#server/ingest/signal-store.ts"
+
+/** The clock of a test's own store: it stands still. */
+const STORE_NOW = new Date("2026-11-20T12:00:00Z")
 
 /** A fresh database with the newest schema. The handles connect when they are used. */
 export interface TestDatabase {
@@ -15,6 +19,8 @@ export interface TestDatabase {
   readonly auth: Kysely<DB>
   readonly ingest: Kysely<DB>
   readonly worker: Kysely<DB>
+  /** What telemetry goes through. */
+  readonly store: SignalStore
 }
 
 /**
@@ -51,7 +57,9 @@ export const test = base
       openDatabase({ url, max: 10, applicationName: role ?? "test owner", ...(role !== undefined && { role }) })
     const handles = [open(), open("belay_app"), open("belay_auth"), open("belay_ingest"), open("belay_worker")] as const
     const [owner, app, auth, ingest, worker] = handles
+    const store = openSignalStore({ url, db: ingest.kysely, now: () => STORE_NOW })
     onCleanup(async () => {
+      await store.close()
       await Promise.all(handles.map((handle) => handle.close()))
       server.dropDatabase(name)
     })
@@ -62,6 +70,7 @@ export const test = base
       auth: auth.kysely,
       ingest: ingest.kysely,
       worker: worker.kysely,
+      store,
     }
   })
   .extend("db", ({ database }): Kysely<DB> => database.app)

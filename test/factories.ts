@@ -1,7 +1,5 @@
-import { createInterner } from "#server/ingest/intern.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { type Signal, type SignalFields, toSignal } from "#server/ingest/signal.ts"
-import { storeBatch } from "#server/ingest/store.ts"
 import { identityHash, pseudonymOf } from "#server/team/pseudonyms.ts"
 import type { TestDatabase } from "./db.ts"
 
@@ -44,13 +42,8 @@ export async function makeOrganization(database: TestDatabase): Promise<string> 
   return row.id
 }
 
-export async function storeSignals(database: TestDatabase, orgId: string, signals: readonly Signal[]) {
-  return storeBatch(
-    database.ingest,
-    createInterner(database.ingest, () => NOW),
-    orgId,
-    { signals, unrecognized: [] },
-  )
+export async function storeSignals(database: TestDatabase, orgId: string, signals: readonly Signal[]): Promise<void> {
+  await database.store.store(orgId, { signals, unrecognized: [] })
 }
 
 /** Puts a person in a team from a day on (inclusive) to a day (exclusive); the person is made when new. */

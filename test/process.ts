@@ -1,64 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { once } from "node:events"
 import { rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import path from "node:path"
-import { createInterface } from "node:readline"
 import { test as base } from "vitest"
-
-/** The line that Belay prints when it serves and `BELAY_READY=json` is set. */
-export interface Ready {
-  readonly ready: true
-  readonly url: string
-  readonly otlpUrl: string
-  readonly grpcUrl: string | null
-  readonly ingestKey: string
-  readonly databaseUrl: string
-  readonly admin: { readonly email: string; readonly password: string | null }
-}
-
-export interface BelayProcess {
-  readonly ready: Ready
-  readonly process: ChildProcess
-  /** Ends it and waits until it is gone. */
-  end(signal: NodeJS.Signals): Promise<void>
-}
-
-const MAIN = path.join(import.meta.dirname, "../server/main.ts")
-
-/** Runs Belay as a user does, on free ports. Rejects with what it printed when it ends before it serves. */
-export async function spawnBelay(dataDir: string, env: Record<string, string> = {}): Promise<BelayProcess> {
-  const child = spawn(process.execPath, [MAIN], {
-    env: {
-      ...process.env,
-      PORT: "0",
-      OTLP_PORT: "0",
-      OTLP_GRPC_PORT: "0",
-      BELAY_DATA_DIR: dataDir,
-      BELAY_READY: "json",
-      ...env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  })
-  const exited = once(child, "exit")
-  let printed = ""
-  child.stderr.on("data", (chunk: Buffer) => (printed += chunk.toString()))
-  const ready = await new Promise<Ready>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      if (line.startsWith('{"ready"')) resolve(JSON.parse(line) as Ready)
-    })
-    void exited.then(([code]) => reject(new Error(`Belay ended with ${code}: ${printed}`)))
-  })
-  return {
-    ready,
-    process: child,
-    async end(signal) {
-      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
-      await exited
-    },
-  }
-}
+import { type BelayProcess, spawnBelay } from "./spawn.ts"
 
 /** `test` with a data folder of its own, and Belay processes that are ended with it. */
 export const test = base

@@ -228,6 +228,6 @@ const PASSING = new Set([
   "53300", // too_many_connections
 ])
 
-function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): boolean {
   return error instanceof Error && "code" in error && PASSING.has(String(error.code))
 }

@@ -299,7 +299,7 @@ export interface Signal {
   model_id: number | null;
   observed_at: Timestamp;
   operation_id: string | null;
-  org_id: string;
+  org_id: Generated<string>;
   origin: Origin | null;
   outcome: Outcome | null;
   output_tokens: number | null;

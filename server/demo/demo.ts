@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
 import type { DB } from "../db/types.ts"
-import { createInterner } from "../ingest/intern.ts"
 import { dayOf } from "../ingest/partitions.ts"
-import { storeBatch } from "../ingest/store.ts"
+import { summarize } from "../ingest/arrivals.ts"
+import type { SignalStore } from "../ingest/signal-store.ts"
 import type { Served } from "../serve.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import { ensureDeveloper } from "../team/developers.ts"
@@ -76,7 +76,7 @@ interface DemoOptions {
   readonly orgId: string
   /** Acts as the owner: the demo's people are made here, not by what agents send. */
   readonly owner: Kysely<DB>
-  readonly ingest: Kysely<DB>
+  readonly store: Pick<SignalStore, "store">
   readonly now: () => Date
 }
 
@@ -100,8 +100,8 @@ export function startTrickle(options: {
     const developer = DEMO_DEVELOPERS[random.between(0, DEMO_DEVELOPERS.length - 1)]
     if (developer === undefined) return
     const signals = generateNow(developer, options.now())
-    await served.store(orgId, { signals, unrecognized: [] })
-    served.arrivals.announce(orgId, signals)
+    await served.store.store(orgId, { signals, unrecognized: [] })
+    served.arrivals.announce(orgId, summarize(signals))
   }
   const trickle = setInterval(() => {
     send().catch((error: unknown) => log("demo trickle failed", error))
@@ -180,17 +180,16 @@ async function hasTodaysHistory(owner: Kysely<DB>, orgId: string, now: Date): Pr
   return loaded !== undefined
 }
 
-async function loadHistory({ orgId, owner, ingest }: DemoOptions, now: Date): Promise<void> {
+async function loadHistory({ orgId, owner, store }: DemoOptions, now: Date): Promise<void> {
   const today = new Date(dayOf(now, 0))
   const progress = createProgressBar("Loading eight weeks of demo history", HISTORY_DAYS)
   await sql`
     select belay_make_signal_partitions(${dayOf(now, -HISTORY_DAYS - 1)}::date, ${dayOf(now, 1)}::date)`.execute(owner)
   await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
-  const interner = createInterner(ingest, () => now)
   for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
     const day = new Date(today.getTime() - daysAgo * DAY_MS)
     const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))
-    await storeBatch(ingest, interner, orgId, { signals, unrecognized: [] })
+    await store.store(orgId, { signals, unrecognized: [] })
     progress.advance(HISTORY_DAYS - daysAgo)
   }
   await sql`analyze signal`.execute(owner)

@@ -4,14 +4,18 @@ import { decodeJson } from "./otlp/json.ts"
 import { decodeProtobuf } from "./otlp/protobuf.ts"
 import type { OtlpEncoding } from "./otlp/response.ts"
 import { MalformedOtlp, type OtlpRequest, type OtlpSignal, OversizedOtlp } from "./otlp/types.ts"
-import type { Batch, Stored } from "./store.ts"
+import { type Arrived, summarize } from "./arrivals.ts"
+import type { Budget, Holding } from "./budget.ts"
+import type { SignalStore } from "./signal-store.ts"
+import type { PreparedBatch } from "./store.ts"
 
 export interface ReceiverOptions {
   readonly authenticate: AuthenticateKey
-  /** Resolves once the batch is committed. */
-  readonly store: (orgId: string, batch: Batch) => Promise<Stored>
+  readonly store: Pick<SignalStore, "prepare" | "commit">
+  /** Of the memory that bodies and what is read from them may take, over all transports. */
+  readonly budget: Budget
   /** Tells who is watching that signals came in. */
-  readonly onStored: (orgId: string, signals: Normalized["signals"]) => void
+  readonly onStored: (orgId: string, arrived: readonly Arrived[]) => void
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
 }
@@ -75,27 +79,67 @@ export function readRequest(
   return { ok: true, normalized: normalize(decoded, now, onlyTool) }
 }
 
-/**
- * Stores what was read and resolves after the commit, with the items that were refused. With a key that only tests,
- * nothing is stored and the answer is the same.
- */
-export async function commit(
-  options: Pick<ReceiverOptions, "store" | "onStored">,
+/** What is left of a request between its reading and its commit. */
+export interface Ready {
+  readonly batch: PreparedBatch | null
+  readonly arrived: readonly Arrived[]
+  readonly rejected: number
+  readonly message: string
+}
+
+/** Makes what was read ready to be stored, which is nothing with a key that only tests. */
+export async function prepare(
+  options: Pick<ReceiverOptions, "store">,
   key: LiveKey,
   normalized: Normalized,
-): Promise<{ rejected: number; message: string; isTest: boolean }> {
+  holding: Holding,
+): Promise<Ready> {
   const isTest = !key.scopes.includes("ingest")
-  if (!isTest) {
-    await options.store(key.orgId, normalized)
-    options.onStored(key.orgId, normalized.signals)
-  }
+  const batch = isTest ? null : await options.store.prepare(key.orgId, normalized)
+  holding.become(batch?.bytes ?? 0)
   return {
+    batch,
+    arrived: isTest ? [] : summarize(normalized.signals),
     rejected: normalized.rejected.reduce((sum, item) => sum + item.count, 0),
     message: normalized.rejected
       .map((item) => `${item.count} refused: ${describeRefusal(item.reason, key)}`)
       .join("; "),
-    isTest,
   }
+}
+
+/** Resolves after the commit; of a test, at once. */
+export async function commit(
+  options: Pick<ReceiverOptions, "store" | "onStored">,
+  key: LiveKey,
+  { batch, arrived }: Ready,
+): Promise<void> {
+  if (batch === null) return
+  await options.store.commit(batch, key.id)
+  options.onStored(key.orgId, arrived)
+}
+
+/** A sender of whom something waits longer than this is asked to come back: we, or the database, are too slow. */
+const WAIT_MS_MAX = 5000
+
+/**
+ * Asks for room for a request of so many bytes. Answers why there is none: `full` for nobody, `unfair` for this sender,
+ * as the others need what is left; null when there is.
+ */
+export function findBusy(
+  options: Pick<ReceiverOptions, "budget" | "now">,
+  key: LiveKey,
+  holding: Holding,
+  bytes: number,
+): "full" | "unfair" | null {
+  const since = options.budget.waitingSince(key.id)
+  if (since !== null && options.now().getTime() - since > WAIT_MS_MAX) return "full"
+  const held = holding.hold(bytes)
+  return held === "ok" ? null : held
+}
+
+export const BUSY = {
+  full: "Belay has more in hand than it can store right now; send again",
+  unfair: "This ingest key has sent more than its share of what Belay can hold; send again",
 }
 
 function describeRefusal(reason: RejectReason, key: LiveKey): string {
@@ -144,3 +188,6 @@ export const NOT_STORED = "Belay cannot store telemetry right now; nothing of th
  */
 export const BODY_MAX_BYTES: Record<OtlpEncoding, number> = { protobuf: 64 * 1024 * 1024, json: 16 * 1024 * 1024 }
 export const RETRY_AFTER_SECONDS = 5
+
+/** Bytes of bodies, and of what was read from them, that wait to be stored; past it senders are asked to come back. */
+export const BUDGET_BYTES = 32 * 1024 * 1024

@@ -13,9 +13,26 @@ export interface Arrival {
   readonly receivedAt: string
 }
 
+/** What is announced of an agent tool's part of a batch. */
+export type Arrived = Omit<Arrival, "receivedAt">
+
+/** One for each agent tool, in the words of its latest signal. */
+export function summarize(signals: readonly Signal[]): readonly Arrived[] {
+  return [...Map.groupBy(signals, (signal) => signal.agentTool)].map(([agentTool, group]) => {
+    const last = group.at(-1)
+    return {
+      agentTool,
+      agentVersion: last?.agentVersion ?? null,
+      kind: last?.kind ?? "start",
+      model: group.findLast((signal) => signal.model !== null)?.model ?? null,
+      count: group.length,
+    }
+  })
+}
+
 export interface Arrivals {
   /** Tells every process's listeners; at most once a second per agent tool. Never throws. */
-  announce(orgId: string, signals: readonly Signal[]): void
+  announce(orgId: string, arrived: readonly Arrived[]): void
   /** Calls `listener` for each arrival of the organization until the returned function is called. */
   subscribe(orgId: string, listener: (arrival: Arrival) => void): () => void
   close(): Promise<void>
@@ -37,23 +54,13 @@ export async function openArrivals(
   })
 
   return {
-    announce(orgId, signals) {
+    announce(orgId, arrived) {
       const now = options.now()
-      const byTool = Map.groupBy(signals, (signal) => signal.agentTool)
-      for (const [agentTool, group] of byTool) {
-        const key = `${orgId} ${agentTool}`
+      for (const one of arrived) {
+        const key = `${orgId} ${one.agentTool}`
         if (now.getTime() - (announcedAt.get(key) ?? 0) < ANNOUNCE_EVERY_MS) continue
         announcedAt.set(key, now.getTime())
-        const last = group.at(-1)
-        const payload = JSON.stringify({
-          orgId,
-          agentTool,
-          agentVersion: last?.agentVersion ?? null,
-          kind: last?.kind ?? "start",
-          model: group.findLast((signal) => signal.model !== null)?.model ?? null,
-          count: group.length,
-          receivedAt: now.toISOString(),
-        })
+        const payload = JSON.stringify({ orgId, ...one, receivedAt: now.toISOString() })
         const announcement = sql`select pg_notify(${CHANNEL}, ${payload})`
           .execute(database.kysely)
           .catch((error: unknown) => options.log("arrival not announced", error))

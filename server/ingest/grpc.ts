@@ -9,10 +9,13 @@ import {
 import {
   admit,
   BODY_MAX_BYTES,
+  BUSY,
+  findBusy,
   commit,
   isUnstorable,
   NOT_STORED,
   NOTHING_STORED,
+  prepare,
   readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
@@ -37,6 +40,8 @@ const REFUSED = {
   forbidden: status.PERMISSION_DENIED,
   throttled: status.RESOURCE_EXHAUSTED,
 }
+
+const BUSY_STATUS = { full: status.UNAVAILABLE, unfair: status.RESOURCE_EXHAUSTED }
 
 /** Messages go through as bytes: the walker reads them. */
 const asBytes = (bytes: Buffer) => bytes
@@ -80,12 +85,22 @@ export function createGrpcServer(options: ReceiverOptions): Server {
           return
         }
         const { key } = admission
-        const read = readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
-        if (!read.ok) return fail(REFUSED[read.reason], read.message)
-        const { rejected, message, isTest } = await commit(options, key, read.normalized)
-        const trailer = new Metadata()
-        if (isTest) trailer.set(TEST_HEADER, NOTHING_STORED)
-        respond(null, Buffer.from(encodeExportResponse(signal, "protobuf", rejected, message)), trailer)
+        const holding = options.budget.open(key.id)
+        try {
+          const isBusy = findBusy(options, key, holding, call.request.length)
+          if (isBusy !== null) return failForNow(BUSY_STATUS[isBusy], BUSY[isBusy], RETRY_AFTER_SECONDS)
+          holding.wait(options.now().getTime())
+          const read = readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
+          if (!read.ok) return fail(REFUSED[read.reason], read.message)
+          const ready = await prepare(options, key, read.normalized, holding)
+          await commit(options, key, ready)
+          const trailer = new Metadata()
+          if (ready.batch === null) trailer.set(TEST_HEADER, NOTHING_STORED)
+          const answer = encodeExportResponse(signal, "protobuf", ready.rejected, ready.message)
+          respond(null, Buffer.from(answer), trailer)
+        } finally {
+          holding.release()
+        }
       }
       receive().catch((error: unknown) => {
         options.log("ingest failed", error)

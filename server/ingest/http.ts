@@ -6,10 +6,14 @@ import {
   admit,
   type Admission,
   BODY_MAX_BYTES,
+  BUSY,
+  findBusy,
   commit,
   isUnstorable,
   NOT_STORED,
   NOTHING_STORED,
+  prepare,
+  type Ready,
   readRequest,
   type ReceiverOptions,
   RETRY_AFTER_SECONDS,
@@ -17,15 +21,13 @@ import {
   UNSTORABLE,
 } from "./accept.ts"
 import { receiveBody } from "./body.ts"
+import type { Holding } from "./budget.ts"
 import { createLane } from "../lane.ts"
-import type { Normalized } from "./normalize.ts"
 import { CONTENT_TYPES, encodeExportResponse, encodeStatus, type OtlpEncoding, RPC_CODE } from "./otlp/response.ts"
 import type { OtlpSignal } from "./otlp/types.ts"
 
 /** Bytes of a body as sent. */
 const COMPRESSED_MAX_BYTES = 16 * 1024 * 1024
-/** Bytes of bodies being worked on at once; past it the sender is asked to come back. */
-const IN_FLIGHT_MAX_BYTES = 96 * 1024 * 1024
 
 /** Bodies inflated and decoded at once: what comes out of a small one may be large. Storing is not counted. */
 const READ_AT_ONCE = 2
@@ -53,7 +55,6 @@ const PATHS: ReadonlyMap<string, OtlpSignal> = new Map([
  * @see https://opentelemetry.io/docs/specs/otlp/#otlphttp
  */
 export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
-  let inFlightBytes = 0
   const inLane = createLane(READ_AT_ONCE)
 
   async function receive(request: IncomingMessage, signal: OtlpSignal, encoding: OtlpEncoding): Promise<Answer> {
@@ -64,48 +65,60 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
     const { key } = admission
     const announced = Number(request.headers["content-length"] ?? 0)
     if (announced > COMPRESSED_MAX_BYTES) return tooLarge(encoding, COMPRESSED_MAX_BYTES)
-    if (inFlightBytes + announced > IN_FLIGHT_MAX_BYTES) return busy(encoding)
 
-    let held = 0
-    const hold = (bytes: number) => {
-      held += bytes
-      inFlightBytes += bytes
-      return inFlightBytes <= IN_FLIGHT_MAX_BYTES
-    }
+    const holding = options.budget.open(key.id)
     try {
-      const sent = await receiveBody(request, COMPRESSED_MAX_BYTES, hold)
-      if (!sent.ok) {
-        if (sent.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
-        return sent.reason === "busy" ? busy(encoding) : malformed(encoding, "the body ended before its end")
-      }
-      const read = await inLane(() => readBody(request, signal, encoding, key, sent.body, hold))
-      if (!("normalized" in read)) return read
-      const { rejected, message, isTest } = await commit(options, key, read.normalized)
-      const headers = isTest ? { [TEST_HEADER]: NOTHING_STORED } : {}
+      const isBusy = findBusy(options, key, holding, announced)
+      if (isBusy !== null) return busy(encoding, isBusy)
+      const read = await receiveAndRead(request, signal, encoding, key, holding, announced)
+      if (!("ready" in read)) return read
+      await commit(options, key, read.ready)
+      const headers = read.ready.batch === null ? { [TEST_HEADER]: NOTHING_STORED } : {}
+      const { rejected, message } = read.ready
       return { status: 200, body: encodeExportResponse(signal, encoding, rejected, message), headers }
     } finally {
-      inFlightBytes -= held
+      holding.release()
     }
   }
 
-  async function readBody(
+  /** Apart from `receive`, which waits for the commit and would keep the body all the while. */
+  async function receiveAndRead(
     request: IncomingMessage,
     signal: OtlpSignal,
     encoding: OtlpEncoding,
     key: LiveKey,
-    sent: Uint8Array,
-    hold: (bytes: number) => boolean,
-  ): Promise<Answer | { normalized: Normalized }> {
-    const body = await decompress(request, sent, BODY_MAX_BYTES[encoding], hold)
-    if (!body.ok) {
-      if (body.reason === "too_large") return tooLarge(encoding, BODY_MAX_BYTES[encoding])
-      return body.reason === "busy" ? busy(encoding) : malformed(encoding, "the body is not valid gzip")
+    holding: Holding,
+    announced: number,
+  ): Promise<Answer | { ready: Ready }> {
+    // What was announced is held already.
+    let left = announced
+    const hold = (bytes: number) => {
+      const covered = Math.min(bytes, left)
+      left -= covered
+      return bytes === covered ? "ok" : holding.hold(bytes - covered)
     }
-    const read = readRequest(signal, encoding, body.body, options.now(), key.agentTool)
-    if (read.ok) return { normalized: read.normalized }
-    return read.reason === "malformed"
-      ? malformed(encoding, read.message)
-      : failure(encoding, 413, RPC_CODE.resourceExhausted, read.message)
+    const sent = await receiveBody(request, COMPRESSED_MAX_BYTES, hold)
+    if (!sent.ok) {
+      if (sent.reason === "too_large") return tooLarge(encoding, COMPRESSED_MAX_BYTES)
+      return sent.reason === "aborted"
+        ? malformed(encoding, "the body ended before its end")
+        : busy(encoding, sent.reason)
+    }
+    holding.wait(options.now().getTime())
+    return inLane(async () => {
+      const body = await decompress(request, sent.body, BODY_MAX_BYTES[encoding], holding)
+      if (!body.ok) {
+        if (body.reason === "too_large") return tooLarge(encoding, BODY_MAX_BYTES[encoding])
+        return body.reason === "broken"
+          ? malformed(encoding, "the body is not valid gzip")
+          : busy(encoding, body.reason)
+      }
+      const read = readRequest(signal, encoding, body.body, options.now(), key.agentTool)
+      if (read.ok) return { ready: await prepare(options, key, read.normalized, holding) }
+      return read.reason === "malformed"
+        ? malformed(encoding, read.message)
+        : failure(encoding, 413, RPC_CODE.resourceExhausted, read.message)
+    })
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse, signal: OtlpSignal): Promise<void> {
@@ -161,19 +174,20 @@ function isKnownContentEncoding(request: IncomingMessage): boolean {
 
 const inflate = promisify(gunzip)
 
-type Decompressed = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "busy" | "broken" }
+type Decompressed = { ok: true; body: Uint8Array } | { ok: false; reason: "too_large" | "broken" | "full" | "unfair" }
 
 /** Stops at the limit while inflating, so a small body cannot become a large one in memory. */
 async function decompress(
   request: IncomingMessage,
   body: Uint8Array,
   maxBytes: number,
-  hold: (bytes: number) => boolean,
+  holding: Holding,
 ): Promise<Decompressed> {
   if (contentEncoding(request) !== "gzip") return { ok: true, body }
   try {
     const inflated = await inflate(body, { maxOutputLength: maxBytes })
-    return hold(inflated.length) ? { ok: true, body: inflated } : { ok: false, reason: "busy" }
+    const held = holding.hold(inflated.length)
+    return held === "ok" ? { ok: true, body: inflated } : { ok: false, reason: held }
   } catch (error) {
     const isTooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
     return { ok: false, reason: isTooLarge ? "too_large" : "broken" }
@@ -206,8 +220,13 @@ function tooLarge(encoding: OtlpEncoding, limit: number): Answer {
   return failure(encoding, 413, RPC_CODE.resourceExhausted, message)
 }
 
-function busy(encoding: OtlpEncoding): Answer {
-  return retryLater(failure(encoding, 503, RPC_CODE.unavailable, "Belay has more in hand than it can hold; send again"))
+/** 503 when nobody can send right now, 429 when only this sender cannot. */
+function busy(encoding: OtlpEncoding, reason: "full" | "unfair"): Answer {
+  return retryLater(
+    reason === "full"
+      ? failure(encoding, 503, RPC_CODE.unavailable, BUSY.full)
+      : failure(encoding, 429, RPC_CODE.resourceExhausted, BUSY.unfair),
+  )
 }
 
 function retryLater(answer: Answer, seconds = RETRY_AFTER_SECONDS): Answer {

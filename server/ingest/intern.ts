@@ -23,8 +23,9 @@ const DEVELOPERS_REMEMBERED_MS = 60_000
 interface OrgNames {
   readonly pseudonymKey: Uint8Array
   readonly unattributedId: string
-  readonly dimensions: Map<string, number>
-  readonly developers: Map<string, string>
+  readonly dimensions: Readonly<Record<DimensionKind, Map<string, number>>>
+  /** By what the source calls the person: hashing it for every signal would cost more than all the rest. */
+  readonly developers: Readonly<Record<Identity["kind"], Map<string, string>>>
   readonly developersSince: number
 }
 
@@ -34,12 +35,12 @@ export function createInterner(db: Kysely<DB>, now: () => Date): Interner {
   async function namesOf(orgId: string): Promise<OrgNames> {
     const at = now().getTime()
     const known = orgs.get(orgId)
-    const isFull = known !== undefined && known.dimensions.size + known.developers.size >= NAMES_REMEMBERED
+    const isFull = known !== undefined && countNames(known) >= NAMES_REMEMBERED
     const isOld = known !== undefined && at - known.developersSince >= DEVELOPERS_REMEMBERED_MS
     if (known !== undefined && !isFull && !isOld) return known
     // A new one each time: batches in hand keep what they were given.
     const kept = known === undefined || isFull ? await loadOrg(db, orgId) : known
-    const names = { ...kept, developers: new Map<string, string>(), developersSince: at }
+    const names = { ...kept, developers: noDevelopers(), developersSince: at }
     orgs.set(orgId, names)
     return names
   }
@@ -49,17 +50,20 @@ export function createInterner(db: Kysely<DB>, now: () => Date): Interner {
       const names = await namesOf(orgId)
       await internDimensions(db, orgId, names, signals)
       await internDevelopers(db, orgId, names, signals)
-      const dimension = (kind: DimensionKind, value: string) =>
-        required(names.dimensions.get(dimensionKey(kind, value)))
+      const dimension = (kind: DimensionKind, value: string) => required(names.dimensions[kind].get(value))
       return (signal) => ({
         developerId:
           signal.identity === null
             ? names.unattributedId
-            : required(names.developers.get(identityHash(names.pseudonymKey, signal.identity))),
+            : required(names.developers[signal.identity.kind].get(signal.identity.value)),
         dimension,
       })
     },
   }
+}
+
+function noDevelopers(): OrgNames["developers"] {
+  return { email: new Map(), account: new Map(), installation: new Map(), user: new Map() }
 }
 
 async function loadOrg(db: Kysely<DB>, orgId: string): Promise<Omit<OrgNames, "developers" | "developersSince">> {
@@ -74,9 +78,21 @@ async function loadOrg(db: Kysely<DB>, orgId: string): Promise<Omit<OrgNames, "d
     return {
       pseudonymKey: org.pseudonym_key,
       unattributedId: unattributed.id,
-      dimensions: new Map(),
+      dimensions: {
+        agent_tool: new Map(),
+        agent_version: new Map(),
+        mode: new Map(),
+        model: new Map(),
+        provider: new Map(),
+        language: new Map(),
+        repository: new Map(),
+      },
     }
   })
+}
+
+function countNames({ dimensions, developers }: OrgNames): number {
+  return [...Object.values(dimensions), ...Object.values(developers)].reduce((sum, names) => sum + names.size, 0)
 }
 
 async function internDimensions(
@@ -88,11 +104,10 @@ async function internDimensions(
   const missing = new Map<string, { kind: DimensionKind; value: string }>()
   const newVersions = new Map<string, bigint>()
   for (const signal of signals) {
+    if (hasNames(names, signal)) continue
     for (const [kind, value] of dimensionsOf(signal)) {
-      if (value === null) continue
-      const key = dimensionKey(kind, value)
-      if (names.dimensions.has(key)) continue
-      missing.set(key, { kind, value })
+      if (value === null || names.dimensions[kind].has(value)) continue
+      missing.set(dimensionKey(kind, value), { kind, value })
       if (kind !== "agent_version") continue
       const subject = `${signal.agentTool} ${value}`
       const first = newVersions.get(subject)
@@ -136,7 +151,20 @@ async function internDimensions(
       where d.org_id = ${orgId}::uuid`.execute(tx)
     return rows.rows
   })
-  for (const row of found) names.dimensions.set(dimensionKey(row.kind, row.value), row.id)
+  for (const row of found) names.dimensions[row.kind].set(row.value, row.id)
+}
+
+/** Whether all names of a signal are known, which is almost always so. */
+function hasNames({ dimensions }: OrgNames, signal: Signal): boolean {
+  return (
+    dimensions.agent_tool.has(signal.agentTool) &&
+    (signal.agentVersion === null || dimensions.agent_version.has(signal.agentVersion)) &&
+    (signal.mode === null || dimensions.mode.has(signal.mode)) &&
+    (signal.model === null || dimensions.model.has(signal.model)) &&
+    (signal.provider === null || dimensions.provider.has(signal.provider)) &&
+    (signal.language === null || dimensions.language.has(signal.language)) &&
+    (signal.repository === null || dimensions.repository.has(signal.repository))
+  )
 }
 
 async function internDevelopers(
@@ -146,16 +174,19 @@ async function internDevelopers(
   signals: readonly Signal[],
   attemptsLeft = 3,
 ): Promise<void> {
-  const missing = new Map<string, { kind: Identity["kind"]; agentTool: string }>()
+  /** One hash may stand for several spellings of an address. */
+  const missing = new Map<string, (Identity & { agentTool: string })[]>()
   for (const { identity, agentTool } of signals) {
-    if (identity === null) continue
+    if (identity === null || names.developers[identity.kind].has(identity.value)) continue
     const hashed = identityHash(names.pseudonymKey, identity)
-    if (!names.developers.has(hashed)) missing.set(hashed, { kind: identity.kind, agentTool })
+    const given = missing.get(hashed)
+    if (given === undefined) missing.set(hashed, [{ ...identity, agentTool }])
+    else if (given.every((other) => other.value !== identity.value)) given.push({ ...identity, agentTool })
   }
   if (missing.size === 0) return
   const hashes = [...missing.keys()].toSorted()
-  const kinds = hashes.map((hashed) => required(missing.get(hashed)).kind)
-  const tools = hashes.map((hashed) => required(missing.get(hashed)).agentTool)
+  const kinds = hashes.map((hashed) => required(missing.get(hashed)?.[0]).kind)
+  const tools = hashes.map((hashed) => required(missing.get(hashed)?.[0]).agentTool)
   const found = await asTenant(db, orgId, async (tx) => {
     const bytes = hashes.map((hashed) => `\\x${hashed}`)
     // The pseudonym comes from the hash, so two processes that meet a person at once make one developer of them.
@@ -186,9 +217,13 @@ async function internDevelopers(
       from developer_identity i join wanted w using (identity_hash) where i.org_id = ${orgId}::uuid`.execute(tx)
     return rows.rows
   })
-  for (const row of found) names.developers.set(row.identity_hash, row.developer_id)
+  for (const row of found) {
+    for (const { kind, value } of missing.get(row.identity_hash) ?? []) {
+      names.developers[kind].set(value, row.developer_id)
+    }
+  }
   // Another process made the developer in the moment between our look and our insert: it is there on a second look.
-  if (hashes.every((hashed) => names.developers.has(hashed))) return
+  if (found.length === hashes.length) return
   if (attemptsLeft === 0) throw new Error("an identity could not be given a developer")
   await internDevelopers(db, orgId, names, signals, attemptsLeft - 1)
 }

@@ -5,8 +5,8 @@ import type { Signal } from "./signal.ts"
 export interface SignalRow {
   readonly org_id: string
   readonly developer_id: string
-  /** ISO 8601 in UTC with microseconds, the resolution of `timestamptz`. */
-  readonly observed_at: string
+  /** Unix microseconds, the resolution of `timestamptz`; the column is `observed_at`. */
+  readonly observed_micros: number
   /** 16 bytes as hex. */
   readonly signal_id: string
   readonly kind: string
@@ -42,47 +42,46 @@ export interface SignalRow {
   readonly error: string | null
 }
 
-export type SignalColumn = keyof SignalRow
+export type SignalColumn = Exclude<keyof SignalRow, "observed_micros"> | "observed_at"
 
-/** Every column that is written, with the type its values are sent as; enums are sent as text and cast. */
-export const SIGNAL_COLUMNS: readonly { readonly name: SignalColumn; readonly type: string; readonly cast?: string }[] =
-  [
-    { name: "org_id", type: "uuid" },
-    { name: "developer_id", type: "uuid" },
-    { name: "observed_at", type: "text", cast: "timestamptz" },
-    { name: "signal_id", type: "text", cast: "bytea" },
-    { name: "kind", type: "text", cast: "signal_kind" },
-    { name: "rung", type: "text", cast: "rung" },
-    { name: "operation_id", type: "text" },
-    { name: "parent_operation_id", type: "text" },
-    { name: "session_id", type: "text" },
-    { name: "agent_tool_id", type: "int4" },
-    { name: "agent_version_id", type: "int4" },
-    { name: "mode_id", type: "int4" },
-    { name: "model_id", type: "int4" },
-    { name: "provider_id", type: "int4" },
-    { name: "language_id", type: "int4" },
-    { name: "repository_id", type: "int4" },
-    { name: "surface", type: "text", cast: "surface" },
-    { name: "outcome", type: "text", cast: "outcome" },
-    { name: "origin", type: "text", cast: "origin" },
-    { name: "latency_ms", type: "float4" },
-    { name: "duration_ms", type: "float4" },
-    { name: "wait_ms", type: "float4" },
-    { name: "input_tokens", type: "int4" },
-    { name: "output_tokens", type: "int4" },
-    { name: "cached_tokens", type: "int4" },
-    { name: "cost_usd", type: "float8" },
-    { name: "lines_added", type: "int4" },
-    { name: "lines_removed", type: "int4" },
-    { name: "files_changed", type: "int4" },
-    { name: "tool_calls", type: "int4" },
-    { name: "prompts", type: "int4" },
-    { name: "path_scope", type: "text", cast: "path_scope" },
-    { name: "policy_version", type: "int4" },
-    { name: "action", type: "text" },
-    { name: "error", type: "text" },
-  ]
+/** Every column that is written, with its type, in the order in which rows are encoded. */
+export const SIGNAL_COLUMNS: readonly { readonly name: SignalColumn; readonly type: string }[] = [
+  { name: "org_id", type: "uuid" },
+  { name: "developer_id", type: "uuid" },
+  { name: "observed_at", type: "timestamptz" },
+  { name: "signal_id", type: "bytea" },
+  { name: "kind", type: "signal_kind" },
+  { name: "rung", type: "rung" },
+  { name: "operation_id", type: "text" },
+  { name: "parent_operation_id", type: "text" },
+  { name: "session_id", type: "text" },
+  { name: "agent_tool_id", type: "int4" },
+  { name: "agent_version_id", type: "int4" },
+  { name: "mode_id", type: "int4" },
+  { name: "model_id", type: "int4" },
+  { name: "provider_id", type: "int4" },
+  { name: "language_id", type: "int4" },
+  { name: "repository_id", type: "int4" },
+  { name: "surface", type: "surface" },
+  { name: "outcome", type: "outcome" },
+  { name: "origin", type: "origin" },
+  { name: "latency_ms", type: "float4" },
+  { name: "duration_ms", type: "float4" },
+  { name: "wait_ms", type: "float4" },
+  { name: "input_tokens", type: "int4" },
+  { name: "output_tokens", type: "int4" },
+  { name: "cached_tokens", type: "int4" },
+  { name: "cost_usd", type: "float8" },
+  { name: "lines_added", type: "int4" },
+  { name: "lines_removed", type: "int4" },
+  { name: "files_changed", type: "int4" },
+  { name: "tool_calls", type: "int4" },
+  { name: "prompts", type: "int4" },
+  { name: "path_scope", type: "path_scope" },
+  { name: "policy_version", type: "int4" },
+  { name: "action", type: "text" },
+  { name: "error", type: "text" },
+]
 
 /** What the second report of an event may add to the first: figures and names, never who, when or what. */
 export const FILLABLE_COLUMNS = [
@@ -112,7 +111,7 @@ export const FILLABLE_COLUMNS = [
   "path_scope",
   "action",
   "error",
-] as const satisfies readonly SignalColumn[]
+] as const satisfies readonly (SignalColumn & keyof SignalRow)[]
 
 export interface InternedNames {
   readonly developerId: string
@@ -157,10 +156,10 @@ function toCost(value: number | null): number | null {
   return cost === null ? null : Math.min(cost, 999_999)
 }
 
-function toTimestamp(unixNano: bigint): string {
-  const micros = unixNano / 1000n
-  const iso = new Date(Number(micros / 1000n)).toISOString()
-  return `${iso.slice(0, -1)}${String(micros % 1000n).padStart(3, "0")}Z`
+/** ISO 8601 in UTC with microseconds. */
+export function toTimestamp(unixMicros: number): string {
+  const iso = new Date(Math.floor(unixMicros / 1000)).toISOString()
+  return `${iso.slice(0, -1)}${String(unixMicros % 1000).padStart(3, "0")}Z`
 }
 
 export function toRow(signal: Signal, orgId: string, names: InternedNames): SignalRow {
@@ -168,7 +167,7 @@ export function toRow(signal: Signal, orgId: string, names: InternedNames): Sign
   return {
     org_id: orgId,
     developer_id: names.developerId,
-    observed_at: toTimestamp(signal.observedUnixNano),
+    observed_micros: Number(signal.observedUnixNano / 1000n),
     signal_id: shortHash(signal.sourceId),
     kind: signal.kind,
     rung: signal.rung,

@@ -2,9 +2,10 @@ import { sql } from "kysely"
 import { expect } from "vitest"
 import { type TestDatabase, test } from "../../test/db.ts"
 import { makeOrganization, makeSignal, NOW, storeSignals } from "../../test/factories.ts"
+import { openCopyClient } from "../db/copy-client.ts"
 import { asTenant } from "../db/tenant.ts"
-import { createInterner } from "./intern.ts"
-import { storeBatch } from "./store.ts"
+import type { Signal } from "./signal.ts"
+import { openSignalStore } from "./signal-store.ts"
 
 const at = (ms: number) => new Date(NOW.getTime() + ms)
 
@@ -37,6 +38,13 @@ async function stored(database: TestDatabase) {
   return result.rows
 }
 
+/** As another process of Belay does. */
+async function storeElsewhere(database: TestDatabase, orgId: string, signals: readonly Signal[]): Promise<void> {
+  const store = openSignalStore({ url: database.url, db: database.ingest, now: () => NOW })
+  await store.store(orgId, { signals, unrecognized: [] })
+  await store.close()
+}
+
 const MERGED = {
   kind: "permission",
   outcome: "accepted",
@@ -65,19 +73,112 @@ test.for([
 
 test("two reports of one event that arrive at once are one signal", async ({ database }) => {
   const orgId = await makeOrganization(database)
-  const interner = createInterner(database.ingest, () => NOW)
-  const send = (make: () => ReturnType<typeof primary>) =>
-    storeBatch(database.ingest, interner, orgId, { signals: [make()], unrecognized: [] })
-  await Promise.all([send(primary), send(secondary), send(secondary), send(primary)])
+  await Promise.all([primary, secondary, secondary, primary].map((make) => storeElsewhere(database, orgId, [make()])))
   expect(await stored(database)).toEqual([MERGED])
 })
 
-test("a batch that is sent again is known, and one sent by many at once is stored once", async ({ database }) => {
+async function countSignals(database: TestDatabase): Promise<number> {
+  const result = await sql<{ count: number }>`select count(*) as count from signal`.execute(database.owner)
+  return Number(result.rows[0]?.count)
+}
+
+test("a batch that is sent again, in the same commit or a later one, is stored once", async ({ database }) => {
   const orgId = await makeOrganization(database)
   const signals = Array.from({ length: 50 }, () => makeSignal())
-  const results = await Promise.all(Array.from({ length: 4 }, () => storeSignals(database, orgId, signals)))
-  expect(results.map((result) => result.stored).reduce((a, b) => a + b)).toBe(50)
-  expect(await storeSignals(database, orgId, signals)).toEqual({ stored: 0, known: 50 })
+  await Promise.all(Array.from({ length: 8 }, () => storeSignals(database, orgId, signals)))
+  await storeSignals(database, orgId, signals)
+  expect(await countSignals(database)).toBe(50)
+})
+
+test("of a batch that is partly there the rest is stored, whether or not duplicates are expected", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const signals = Array.from({ length: 40 }, () => makeSignal())
+  await storeSignals(database, orgId, signals.slice(0, 10))
+  await storeSignals(database, orgId, signals.slice(0, 20))
+  await storeSignals(database, orgId, signals.slice(15, 30))
+  await storeSignals(database, orgId, signals.slice(30))
+  expect(await countSignals(database)).toBe(40)
+})
+
+test("processes that store the same signals in another order at once store each once", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const signals = Array.from({ length: 300 }, (_, index) => makeSignal({ person: `person${index % 3}` }))
+  await Promise.all([
+    storeElsewhere(database, orgId, signals),
+    storeElsewhere(database, orgId, signals.toReversed()),
+    storeElsewhere(database, orgId, signals.slice(100)),
+  ])
+  expect(await countSignals(database)).toBe(300)
+})
+
+test("signals of several days are stored in one commit, each in the partition of its day", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const day = 86_400_000
+  await storeSignals(
+    database,
+    orgId,
+    [0, -day, -2 * day, 0].map((ms) => makeSignal({ at: at(ms) })),
+  )
+  const result = await sql`
+    select tableoid::regclass::text as partition, count(*)::int as count from signal group by 1 order by 1`.execute(
+    database.owner,
+  )
+  expect(result.rows).toEqual([
+    { partition: "signal_20261118", count: 1 },
+    { partition: "signal_20261119", count: 1 },
+    { partition: "signal_20261120", count: 2 },
+  ])
+})
+
+test("a batch that cannot be stored costs only itself, not those it shares a commit with", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  await sql`alter table signal add constraint no_swearing check (action <> 'swear')`.execute(database.owner)
+  const results = await Promise.allSettled(
+    ["one", "swear", "two"].map((action) => storeSignals(database, orgId, [makeSignal({ action })])),
+  )
+  expect(results.map((result) => result.status)).toEqual(["fulfilled", "rejected", "fulfilled"])
+  expect(await countSignals(database)).toBe(2)
+})
+
+test("a batch of one organization cannot be stored as another's, even by whoever has the connection", async ({
+  database,
+}) => {
+  const [theirs, ours] = [await makeOrganization(database), await makeOrganization(database)]
+  await storeSignals(database, ours, [makeSignal()])
+  const client = await openCopyClient({
+    url: database.url,
+    role: "belay_ingest",
+    applicationName: "test",
+    connectTimeoutMs: 1000,
+  })
+  const refused = async (statements: string, message: RegExp) => {
+    await expect(client.copy(`begin; set local belay.org_id = '${ours}'; ${statements}`, [])).rejects.toThrow(message)
+    await client.copy("rollback", [])
+  }
+  try {
+    await refused("copy signal_20261120 from stdin", /permission denied/)
+    await refused("copy signal_20261120 (org_id, kind) from stdin", /permission denied/)
+    await refused(`insert into signal_20261120 (org_id) values ('${theirs}')`, /permission denied/)
+    await refused(
+      `insert into signal (org_id, developer_id, observed_at, signal_id, kind, rung, agent_tool_id)
+       select '${theirs}', developer_id, observed_at, 'other', kind, rung, agent_tool_id from signal`,
+      /row-level security/,
+    )
+    await refused("select from signal_20261120", /permission denied/)
+    await refused("update signal_20261120 set kind = 'turn'", /permission denied/)
+    await refused("delete from signal_20261120", /permission denied/)
+    // A transaction for nobody has nobody to write for.
+    await expect(client.copy("copy signal_20261120 (kind) from stdin", [[]])).resolves.toEqual(["COPY 0"])
+    await expect(client.copy("copy signal_20261120 (kind) from stdin", [[Buffer.from("turn\n")]])).rejects.toThrow(
+      /type uuid: ""/,
+    )
+  } finally {
+    await client.close()
+  }
+  const owners = await sql`select distinct org_id from signal`.execute(database.owner)
+  expect(owners.rows).toEqual([{ org_id: ours }])
 })
 
 test("a record without an operation belongs to its session's latest prompt, in whichever batch that came", async ({
@@ -184,9 +285,8 @@ test("a new version of an agent tool is a change, dated by its first signal", as
 
 test("what is not recognized is counted by name, and past a thousand names together", async ({ database, db }) => {
   const orgId = await makeOrganization(database)
-  const interner = createInterner(database.ingest, () => NOW)
   const send = (from: number, count: number) =>
-    storeBatch(database.ingest, interner, orgId, {
+    database.store.store(orgId, {
       signals: [],
       unrecognized: Array.from({ length: count }, (_, index) => ({
         dialect: "codex",
@@ -216,8 +316,8 @@ test("what is not recognized is counted by name, and past a thousand names toget
 test("what someone sends after they were removed is not the removed one's, a minute later", async ({ database }) => {
   const orgId = await makeOrganization(database)
   let now = NOW
-  const interner = createInterner(database.ingest, () => now)
-  const send = () => storeBatch(database.ingest, interner, orgId, { signals: [makeSignal()], unrecognized: [] })
+  const store = openSignalStore({ url: database.url, db: database.ingest, now: () => now })
+  const send = () => store.store(orgId, { signals: [makeSignal()], unrecognized: [] })
   await send()
   const { developer_id: before } = await database.owner
     .selectFrom("signal")
@@ -227,6 +327,7 @@ test("what someone sends after they were removed is not the removed one's, a min
   await database.owner.updateTable("developer").set({ pseudonym: "gone-1" }).where("id", "=", before).execute()
   now = at(60_000)
   await send()
+  await store.close()
   const senders = await database.owner.selectFrom("signal").select("developer_id").distinct().execute()
   expect(senders).toHaveLength(2)
 })

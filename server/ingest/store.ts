@@ -1,6 +1,7 @@
-import { type Kysely, sql } from "kysely"
-import { asTenant, type TenantTx } from "../db/tenant.ts"
-import type { DB } from "../db/types.ts"
+import { sql } from "kysely"
+import type { CopyClient } from "../db/copy-client.ts"
+import { asTenant, requireUuid, type TenantTx } from "../db/tenant.ts"
+import { COPIED_COLUMNS, COPY_HEADER, COPY_TRAILER, type EncodedRows, encodeRows } from "./encode-rows.ts"
 import type { Interner } from "./intern.ts"
 import type { Unrecognized } from "./normalize.ts"
 import {
@@ -11,6 +12,7 @@ import {
   type SignalColumn,
   type SignalRow,
   toRow,
+  toTimestamp,
 } from "./rows.ts"
 import type { Signal } from "./signal.ts"
 
@@ -19,38 +21,137 @@ export interface Batch {
   readonly unrecognized: readonly Unrecognized[]
 }
 
-export interface Stored {
-  readonly stored: number
-  /** Signals that were there already, or that only added to one that was. */
-  readonly known: number
+/** A batch of one organization, ready to be stored together with others. */
+export interface PreparedBatch {
+  readonly orgId: string
+  readonly rows: number
+  /** Roughly what it takes in memory. */
+  readonly bytes: number
+  /** Most rows: nothing has to be asked of the database to store them. */
+  readonly encoded: readonly EncodedRows[]
+  readonly reports: readonly Report[]
+  /** Rows whose operation may be in an earlier batch. */
+  readonly unplaced: readonly SignalRow[]
+  readonly unrecognized: readonly Unrecognized[]
 }
 
-/**
- * Stores one batch of an organization in one transaction; when it resolves, the batch is committed.
- *
- * A signal that is there already is left alone, so a re-sent batch changes nothing. Of an event that its source
- * reports twice, the primary report is kept and takes from the secondary what only that one knows, in whichever order
- * they come.
- */
-export async function storeBatch(db: Kysely<DB>, interner: Interner, orgId: string, batch: Batch): Promise<Stored> {
-  if (batch.signals.length === 0 && batch.unrecognized.length === 0) return { stored: 0, known: 0 }
+/** Of a row that is not encoded yet. */
+const ROW_BYTES = 1024
+
+/** Interns the names of a batch and encodes its rows. */
+export async function prepareBatch(interner: Interner, orgId: string, batch: Batch): Promise<PreparedBatch> {
   const namesOf = await interner.intern(orgId, batch.signals)
   const plain: SignalRow[] = []
+  const unplaced: SignalRow[] = []
   const reports: Report[] = []
   for (const signal of batch.signals) {
     const row = toRow(signal, orgId, namesOf(signal))
-    if (signal.occurrence === null) plain.push(row)
-    else {
+    if (signal.occurrence !== null) {
       const { id, evidence } = signal.occurrence
       reports.push({ occurrenceId: shortHash(id), isPrimary: evidence === "primary", row })
-    }
+    } else if (placeOf(row) === null) plain.push(row)
+    else unplaced.push(row)
   }
-  const stored = await asTenant(db, orgId, async (tx) => {
-    await recordUnrecognized(tx, orgId, batch.unrecognized)
+  const encoded = encodeRows(plain)
+  const asked = reports.length + unplaced.length
+  return {
+    orgId,
+    rows: batch.signals.length,
+    bytes: encoded.reduce((sum, { data }) => sum + data.length, 0) + ROW_BYTES * (asked + batch.unrecognized.length),
+    encoded,
+    reports,
+    unplaced,
+    unrecognized: batch.unrecognized,
+  }
+}
+
+/**
+ * Stores batches of one organization in one transaction; when it resolves, they are committed.
+ *
+ * A signal that is there already is left alone, so a re-sent batch changes nothing: with `mayRepeat`. Without it rows go
+ * straight into the table, which takes half as long, and one that is there already is an error (SQLSTATE 23505).
+ * Of an event that its source reports twice, the primary report is kept and takes from the secondary what only that one
+ * knows, in whichever order they come.
+ */
+export async function storeBatches(
+  client: CopyClient,
+  orgId: string,
+  batches: readonly PreparedBatch[],
+  mayRepeat: boolean,
+): Promise<{ stored: number }> {
+  const encoded = batches.flatMap((batch) => batch.encoded)
+  const reports = batches.flatMap((batch) => batch.reports)
+  const unplaced = batches.flatMap((batch) => batch.unplaced)
+  const unrecognized = mergeUnrecognized(batches.flatMap((batch) => batch.unrecognized))
+  const copy = mayRepeat ? copyNew : copyAll
+  if (!mayRepeat && reports.length + unplaced.length + unrecognized.length === 0) {
+    const { statements, data } = copyStatements(encoded)
+    const tags = await client.copy(
+      `begin; set local belay.org_id = '${requireUuid(orgId)}'; ${statements.join("; ")}; commit`,
+      data,
+    )
+    if (tags.at(-1) !== "COMMIT") throw new Error(`the database did not commit: ${tags.at(-1)}`)
+    return { stored: countCopied(tags) }
+  }
+  return asTenant(client.kysely, orgId, async (tx) => {
+    // Before the others look for the prompt that they belong to, which may be among these.
+    const copied = await copy(client, tx, encoded)
     const settled = await settleReports(tx, orgId, mergeReports(reports))
-    return insertRows(tx, await placeInSessions(tx, [...plain, ...settled]))
+    const placed = await placeInSessions(tx, [...unplaced, ...settled])
+    const late = await copy(client, tx, encodeRows(placed))
+    // Last, as everyone who sends the same names waits for these few rows.
+    await recordUnrecognized(tx, orgId, unrecognized)
+    return { stored: copied + late }
   })
-  return { stored, known: batch.signals.length - stored }
+}
+
+const NAMES = COPIED_COLUMNS.map((column) => column.name).join(", ")
+
+/** One COPY for each day, straight into its partition: the table itself has row-level security, and takes none. */
+function copyStatements(encoded: readonly EncodedRows[]) {
+  const days = [...Map.groupBy(encoded, (rows) => rows.day)].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return {
+    statements: days.map(([day]) => `copy signal_${day} (${NAMES}) from stdin (format binary)`),
+    data: days.map(([, parts]) => [COPY_HEADER, ...parts.map((part) => part.data), COPY_TRAILER]),
+  }
+}
+
+type CopyRows = (client: CopyClient, tx: TenantTx, encoded: readonly EncodedRows[]) => Promise<number>
+
+/** `tx` is the transaction that the client is in. */
+const copyAll: CopyRows = async (client, _tx, encoded) => {
+  if (encoded.length === 0) return 0
+  const { statements, data } = copyStatements(encoded)
+  return countCopied(await client.copy(statements.join("; "), data))
+}
+
+const copyNew: CopyRows = async (client, tx, encoded) => {
+  if (encoded.length === 0) return 0
+  await client.copy(
+    `set local client_min_messages = warning;
+     create temporary table if not exists staged_signal on commit delete rows as select ${NAMES} from signal with no data;
+     truncate staged_signal; copy staged_signal (${NAMES}) from stdin (format binary)`,
+    [[COPY_HEADER, ...encoded.map((part) => part.data), COPY_TRAILER]],
+  )
+  // In the order of the key, so that two transactions with the same rows wait for each other in one direction.
+  const result = await sql`
+    insert into signal (${sql.raw(NAMES)}) select ${sql.raw(NAMES)} from staged_signal
+    order by observed_at, developer_id, signal_id on conflict do nothing`.execute(tx)
+  return Number(result.numAffectedRows ?? 0)
+}
+
+function countCopied(tags: readonly string[]): number {
+  return tags.reduce((sum, tag) => sum + Number(/^COPY (\d+)$/.exec(tag)?.[1] ?? 0), 0)
+}
+
+/** At most one item per name: an upsert may not meet a row twice. */
+function mergeUnrecognized(items: readonly Unrecognized[]): readonly Unrecognized[] {
+  const merged = new Map<string, Unrecognized>()
+  for (const item of items) {
+    const key = unrecognizedKey(item)
+    merged.set(key, { ...item, count: item.count + (merged.get(key)?.count ?? 0) })
+  }
+  return [...merged.values()]
 }
 
 /** One of possibly two reports of one event. */
@@ -74,24 +175,22 @@ function mergeReports(reports: readonly Report[]): readonly Report[] {
   return [...merged.values()].toSorted((a, b) => (a.occurrenceId < b.occurrenceId ? -1 : 1))
 }
 
-type KnownOccurrence = Pick<SignalRow, "observed_at" | "developer_id" | "signal_id"> & {
+type SignalKey = Pick<SignalRow, "developer_id" | "signal_id"> & { readonly observed_at: string }
+
+type KnownOccurrence = SignalKey & {
   readonly occurrence_id: string
   readonly is_primary: boolean
 }
 
-/**
- * Registers each report and returns the rows that have to be inserted.
- *
- * Booleans travel as text: the driver takes the type of an array from its first element, and a boolean's is no array.
- */
+/** Registers each report and returns the rows that have to be inserted. */
 async function settleReports(tx: TenantTx, orgId: string, reports: readonly Report[]): Promise<SignalRow[]> {
   if (reports.length === 0) return []
   const fresh = await sql<{ occurrence_id: string }>`
     insert into signal_occurrence (org_id, occurrence_id, is_primary, observed_at, developer_id, signal_id)
-    select ${orgId}::uuid, occurrence_id::bytea, is_primary::bool, observed_at::timestamptz, developer_id, signal_id::bytea
+    select ${orgId}::uuid, occurrence_id::bytea, is_primary, observed_at::timestamptz, developer_id, signal_id::bytea
     from unnest(
-      ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => String(report.isPrimary))}::text[],
-      ${reports.map((report) => report.row.observed_at)}::text[],
+      ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => report.isPrimary)}::bool[],
+      ${reports.map((report) => toTimestamp(report.row.observed_micros))}::text[],
       ${reports.map((report) => report.row.developer_id)}::uuid[],
       ${reports.map((report) => report.row.signal_id)}::text[]
     ) as report(occurrence_id, is_primary, observed_at, developer_id, signal_id)
@@ -126,7 +225,7 @@ async function settleReports(tx: TenantTx, orgId: string, reports: readonly Repo
 async function fillKnown(tx: TenantTx, before: KnownOccurrence, row: SignalRow): Promise<void> {
   const news = FILLABLE_COLUMNS.filter((column) => row[column] !== null)
   if (news.length === 0) return
-  const types = new Map(SIGNAL_COLUMNS.map((column) => [column.name, column.cast ?? column.type]))
+  const types = new Map<SignalColumn, string>(SIGNAL_COLUMNS.map((column) => [column.name, column.type]))
   const assignments = news.map(
     (column) =>
       sql`${sql.ref(column)} = coalesce(${sql.ref(column)}, ${row[column]}::${sql.raw(types.get(column) ?? "text")})`,
@@ -145,7 +244,7 @@ async function replaceSecondary(
     delete from signal where ${isSignal(before)} returning ${sql.join(FILLABLE_COLUMNS.map(asSent))}`.execute(tx)
   await sql`
     update signal_occurrence
-    set is_primary = true, observed_at = ${report.row.observed_at}::timestamptz,
+    set is_primary = true, observed_at = ${toTimestamp(report.row.observed_micros)}::timestamptz,
       developer_id = ${report.row.developer_id}::uuid, signal_id = ${report.row.signal_id}::text::bytea
     where org_id = ${orgId}::uuid and occurrence_id = ${report.occurrenceId}::text::bytea`.execute(tx)
   const secondary = removed.rows[0]
@@ -157,7 +256,7 @@ function asSent(column: SignalColumn) {
   return column === "cost_usd" ? sql`cost_usd::float8 as cost_usd` : sql.ref(column)
 }
 
-function isSignal(key: Pick<SignalRow, "observed_at" | "developer_id" | "signal_id">) {
+function isSignal(key: SignalKey) {
   return sql`observed_at = ${key.observed_at}::text::timestamptz and developer_id = ${key.developer_id}::uuid
     and signal_id = ${key.signal_id}::text::bytea`
 }
@@ -178,7 +277,7 @@ async function placeInSessions(tx: TenantTx, rows: readonly SignalRow[]): Promis
     select unplaced.index, latest.operation_id
     from unnest(
       ${unplaced.map(({ index }) => index)}::int4[], ${unplaced.map(({ row }) => row.session_id)}::text[],
-      ${unplaced.map(({ row }) => row.observed_at)}::text[]
+      ${unplaced.map(({ row }) => toTimestamp(row.observed_micros))}::text[]
     ) as unplaced(index, session_id, observed_at)
     cross join lateral (
       select s.operation_id from signal s
@@ -203,20 +302,6 @@ function placeOf(row: SignalRow): "operation_id" | "parent_operation_id" | null 
   // Below orchestration a task is what was asked for, not what an agent handed on.
   const isHandedOn = row.kind === "task" && row.rung === "orchestration" && row.parent_operation_id === null
   return isHandedOn ? "parent_operation_id" : null
-}
-
-/** Inserts the rows that are not there yet and returns how many that were. */
-async function insertRows(tx: TenantTx, rows: readonly SignalRow[]): Promise<number> {
-  if (rows.length === 0) return 0
-  const names = sql.join(SIGNAL_COLUMNS.map((column) => sql.ref(column.name)))
-  const arrays = SIGNAL_COLUMNS.map((column) => sql`${rows.map((row) => row[column.name])}::${sql.raw(column.type)}[]`)
-  const values = SIGNAL_COLUMNS.map((column) =>
-    column.cast === undefined ? sql.ref(column.name) : sql`${sql.ref(column.name)}::${sql.raw(column.cast)}`,
-  )
-  const result = await sql`
-    insert into signal (${names}) select ${sql.join(values)} from unnest(${sql.join(arrays)}) as signals(${names})
-    on conflict do nothing`.execute(tx)
-  return Number(result.numAffectedRows ?? 0)
 }
 
 /** Names kept per organization; past it, new ones are counted together. */

@@ -6,7 +6,8 @@ import { recordAudit } from "#server/audit/commands.ts"
 import { openDatabase } from "#server/db/client.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import { decodeJson } from "#server/ingest/otlp/json.ts"
-import { type Ready, test } from "../process.ts"
+import { test } from "../process.ts"
+import type { Ready } from "../spawn.ts"
 
 /** Something that somebody did, as a request would record it. */
 async function record(ready: Ready, action: string): Promise<void> {

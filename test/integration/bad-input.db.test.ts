@@ -259,7 +259,7 @@ test("one bad record does not cost the good ones", async ({ belay, database }) =
 test("without a database nothing is acknowledged and the sender is asked to come back", async ({ database }) => {
   const errors: string[] = []
   const belay = await startTestBelay(database, { onError: (message) => errors.push(message) })
-  await sql`revoke insert on signal from belay_ingest`.execute(database.owner)
+  await sql`revoke all on signal, signal_20261120 from belay_ingest`.execute(database.owner)
   const response = await belay.postFixture("captured/claude-16.logs.pb")
   await belay.close()
   expect([response.status, response.headers.get("retry-after")]).toEqual([503, "5"])

@@ -3,7 +3,8 @@ import path from "node:path"
 import { sql } from "kysely"
 import { expect } from "vitest"
 import { openDatabase } from "#server/db/client.ts"
-import { type Ready, test } from "../process.ts"
+import { test } from "../process.ts"
+import type { Ready } from "../spawn.ts"
 
 const BATCH = 20
 

@@ -48,7 +48,7 @@ test("a wrong key and a wrong message are told apart and change nothing", async 
 test("without a database the sender is told when to come back", async ({ database }) => {
   const errors: string[] = []
   const belay = await startTestBelay(database, { onError: (message) => errors.push(message) })
-  await sql`revoke insert on signal from belay_ingest`.execute(database.owner)
+  await sql`revoke all on signal, signal_20261120 from belay_ingest`.execute(database.owner)
   const { error } = await exportOver(belay, "logs", await readFixture("captured/claude-16.logs.pb"))
   await belay.close()
   expect(error).toMatchObject({ code: status.UNAVAILABLE })

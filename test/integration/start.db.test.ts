@@ -6,7 +6,8 @@ import { expect } from "vitest"
 import { openDatabase } from "#server/db/client.ts"
 import { sql } from "kysely"
 import { test as withDatabase } from "../db.ts"
-import { spawnBelay, test } from "../process.ts"
+import { test } from "../process.ts"
+import { spawnBelay } from "../spawn.ts"
 
 test("a second Belay on the same data folder says so and ends", async ({ start, dataDir }) => {
   await start()

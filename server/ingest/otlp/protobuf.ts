@@ -40,20 +40,29 @@ const LENGTH_DELIMITED = 2
 const FIXED32 = 5
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
+/** Most strings of a request are names that it says again and again; these are made once. */
+const REPEATED_MAX_BYTES = 48
+const REPEATED_SLOTS = { small: 64, large: 1024 }
+const SMALL_BYTES = 4096
+const TRACE_ID_BYTES = 16
 
 class Reader {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #view: DataView
+  /** By a hash of their bytes; a later one takes an earlier one's place. */
+  readonly #repeated: (string | undefined)[]
+  #traceIdAt = -1
+  #traceId = ""
   #at = 0
   #end: number
   #messages = 0
   wireType = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#end = bytes.length
+    this.#repeated = Array(bytes.length < SMALL_BYTES ? REPEATED_SLOTS.small : REPEATED_SLOTS.large)
   }
 
   /** The next field number, or 0 at the end of the current message. */
@@ -61,27 +70,42 @@ class Reader {
     if (this.#at >= this.#end) return 0
     const tag = this.varint()
     this.wireType = tag & 7
-    const field = Math.floor(tag / 8)
+    const field = tag < 0x80 ? tag >> 3 : Math.floor(tag / 8)
     if (field === 0) throw new MalformedOtlp("field number 0")
     return field
   }
 
   /** Reads a nested message with `read`, which sees only that message's bytes. */
   message<T>(read: (reader: Reader) => T): T {
+    const outerEnd = this.enter()
+    const value = read(this)
+    this.leave(outerEnd)
+    return value
+  }
+
+  /** Begins a nested message, after which `leave` has to be called with what this answers. */
+  enter(): number {
     if (++this.#messages > MAX_MESSAGES) {
       throw new OversizedOtlp(`more than ${MAX_MESSAGES} items, attributes and values; send smaller batches`)
     }
     const length = this.#length()
     const outerEnd = this.#end
     this.#end = this.#at + length
-    const value = read(this)
+    return outerEnd
+  }
+
+  leave(outerEnd: number): void {
     this.#at = this.#end
     this.#end = outerEnd
-    return value
   }
 
   /** An unsigned varint as a number; exact up to 2^53. */
   varint(): number {
+    const first = this.#at < this.#end ? (this.#bytes[this.#at] ?? 0) : 0x80
+    if (first < 0x80) {
+      this.#at++
+      return first
+    }
     let value = 0
     let scale = 1
     for (let count = 0; count < 10; count++) {
@@ -132,8 +156,33 @@ class Reader {
     const length = this.#length()
     const start = this.#at
     this.#at += length
+    if (length > REPEATED_MAX_BYTES) return this.#decode(start, length)
+    const bytes = this.#bytes
+    // A few bytes tell most names apart, and comparing all of them is due anyway.
+    let hash = length
+    hash = Math.imul(hash, 31) + (bytes[start] ?? 0)
+    hash = Math.imul(hash, 31) + (bytes[start + (length >> 2)] ?? 0)
+    hash = Math.imul(hash, 31) + (bytes[start + (length >> 1)] ?? 0)
+    hash = Math.imul(hash, 31) + (bytes[start + length - (length >> 2)] ?? 0)
+    hash = Math.imul(hash, 31) + (bytes[start + length - 1] ?? 0)
+    const slot = (hash ^ (hash >>> 10)) & (this.#repeated.length - 1)
+    const known = this.#repeated[slot]
+    if (known !== undefined && known.length === length) {
+      let index = 0
+      while (index < length && known.charCodeAt(index) === bytes[start + index]) index++
+      if (index === length) return known
+    }
+    for (let at = start; at < this.#at; at++) {
+      if ((bytes[at] ?? 0) > 0x7f) return this.#decode(start, length)
+    }
+    const value = bytes.toString("latin1", start, this.#at)
+    this.#repeated[slot] = value
+    return value
+  }
+
+  #decode(start: number, length: number): string {
     try {
-      return utf8.decode(this.#bytes.subarray(start, this.#at))
+      return utf8.decode(this.#bytes.subarray(start, start + length))
     } catch {
       throw new MalformedOtlp("a string is not valid UTF-8")
     }
@@ -143,16 +192,23 @@ class Reader {
     const length = this.#length()
     const start = this.#at
     this.#at += length
-    return this.#bytes.slice(start, this.#at)
+    return new Uint8Array(this.#bytes.subarray(start, this.#at))
   }
 
   /** A trace or span id as hex; empty, or exactly `size` bytes. */
   id(size: number): string {
     const length = this.#length()
     if (length !== 0 && length !== size) throw new MalformedOtlp(`an id of ${length} bytes where ${size} are due`)
-    let hex = ""
-    for (const end = this.#at + length; this.#at < end; this.#at++) hex += HEX[this.#bytes[this.#at] ?? 0]
-    return hex
+    const start = this.#at
+    this.#at += length
+    if (length !== TRACE_ID_BYTES) return this.#bytes.toString("hex", start, this.#at)
+    // Spans of one trace follow one another.
+    const before = this.#traceIdAt
+    if (before === -1 || this.#bytes.compare(this.#bytes, before, before + length, start, this.#at) !== 0) {
+      this.#traceId = this.#bytes.toString("hex", start, this.#at)
+      this.#traceIdAt = start
+    }
+    return this.#traceId
   }
 
   skip(): void {
@@ -254,16 +310,20 @@ function readScope(reader: Reader): Scope {
   return { name, version }
 }
 
+/** Attributes are most of a request, hence without a function for each. */
 function readKeyValue(reader: Reader, into: Map<string, AttributeValue>, depth: number): void {
   let key = ""
   let value: AttributeValue = null
-  reader.message((inner) => {
-    for (let field = inner.next(); field !== 0; field = inner.next()) {
-      if (field === 1) key = inner.string()
-      else if (field === 2) value = inner.message((any) => readAnyValue(any, depth))
-      else inner.skip()
-    }
-  })
+  const outerEnd = reader.enter()
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    if (field === 1) key = reader.string()
+    else if (field === 2) {
+      const end = reader.enter()
+      value = readAnyValue(reader, depth)
+      reader.leave(end)
+    } else reader.skip()
+  }
+  reader.leave(outerEnd)
   into.set(key, value)
 }
 

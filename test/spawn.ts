@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { readFile } from "node:fs/promises"
+import path from "node:path"
+import { createInterface } from "node:readline"
+
+/** The line that Belay prints when it serves and `BELAY_READY=json` is set. */
+export interface Ready {
+  readonly ready: true
+  readonly url: string
+  readonly otlpUrl: string
+  readonly grpcUrl: string | null
+  readonly ingestKey: string
+  readonly databaseUrl: string
+  readonly admin: { readonly email: string; readonly password: string | null }
+}
+
+export interface BelayProcess {
+  readonly ready: Ready
+  readonly process: ChildProcess
+  /** Ends it and waits until it is gone. */
+  end(signal: NodeJS.Signals): Promise<void>
+}
+
+const ROOT = path.join(import.meta.dirname, "..")
+
+/** What `npm start` gives Node. */
+async function readArguments(): Promise<string[]> {
+  const { scripts } = JSON.parse(await readFile(path.join(ROOT, "package.json"), "utf8")) as {
+    scripts: { start: string }
+  }
+  return scripts.start.replace(/^exec node /, "").split(" ")
+}
+
+/** Runs Belay as a user does, on free ports. Rejects with what it printed when it ends before it serves. */
+export async function spawnBelay(dataDir: string, env: Record<string, string> = {}): Promise<BelayProcess> {
+  const child = spawn(process.execPath, await readArguments(), {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      PORT: "0",
+      OTLP_PORT: "0",
+      OTLP_GRPC_PORT: "0",
+      BELAY_DATA_DIR: dataDir,
+      BELAY_READY: "json",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  const exited = once(child, "exit")
+  let printed = ""
+  child.stderr.on("data", (chunk: Buffer) => (printed += chunk.toString()))
+  const ready = await new Promise<Ready>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      if (line.startsWith('{"ready"')) resolve(JSON.parse(line) as Ready)
+    })
+    void exited.then(([code]) => reject(new Error(`Belay ended with ${code}: ${printed}`)))
+  })
+  return {
+    ready,
+    process: child,
+    async end(signal) {
+      if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+      await exited
+    },
+  }
+}
