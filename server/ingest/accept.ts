@@ -190,4 +190,4 @@ export const BODY_MAX_BYTES: Record<OtlpEncoding, number> = { protobuf: 64 * 102
 export const RETRY_AFTER_SECONDS = 5
 
 /** Bytes of bodies, and of what was read from them, that wait to be stored; past it senders are asked to come back. */
-export const BUDGET_BYTES = 32 * 1024 * 1024
+export const BUDGET_BYTES = 24 * 1024 * 1024
