@@ -93,9 +93,15 @@ export default function Teams() {
           >
             {teams.map((team) => (
               <tr key={team.id} className={ROW}>
-                <th scope="row" className={`${CELL} text-left font-medium ${team.parentId === null ? "" : "pl-10"}`}>
-                  <Link to={`${paths.people()}?team=${team.id}`} className="hover:text-accent">
+                <th scope="row" className={`${CELL} text-left font-medium`}>
+                  <Link
+                    to={`${paths.people()}?team=${team.id}`}
+                    className={`hover:text-accent ${team.parentId === null ? "" : "ml-6"}`}
+                  >
                     {team.name}
+                    {team.parentId !== null && (
+                      <span className="sr-only">, a part of {tops.find((top) => top.id === team.parentId)?.name}</span>
+                    )}
                   </Link>
                 </th>
                 <td className={FIGURE_CELL}>{team.members}</td>
