@@ -2,7 +2,7 @@ import type { Mailer } from "../mail/mailer.ts"
 import { asTenant } from "../db/tenant.ts"
 import { countAttempt } from "../team/rate-limit.ts"
 import { createLink } from "./links.ts"
-import { findAccount } from "./sessions.ts"
+import { findAccountByEmail } from "./sessions.ts"
 import type { SignInRequest } from "./sign-in.ts"
 
 /** Mails for one address in an hour. */
@@ -29,8 +29,7 @@ export async function sendPasswordReset(
     const attempt = await countAttempt(db, limit, now)
     if (!attempt.ok) return
   }
-  const user = await signIn.db.selectFrom("auth_user").select("id").where("email", "=", email).executeTakeFirst()
-  const account = user === undefined ? null : await findAccount(signIn, user.id)
+  const account = await findAccountByEmail(signIn, email)
   if (account === null) return
   const { orgId, accountId } = account
   const by = { orgId, actorId: null, actorEmail: email, occurredAt: now, requestId }

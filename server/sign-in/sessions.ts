@@ -42,6 +42,16 @@ export async function findAccount(signIn: SignIn, userId: string) {
   return row ?? null
 }
 
+/** The place of whoever signs in with an address; null where nobody does, or has none. */
+export async function findAccountByEmail(signIn: SignIn, email: string) {
+  const user = await signIn.db
+    .selectFrom("auth_user")
+    .select("id")
+    .where("email", "=", email.toLowerCase())
+    .executeTakeFirst()
+  return user === undefined ? null : findAccount(signIn, user.id)
+}
+
 /** Starts a session without a password; returns the headers that set its cookie. */
 export async function openSession(signIn: SignIn, userId: string, headers: Headers = new Headers()): Promise<Headers> {
   const opened = await signIn.auth.api.openSession({ body: { userId }, headers, returnHeaders: true })

@@ -6,7 +6,7 @@ import { asTenant } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import { countAttempt, forgiveAttempt, type Limit } from "../team/rate-limit.ts"
 import { hashToken } from "./hashed-tokens.ts"
-import { byViewer, findAccount, type SignIn, type Viewer } from "./sessions.ts"
+import { byViewer, findAccountByEmail, type SignIn, type Viewer } from "./sessions.ts"
 
 const LIMIT_WINDOW_MS = 15 * 60_000
 /** Failed attempts for one account in 15 minutes. */
@@ -165,12 +165,7 @@ async function record(
   request: SignInRequest,
   entry: { email: string; action: string; after?: Record<string, string> },
 ): Promise<void> {
-  const user = await request.signIn.db
-    .selectFrom("auth_user")
-    .select("id")
-    .where("email", "=", entry.email.toLowerCase())
-    .executeTakeFirst()
-  const account = user === undefined ? null : await findAccount(request.signIn, user.id)
+  const account = await findAccountByEmail(request.signIn, entry.email)
   if (account === null) return
   await asTenant(request.db, account.orgId, (tx) =>
     recordAudit(tx, {

@@ -1,7 +1,6 @@
-import { type Kysely, sql } from "kysely"
+import { sql } from "kysely"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
-import type { DB } from "../db/types.ts"
 import { identityHash } from "./pseudonyms.ts"
 
 export const IDENTITY_KINDS = ["email", "account", "installation", "user"] as const
@@ -137,7 +136,7 @@ export async function claimIdentity(
 }
 
 /** Every developer that a person's telemetry is counted under: their own and those merged into it. */
-export async function listDevelopersOf(tx: Kysely<DB>, accountId: string): Promise<string[]> {
+export async function listDevelopersOf(tx: TenantTx, accountId: string): Promise<string[]> {
   const rows = await tx
     .selectFrom("account as a")
     .innerJoin("developer as d", (join) =>

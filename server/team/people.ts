@@ -291,6 +291,12 @@ export async function setManagedTeams(
   return true
 }
 
+/** The user that a person signs in as; null while they never did. */
+export async function getUserId(tx: TenantTx, accountId: string): Promise<string | null> {
+  const row = await tx.selectFrom("account").select("user_id").where("id", "=", accountId).executeTakeFirst()
+  return row?.user_id ?? null
+}
+
 function lockAccount(tx: TenantTx, id: string) {
   return tx
     .selectFrom("account")

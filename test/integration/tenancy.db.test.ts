@@ -18,6 +18,7 @@ import {
 } from "#server/team/break-glass.ts"
 import {
   claimIdentity,
+  listDevelopersOf,
   listMergedIdentities,
   listUnknownIdentities,
   mergeIdentity,
@@ -36,6 +37,7 @@ import {
   addPerson,
   changeRole,
   getPerson,
+  getUserId,
   listPeople,
   moveToTeam,
   removePerson,
@@ -147,6 +149,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     markTold: (tx) => markTold(tx, x.accessId, NOW),
     listUnknownIdentities: (tx) => listUnknownIdentities(tx, 10),
     listMergedIdentities: (tx) => listMergedIdentities(tx, accountId),
+    listDevelopersOf: (tx) => listDevelopersOf(tx, accountId),
     mergeIdentity: (tx) => mergeIdentity(tx, { developerId: x.identityId, accountId: ours.accountId, by }),
     separateIdentity: (tx) => separateIdentity(tx, { developerId: x.identityId, ofAccountId: null, by }),
     claimIdentity: (tx) => claimIdentity(tx, { accountId: ours.accountId, kind: "installation", value: "xanadu", by }),
@@ -164,6 +167,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     getReportedPolicy: (tx) => getReportedPolicy(tx, [x.developerId], scope.from),
     listPeople: (tx) => listPeople(tx, people, NOW),
     selectPeople: (tx) => selectPeople(tx, TODAY).selectAll("a").execute(),
+    getUserId: (tx) => getUserId(tx, accountId),
     getPerson: (tx) => getPerson(tx, accountId, TODAY, NOW),
     addPerson: async (tx) => {
       // Nobody is in two organizations: that the address is taken is told, and nothing of whom.

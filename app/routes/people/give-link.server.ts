@@ -4,6 +4,7 @@ import { createLink, type LinkPurpose } from "#server/sign-in/links.ts"
 import { byViewer, type Viewer } from "#server/sign-in/sessions.ts"
 import { getPerson } from "#server/team/people.ts"
 import { getOrganization, getToday } from "#server/team/queries.ts"
+import { trySend } from "../../lib/mail.server.ts"
 import { paths } from "../../lib/paths.ts"
 
 export interface GivenLink {
@@ -34,7 +35,8 @@ export async function giveLink(
   if (made === null) return null
   const url = `${context.publicUrl}${paths.signInLink(made.token)}`
   const { email, expiresAt, organization } = made
-  const isMailed = await mail(context, {
+  // The link is shown too, so a mail server that is away costs a sentence and not the invitation.
+  const isMailed = await trySend(context, {
     to: email,
     subject: purpose === "invitation" ? `Join ${organization} on Belay` : "A new password for Belay",
     text:
@@ -43,16 +45,4 @@ export async function giveLink(
         : `${viewer.email} made you a link with which you set a new password for Belay, within an hour:\n${url}\n`,
   })
   return { purpose, email, url, expiresAt, isMailed }
-}
-
-/** The link is shown too, so a mail server that is away costs a sentence and not the invitation. */
-async function mail(context: AppLoadContext, message: { to: string; subject: string; text: string }): Promise<boolean> {
-  if (context.mailer === null) return false
-  try {
-    await context.mailer.send(message)
-    return true
-  } catch (error) {
-    context.signIn.log("a mail could not be sent", error)
-    return false
-  }
 }

@@ -12,12 +12,21 @@ import {
   REASON_LENGTH_MIN,
 } from "#server/team/break-glass.ts"
 import { listMergedIdentities } from "#server/team/identities.ts"
-import { changeRole, getPerson, moveToTeam, removePerson, ROLES, setManagedTeams } from "#server/team/people.ts"
+import {
+  changeRole,
+  getPerson,
+  getUserId,
+  moveToTeam,
+  removePerson,
+  ROLES,
+  setManagedTeams,
+} from "#server/team/people.ts"
 import { getOrganization, getToday } from "#server/team/queries.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { listTeamTree } from "#server/team/teams.ts"
 import { formatInstant } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { trySend } from "../../lib/mail.server.ts"
 import { parseId } from "../../lib/params.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { ROLE_HINTS, ROLE_LABELS } from "../../lib/roles.ts"
@@ -113,14 +122,12 @@ export const action = guard("people.manage", async ({ viewer, request, params, c
     getPerson(tx, accountId, await getToday(tx, now), now),
   )
   if (person === null) throw data("No such person", { status: 404 })
-  const { userId } = await asTenant(context.db, viewer.orgId, (tx) =>
-    tx.selectFrom("account").select("user_id as userId").where("id", "=", accountId).executeTakeFirstOrThrow(),
-  )
   switch (values.intent) {
     case "role": {
-      const changed = await asTenant(context.db, viewer.orgId, (tx) =>
-        changeRole(tx, { id: accountId, role: values.role, byRole: viewer.role, by }),
-      )
+      const { changed, userId } = await asTenant(context.db, viewer.orgId, async (tx) => ({
+        changed: await changeRole(tx, { id: accountId, role: values.role, byRole: viewer.role, by }),
+        userId: await getUserId(tx, accountId),
+      }))
       if (!changed.ok) return answer({ error: REFUSALS[changed.reason] }, changed.reason === "not_found" ? 404 : 409)
       if (changed.isChanged && userId !== null) await endSessions(context.signIn, { userId })
       return answer({
@@ -161,18 +168,12 @@ export const action = guard("people.manage", async ({ viewer, request, params, c
         openBreakGlass(tx, { accountId, reason, minutes, by: { ...by, actorId: viewer.accountId } }),
       )
       if (opened === null) return answer({ error: REFUSALS.not_found }, 404)
-      if (context.mailer !== null) {
-        await context.mailer
-          .send({
-            to: opened.email,
-            subject: "Someone opened your own data in Belay",
-            text: `${viewer.email} opened your own page in Belay, until ${opened.expiresAt.toISOString()}.\n\nThe reason they gave: ${reason}\n\nEach time they look is on your page: ${context.publicUrl}${paths.me()}\n`,
-          })
-          .then(() => asTenant(context.db, viewer.orgId, (tx) => markTold(tx, opened.id, context.now())))
-          .catch((error: unknown) =>
-            context.signIn.log("a person could not be told of break-glass access by mail", error),
-          )
-      }
+      const isTold = await trySend(context, {
+        to: opened.email,
+        subject: "Someone opened your own data in Belay",
+        text: `${viewer.email} opened your own page in Belay, until ${opened.expiresAt.toISOString()}.\n\nThe reason they gave: ${reason}\n\nEach time they look is on your page: ${context.publicUrl}${paths.me()}\n`,
+      })
+      if (isTold) await asTenant(context.db, viewer.orgId, (tx) => markTold(tx, opened.id, context.now()))
       return redirect(paths.personData(accountId))
     }
   }
