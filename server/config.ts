@@ -49,7 +49,7 @@ const environmentSchema = z
         }
       })
       .optional(),
-    BELAY_RETENTION_DAYS: z.coerce.number().int().min(31).max(3650).default(90),
+    BELAY_RETENTION_DAYS: z.coerce.number().int().min(30).max(3650).default(30),
   })
   .superRefine((values, context) => {
     const oidc = ["BELAY_OIDC_ISSUER", "BELAY_OIDC_CLIENT_ID", "BELAY_OIDC_CLIENT_SECRET"] as const

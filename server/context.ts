@@ -31,6 +31,8 @@ export interface AppContext {
   readonly publicUrl: string
   /** The host to which the audit log is sent on; null when it is not. */
   readonly auditHost: string | null
+  /** Days that signals are kept. */
+  readonly retentionDays: number
   /** The labelled demo organization, which visitors enter without signing in; null outside demo mode. */
   readonly demoOrgId: string | null
 }

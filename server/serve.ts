@@ -40,6 +40,7 @@ export interface ServeOptions {
   readonly ingestRequestsPerMinute: number
   /** Where the audit log is sent on to; null when it is not. */
   readonly auditEndpoint: string | null
+  readonly retentionDays: number
   readonly demoOrgId: string | null
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
@@ -138,6 +139,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
         return url
       },
       auditHost: options.auditEndpoint === null ? null : new URL(options.auditEndpoint).host,
+      retentionDays: options.retentionDays,
       demoOrgId: options.demoOrgId,
     }
     const appServer = createAppServer({

@@ -11,6 +11,8 @@ import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
 import { loadPages } from "./pages.ts"
 import { createMailer } from "./mail/mailer.ts"
+import { countAll, startRollups } from "./rollup/loop.ts"
+import { maintainRollups } from "./rollup/retention.ts"
 import { serve } from "./serve.ts"
 import { readAuthSecret } from "./sign-in/auth.ts"
 import { forgetSignIns } from "./sign-in/sessions.ts"
@@ -61,12 +63,14 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const app = open("belay_app", 10)
     const auth = open("belay_auth", 4)
     const ingest = open("belay_ingest", 6)
-    const worker = open("belay_worker", 2)
+    const worker = open("belay_worker", 4)
     const store = openSignalStore({ url, db: ingest.kysely, now })
     closers.push(() => store.close())
 
     const maintain = async () => {
-      await maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
+      const retention = { now: now(), retentionDays: config.BELAY_RETENTION_DAYS }
+      await maintainPartitions(worker.kysely, retention)
+      await maintainRollups(worker.kysely, retention)
       await forgetAttempts(worker.kysely, now())
       await forgetSignIns(worker.kysely, now())
     }
@@ -93,7 +97,12 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       ingestKey: config.BELAY_INGEST_KEY,
     })
     const ingestKey = await rememberIngestKey(dataDir, first.ingestKey)
-    if (mode.isDemo) await loadDemo({ orgId: first.orgId, owner: owner.kysely, store, now })
+    if (mode.isDemo) {
+      await loadDemo({ orgId: first.orgId, owner: owner.kysely, store, now })
+      // Its pages shall not be empty at first.
+      await countAll(worker.kysely, now())
+    }
+    closers.push(startRollups({ db: worker.kysely, now, log }))
 
     const served = await serve({
       app,
@@ -111,6 +120,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       publicUrl: config.BELAY_URL,
       ingestRequestsPerMinute: config.BELAY_INGEST_REQUESTS_PER_MINUTE,
       auditEndpoint: auditEndpoint ?? null,
+      retentionDays: config.BELAY_RETENTION_DAYS,
       demoOrgId: mode.isDemo ? first.orgId : null,
       now,
       log,

@@ -4,6 +4,8 @@ import type { KyselyPlugin } from "kysely"
 import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
+import { countAll } from "#server/rollup/loop.ts"
+import { maintainRollups } from "#server/rollup/retention.ts"
 import { openSignalStore } from "#server/ingest/signal-store.ts"
 import { type Served, serve } from "#server/serve.ts"
 import type { Mailer } from "#server/mail/mailer.ts"
@@ -23,6 +25,8 @@ const FIXTURES = path.join(import.meta.dirname, "fixtures/otlp")
 export interface TestBelay extends Served {
   readonly orgId: string
   readonly now: () => Date
+  /** Brings the rollups up to what came in. */
+  count(): Promise<void>
   /** Lets time pass. Sessions and codes of authenticator apps go by the machine's own clock. */
   advance(ms: number): void
   /** Sends a body as an OTLP exporter does. */
@@ -50,6 +54,7 @@ export async function startTestBelay(
 ): Promise<TestBelay> {
   let now = options.now ?? CAPTURED_AT
   await maintainPartitions(database.worker, { now, retentionDays: 90 })
+  await maintainRollups(database.worker, { now, retentionDays: 90 })
   const first: FirstStart = await ensureOrganization(database.owner, {
     name: "Example",
     isDemo: false,
@@ -75,6 +80,7 @@ export async function startTestBelay(
     otlpPort: 0,
     grpcPort: 0,
     auditEndpoint: options.auditEndpoint ?? null,
+    retentionDays: 30,
     demoOrgId: null,
     now: () => now,
     tell: options.tell ?? ((line) => console.error(line)),
@@ -92,6 +98,7 @@ export async function startTestBelay(
     ...served,
     orgId: first.orgId,
     now: () => now,
+    count: () => countAll(database.worker, now),
     advance(ms) {
       now = new Date(now.getTime() + ms)
     },

@@ -1,4 +1,6 @@
 import { maintainPartitions } from "#server/ingest/partitions.ts"
+import { countAll } from "#server/rollup/loop.ts"
+import { maintainRollups } from "#server/rollup/retention.ts"
 import { type Signal, type SignalFields, toSignal } from "#server/ingest/signal.ts"
 import { identityHash, pseudonymOf } from "#server/team/pseudonyms.ts"
 import type { TestDatabase } from "./db.ts"
@@ -30,6 +32,7 @@ export function emailOf(person: string): string {
 /** An organization with partitions around NOW. */
 export async function makeOrganization(database: TestDatabase): Promise<string> {
   await maintainPartitions(database.worker, { now: NOW, retentionDays: 90 })
+  await maintainRollups(database.worker, { now: NOW, retentionDays: 90 })
   const row = await database.owner
     .insertInto("org")
     .values({ name: "Example", pseudonym_key: Buffer.alloc(32, made) })
@@ -44,6 +47,12 @@ export async function makeOrganization(database: TestDatabase): Promise<string> 
 
 export async function storeSignals(database: TestDatabase, orgId: string, signals: readonly Signal[]): Promise<void> {
   await database.store.store(orgId, { signals, unrecognized: [] })
+}
+
+/** Stores signals and brings the rollups up to them, which Belay does every few seconds. */
+export async function storeAndCount(database: TestDatabase, orgId: string, signals: readonly Signal[]): Promise<void> {
+  await storeSignals(database, orgId, signals)
+  await countAll(database.worker, NOW)
 }
 
 /** Puts a person in a team from a day on (inclusive) to a day (exclusive); the person is made when new. */

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import {
   formatAge,
+  formatBytes,
   formatCount,
   formatDuration,
   formatMargin,
@@ -25,6 +26,10 @@ test("a ratio becomes a percentage, a difference points with a sign", () => {
   expect(formatShare(0.714)).toBe("71 %")
   expect([0.06, -0.014, 0.001].map(formatPoints)).toEqual(["+6 pts", "−1 pt", "±0 pts"])
   expect(formatMargin({ low: 0.68, high: 0.74 })).toBe("± 3")
+})
+
+test("bytes come in powers of a thousand", () => {
+  expect([0, 999, 1000, 1_500_000, 2.25e12].map(formatBytes)).toEqual(["0 B", "999 B", "1 kB", "1.5 MB", "2.3 TB"])
 })
 
 test("counts are grouped, and short when they are long", () => {

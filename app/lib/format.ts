@@ -33,6 +33,14 @@ export function formatDuration(ms: number): string {
   return `${oneDigit.format(ms / 3_600_000)} h`
 }
 
+const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB"] as const
+
+/** Bytes in powers of 1000: `1.4 GB`. */
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log10(bytes) / 3))
+  return `${(power === 0 ? whole : oneDigit).format(bytes / 1000 ** power)} ${BYTE_UNITS[power]}`
+}
+
 export function formatRate(rate: number): string {
   return rate < 10 ? oneDigit.format(rate) : whole.format(rate)
 }

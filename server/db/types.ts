@@ -7,6 +7,14 @@ import type { ColumnType } from "kysely";
 
 export type AccountRole = "admin" | "auditor" | "author" | "developer" | "manager" | "on-call" | "owner";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type DimensionKind = "agent_tool" | "agent_version" | "language" | "mode" | "model" | "provider" | "repository";
 
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
@@ -198,6 +206,24 @@ export interface Developer {
   pseudonym: string;
 }
 
+export interface DeveloperDay {
+  accepted: number;
+  agent_tool_id: number;
+  day: Timestamp;
+  developer_id: string;
+  /**
+   * those buckets of the histogram that are not empty, ascending
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
+  operations: number;
+  org_id: string;
+  presented: number;
+  prompts: number;
+  rung: Rung;
+  timed: number;
+}
+
 export interface DeveloperIdentity {
   developer_id: string;
   /**
@@ -208,6 +234,36 @@ export interface DeveloperIdentity {
   identity_hash: Buffer;
   kind: string;
   org_id: string;
+}
+
+export interface DeveloperUsageDay {
+  accepted: number;
+  agent_tool_id: number;
+  cached_tokens: number;
+  cost_usd: Numeric;
+  /**
+   * in the organization's time zone
+   */
+  day: Timestamp;
+  decided_by_machine: number;
+  developer_id: string;
+  duration_ms: number;
+  errors: number;
+  input_tokens: number;
+  lines_added: number;
+  lines_removed: number;
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  out_of_scope: number;
+  output_tokens: number;
+  presented: number;
+  prompts: number;
+  rung: Rung;
+  signals: number;
+  wait_ms: number;
 }
 
 export interface Dimension {
@@ -244,6 +300,38 @@ export interface IngestKey {
   team_id: string | null;
 }
 
+export interface LatencyHour {
+  hour: Timestamp;
+  kind: SignalKind;
+  latency: number[] | null;
+  org_id: string;
+  rung: Rung;
+}
+
+export interface Operation {
+  accepted: number;
+  agent_tool_id: number;
+  /**
+   * when its prompt was sent, where a signal says so
+   */
+  asked_at: Timestamp | null;
+  developer_id: string;
+  first_ms: number | null;
+  last_at: Timestamp;
+  operation_id: string;
+  org_id: string;
+  parent_operation_id: string | null;
+  presented: number;
+  prompts: number;
+  /**
+   * the highest that its own signals prove
+   */
+  rung: Rung;
+  signals: number;
+  started_at: Timestamp;
+  whole_ms: number | null;
+}
+
 export interface Org {
   created_at: Generated<Timestamp>;
   id: Generated<string>;
@@ -273,10 +361,27 @@ export interface RateLimit {
   window_start: Timestamp;
 }
 
+export interface RollupState {
+  /**
+   * the commit time of the newest batch that was counted
+   */
+  counted_until: Timestamp | null;
+  needs_rebuild: Generated<boolean>;
+  /**
+   * the first day of which all operations are kept; days before cannot be counted again
+   */
+  operations_from: Generated<Timestamp>;
+  org_id: string;
+}
+
 export interface Signal {
   action: string | null;
   agent_tool_id: number;
   agent_version_id: number | null;
+  /**
+   * the commit that this row came with, microseconds since 1970; a later correction moves the row to its own
+   */
+  batch_id: Generated<number>;
   /**
    * input tokens read from a cache, part of input_tokens
    */
@@ -319,6 +424,90 @@ export interface Signal {
   surface: Surface | null;
   tool_calls: number | null;
   wait_ms: number | null;
+}
+
+export interface SignalBatch {
+  batch_id: number;
+  /**
+   * the UTC days of its rows, so that only their partitions are read
+   */
+  days: ArrayType<Timestamp>;
+  org_id: string;
+  rows: number;
+}
+
+export interface SignalDay {
+  accepted: number;
+  agent_tool_id: number;
+  cached_tokens: number;
+  cost_usd: Numeric;
+  /**
+   * in the organization's time zone
+   */
+  day: Timestamp;
+  decided_by_machine: number;
+  duration_ms: number;
+  errors: number;
+  input_tokens: number;
+  kind: SignalKind;
+  latency: number[] | null;
+  lines_added: number;
+  lines_removed: number;
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  out_of_scope: number;
+  output_tokens: number;
+  presented: number;
+  prompts: number;
+  rung: Rung;
+  signals: number;
+  wait_ms: number;
+}
+
+export interface SignalHour {
+  accepted: number;
+  agent_tool_id: number;
+  cached_tokens: number;
+  cost_usd: Numeric;
+  decided_by_machine: number;
+  duration_ms: number;
+  errors: number;
+  hour: Timestamp;
+  input_tokens: number;
+  kind: SignalKind;
+  latency: number[] | null;
+  lines_added: number;
+  lines_removed: number;
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  out_of_scope: number;
+  output_tokens: number;
+  presented: number;
+  prompts: number;
+  rung: Rung;
+  signals: number;
+  wait_ms: number;
+}
+
+export interface SignalMinute {
+  agent_tool_id: number;
+  errors: number;
+  kind: SignalKind;
+  latency: number[] | null;
+  minute: Timestamp;
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  rung: Rung;
+  signals: number;
 }
 
 export interface SignalOccurrence {
@@ -365,6 +554,47 @@ export interface SignalReadable {
   rung: Rung | null;
   session_id: string | null;
   signal_id: string | null;
+  surface: Surface | null;
+  tool_calls: number | null;
+  wait_ms: number | null;
+}
+
+export interface SignalRetraction {
+  action: string | null;
+  agent_tool_id: number;
+  agent_version_id: number | null;
+  batch_id: number;
+  cached_tokens: number | null;
+  cost_usd: Numeric | null;
+  developer_id: string;
+  duration_ms: number | null;
+  error: string | null;
+  files_changed: number | null;
+  input_tokens: number | null;
+  kind: SignalKind;
+  language_id: number | null;
+  latency_ms: number | null;
+  lines_added: number | null;
+  lines_removed: number | null;
+  mode_id: number | null;
+  model_id: number | null;
+  observed_at: Timestamp;
+  operation_id: string | null;
+  org_id: string;
+  origin: Origin | null;
+  outcome: Outcome | null;
+  output_tokens: number | null;
+  parent_operation_id: string | null;
+  path_scope: PathScope | null;
+  policy_version: number | null;
+  prompts: number | null;
+  provider_id: number | null;
+  received_at: Timestamp;
+  repository_id: number | null;
+  retracted_by: number;
+  rung: Rung;
+  session_id: string | null;
+  signal_id: Buffer;
   surface: Surface | null;
   tool_calls: number | null;
   wait_ms: number | null;
@@ -444,15 +674,25 @@ export interface DB {
   break_glass: BreakGlass;
   change: Change;
   developer: Developer;
+  developer_day: DeveloperDay;
   developer_identity: DeveloperIdentity;
+  developer_usage_day: DeveloperUsageDay;
   dimension: Dimension;
   ingest_key: IngestKey;
+  latency_hour: LatencyHour;
+  operation: Operation;
   org: Org;
   rate_limit: RateLimit;
+  rollup_state: RollupState;
   sign_in_link: SignInLink;
   signal: Signal;
+  signal_batch: SignalBatch;
+  signal_day: SignalDay;
+  signal_hour: SignalHour;
+  signal_minute: SignalMinute;
   signal_occurrence: SignalOccurrence;
   signal_readable: SignalReadable;
+  signal_retraction: SignalRetraction;
   sso_group: SsoGroup;
   team: Team;
   team_manager: TeamManager;

@@ -4,6 +4,7 @@ import type { DB } from "../db/types.ts"
 import { dayOf } from "../ingest/partitions.ts"
 import { summarize } from "../ingest/arrivals.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
+import { forgetRollups } from "../rollup/rebuild.ts"
 import type { Served } from "../serve.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import { ensureDeveloper } from "../team/developers.ts"
@@ -186,6 +187,7 @@ async function loadHistory({ orgId, owner, store }: DemoOptions, now: Date): Pro
   await sql`
     select belay_make_signal_partitions(${dayOf(now, -HISTORY_DAYS - 1)}::date, ${dayOf(now, 1)}::date)`.execute(owner)
   await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
+  await forgetRollups(owner, orgId)
   for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
     const day = new Date(today.getTime() - daysAgo * DAY_MS)
     const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))

@@ -50,11 +50,15 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
   const repeating = new Set<string>()
   const connections = Array.from({ length: CONNECTIONS }, (): Connection => ({ client: null, work: null }))
 
+  let lastBatchId = 0
+  /** Microseconds, so that newer rows have larger ids; two processes with the same one try again. */
+  const nextBatchId = () => (lastBatchId = Math.max(lastBatchId + 1, options.now().getTime() * 1000))
+
   async function commitGroup(client: CopyClient, orgId: string, batches: readonly PreparedBatch[]): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const mayRepeat = repeating.has(orgId)
       try {
-        const { stored } = await storeBatches(client, orgId, batches, mayRepeat)
+        const { stored } = await storeBatches(client, orgId, nextBatchId(), batches, mayRepeat)
         if (mayRepeat && stored === batches.reduce((sum, batch) => sum + batch.rows, 0)) repeating.delete(orgId)
         return
       } catch (error) {

@@ -154,7 +154,9 @@ test("a batch of one organization cannot be stored as another's, even by whoever
     connectTimeoutMs: 1000,
   })
   const refused = async (statements: string, message: RegExp) => {
-    await expect(client.copy(`begin; set local belay.org_id = '${ours}'; ${statements}`, [])).rejects.toThrow(message)
+    await expect(
+      client.copy(`begin; set local belay.org_id = '${ours}'; set local belay.batch_id = '1'; ${statements}`, []),
+    ).rejects.toThrow(message)
     await client.copy("rollback", [])
   }
   try {

@@ -1,4 +1,4 @@
-import { sql } from "kysely"
+import { type RawBuilder, sql } from "kysely"
 import type { CopyClient } from "../db/copy-client.ts"
 import { asTenant, requireUuid, type TenantTx } from "../db/tenant.ts"
 import { COPIED_COLUMNS, COPY_HEADER, COPY_TRAILER, type EncodedRows, encodeRows } from "./encode-rows.ts"
@@ -72,10 +72,14 @@ export async function prepareBatch(interner: Interner, orgId: string, batch: Bat
  * straight into the table, which takes half as long, and one that is there already is an error (SQLSTATE 23505).
  * Of an event that its source reports twice, the primary report is kept and takes from the secondary what only that one
  * knows, in whichever order they come.
+ *
+ * `batchId` marks the rows, and `signal_batch` says in the same transaction that they wait to be counted. It is unique in
+ * the organization; one that is taken is an error too (23505).
  */
 export async function storeBatches(
   client: CopyClient,
   orgId: string,
+  batchId: number,
   batches: readonly PreparedBatch[],
   mayRepeat: boolean,
 ): Promise<{ stored: number }> {
@@ -86,24 +90,62 @@ export async function storeBatches(
   const copy = mayRepeat ? copyNew : copyAll
   if (!mayRepeat && reports.length + unplaced.length + unrecognized.length === 0) {
     const { statements, data } = copyStatements(encoded)
-    const tags = await client.copy(
-      `begin; set local belay.org_id = '${requireUuid(orgId)}'; ${statements.join("; ")}; commit`,
-      data,
-    )
+    const rows = encoded.reduce((sum, part) => sum + part.rows, 0)
+    const begin = `begin; set local belay.org_id = '${requireUuid(orgId)}'; ${markBatch(batchId)}`
+    const announce = announceBatch(orgId, batchId, rows, new Set(encoded.map((part) => part.day)))
+    const tags = await client.copy([begin, ...statements, announce, "commit"].join("; "), data)
     if (tags.at(-1) !== "COMMIT") throw new Error(`the database did not commit: ${tags.at(-1)}`)
     return { stored: countCopied(tags) }
   }
   return asTenant(client.kysely, orgId, async (tx) => {
+    await sql.raw(markBatch(batchId)).execute(tx)
+    const correct = createCorrection(tx, batchId)
     // Before the others look for the prompt that they belong to, which may be among these.
     const copied = await copy(client, tx, encoded)
-    const settled = await settleReports(tx, orgId, mergeReports(reports))
+    const settled = await settleReports(tx, orgId, mergeReports(reports), correct.retract)
     const placed = await placeInSessions(tx, [...unplaced, ...settled])
-    const late = await copy(client, tx, encodeRows(placed))
+    const lateRows = encodeRows(placed)
+    const late = await copy(client, tx, lateRows)
+    const days = new Set([...[...encoded, ...lateRows].map((part) => part.day), ...correct.days])
+    const rows = copied + late + correct.days.length
+    if (rows > 0) await sql.raw(announceBatch(orgId, batchId, rows, days)).execute(tx)
     // Last, as everyone who sends the same names waits for these few rows.
     await recordUnrecognized(tx, orgId, unrecognized)
     return { stored: copied + late }
   })
 }
+
+/** Rows that the transaction writes from here on are of this batch, by their column's default. */
+function markBatch(batchId: number): string {
+  return `set local belay.batch_id = '${batchId}'`
+}
+
+/** `days`: UTC, `YYYYMMDD`. */
+function announceBatch(orgId: string, batchId: number, rows: number, days: ReadonlySet<string>): string {
+  const list = [...days].toSorted().join(",")
+  return `insert into signal_batch (org_id, batch_id, rows, days) values ('${requireUuid(orgId)}', ${batchId}, ${rows}, '{${list}}')`
+}
+
+/** Keeps signals as they were, for whoever has counted them already. */
+function createCorrection(tx: TenantTx, batchId: number) {
+  /** Of the signals that were kept, `YYYYMMDD`. */
+  const days: string[] = []
+  return {
+    days,
+    /**
+     * To be called before the signal that meets the condition is removed or changed; what is left of it has to be moved
+     * to this batch.
+     */
+    retract: async (key: SignalKey, condition: RawBuilder<unknown>): Promise<void> => {
+      const kept = await sql`
+        insert into signal_retraction (${sql.raw(NAMES)}, org_id, received_at, batch_id, retracted_by)
+        select ${sql.raw(NAMES)}, org_id, received_at, batch_id, ${batchId} from signal where ${condition}`.execute(tx)
+      if (Number(kept.numAffectedRows ?? 0) > 0) days.push(key.observed_day)
+    },
+  }
+}
+
+type Retract = ReturnType<typeof createCorrection>["retract"]
 
 const NAMES = COPIED_COLUMNS.map((column) => column.name).join(", ")
 
@@ -175,7 +217,11 @@ function mergeReports(reports: readonly Report[]): readonly Report[] {
   return [...merged.values()].toSorted((a, b) => (a.occurrenceId < b.occurrenceId ? -1 : 1))
 }
 
-type SignalKey = Pick<SignalRow, "developer_id" | "signal_id"> & { readonly observed_at: string }
+type SignalKey = Pick<SignalRow, "developer_id" | "signal_id"> & {
+  readonly observed_at: string
+  /** UTC, `YYYYMMDD`. */
+  readonly observed_day: string
+}
 
 type KnownOccurrence = SignalKey & {
   readonly occurrence_id: string
@@ -183,7 +229,12 @@ type KnownOccurrence = SignalKey & {
 }
 
 /** Registers each report and returns the rows that have to be inserted. */
-async function settleReports(tx: TenantTx, orgId: string, reports: readonly Report[]): Promise<SignalRow[]> {
+async function settleReports(
+  tx: TenantTx,
+  orgId: string,
+  reports: readonly Report[],
+  retract: Retract,
+): Promise<SignalRow[]> {
   if (reports.length === 0) return []
   const fresh = await sql<{ occurrence_id: string }>`
     insert into signal_occurrence (org_id, occurrence_id, is_primary, observed_at, developer_id, signal_id)
@@ -203,7 +254,7 @@ async function settleReports(tx: TenantTx, orgId: string, reports: readonly Repo
 
   const known = await sql<KnownOccurrence>`
     select '\\x' || encode(occurrence_id, 'hex') as occurrence_id, is_primary, observed_at::text as observed_at,
-      developer_id, '\\x' || encode(signal_id, 'hex') as signal_id
+      to_char(observed_at at time zone 'UTC', 'YYYYMMDD') as observed_day, developer_id, '\\x' || encode(signal_id, 'hex') as signal_id
     from signal_occurrence
     where org_id = ${orgId}::uuid
       and occurrence_id = any(array(select id::bytea from unnest(${seenBefore.map((r) => r.occurrenceId)}::text[]) id))
@@ -215,22 +266,30 @@ async function settleReports(tx: TenantTx, orgId: string, reports: readonly Repo
     // Gone between the two statements: retention removed it, so this report stands alone.
     if (before === undefined) rows.push(report.row)
     else if (before.signal_id === report.row.signal_id) continue
-    else if (before.is_primary || !report.isPrimary) await fillKnown(tx, before, report.row)
-    else rows.push(await replaceSecondary(tx, orgId, before, report))
+    else if (before.is_primary || !report.isPrimary) await fillKnown(tx, before, report.row, retract)
+    else rows.push(await replaceSecondary(tx, orgId, before, report, retract))
   }
   return rows
 }
 
 /** Adds to the stored signal what it does not know. */
-async function fillKnown(tx: TenantTx, before: KnownOccurrence, row: SignalRow): Promise<void> {
+async function fillKnown(tx: TenantTx, before: KnownOccurrence, row: SignalRow, retract: Retract): Promise<void> {
   const news = FILLABLE_COLUMNS.filter((column) => row[column] !== null)
   if (news.length === 0) return
+  const isNews = sql.join(
+    news.map((column) => sql`${sql.ref(column)} is null`),
+    sql` or `,
+  )
+  const condition = sql`${isSignal(before)} and (${isNews})`
+  await retract(before, condition)
   const types = new Map<SignalColumn, string>(SIGNAL_COLUMNS.map((column) => [column.name, column.type]))
   const assignments = news.map(
     (column) =>
       sql`${sql.ref(column)} = coalesce(${sql.ref(column)}, ${row[column]}::${sql.raw(types.get(column) ?? "text")})`,
   )
-  await sql`update signal set ${sql.join(assignments)} where ${isSignal(before)}`.execute(tx)
+  await sql`
+    update signal set ${sql.join(assignments)}, batch_id = current_setting('belay.batch_id')::bigint
+    where ${condition}`.execute(tx)
 }
 
 /** The primary report came second: it takes the place of the secondary one. */
@@ -239,7 +298,9 @@ async function replaceSecondary(
   orgId: string,
   before: KnownOccurrence,
   report: Report,
+  retract: Retract,
 ): Promise<SignalRow> {
+  await retract(before, isSignal(before))
   const removed = await sql<Pick<SignalRow, (typeof FILLABLE_COLUMNS)[number]>>`
     delete from signal where ${isSignal(before)} returning ${sql.join(FILLABLE_COLUMNS.map(asSent))}`.execute(tx)
   await sql`

@@ -3,7 +3,7 @@ import { expect } from "vitest"
 import type { Rung } from "#sdk/ladder.ts"
 import { findLeaks, type Leak, type Total } from "../../test/attack.ts"
 import { type TestDatabase, test } from "../../test/db.ts"
-import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../../test/factories.ts"
+import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { getLadder, type Ladder, type LadderFigures } from "../rungs/queries.ts"
 import type { Family } from "./disclosure.ts"
@@ -181,7 +181,7 @@ async function makeScenario(database: TestDatabase, { k, parents, people }: Scen
       }),
     ),
   )
-  await storeSignals(database, orgId, signals)
+  await storeAndCount(database, orgId, signals)
   return { orgId, teams }
 }
 

@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { disclosureOf, type Family, MIN_GROUP_SIZE, NO_MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { percentilesOf } from "../rollup/histogram.ts"
 import { computeWilsonInterval, type Interval } from "./wilson.ts"
 
 /** Why a figure is there or not. `withheld`: it rests on fewer than k people, or would reveal such a group. */
@@ -52,7 +53,7 @@ export interface LadderFigures {
   /** Accepted + modified + rejected + ignored. */
   readonly presented: number | null
   readonly presentedDevelopers: number | null
-  /** Until the human could use it, milliseconds: shown, first token, finish. */
+  /** Until the human could use it, milliseconds: shown, first token, finish. Off by `LATENCY_RELATIVE_ERROR` at most. */
   readonly latencyP50Ms: number | null
   readonly latencyP95Ms: number | null
   readonly latencyState: FigureState
@@ -105,6 +106,7 @@ function weeksOf({ from, to, timeZone }: LadderScope) {
       select
         monday at time zone ${timeZone} as week,
         (monday + interval '7 days') at time zone ${timeZone} as ends_at,
+        monday::date as monday,
         monday >= first_monday as is_current
       from edge cross join generate_series(
         first_monday - (last_monday - first_monday) - interval '7 days', last_monday, interval '7 days'
@@ -113,54 +115,13 @@ function weeksOf({ from, to, timeZone }: LadderScope) {
 }
 
 /**
- * One operation per row, in the week in which it began and on its rung: the highest that its own signals prove, or its
- * parent's when that is higher. `latency_ms` is what the rung times: until shown or first token below `agent`, until
- * done from there on. Where no signal says how long an operation took it is the time from its prompt to its last
- * signal.
+ * Operations by the day on which they began, whose they were, and the team that person was in on that day. A week is the
+ * same whatever the range: days are counted whole, whenever the last of an operation came.
  */
-function operationsOf({ ownDeveloperIds, now, timeZone }: LadderScope) {
-  const own = ownDeveloperIds === null ? sql`true` : sql`s.developer_id = any(${ownDeveloperIds}::uuid[])`
+function daysOf({ ownDeveloperIds, now, timeZone }: LadderScope) {
+  const own = ownDeveloperIds === null ? sql`true` : sql`d.developer_id = any(${ownDeveloperIds}::uuid[])`
   return sql`
-    unattributed as (
-      select id from developer where is_unattributed
-    ), own_rung as (
-      select w.week, w.is_current, o.*, started_at >= w.week and started_at < w.ends_at as is_begun
-      from week w cross join lateral (
-        select
-          operation_id,
-          -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
-          coalesce(
-            max(developer_id::text) filter (where developer_id <> (select id from unattributed)),
-            max(developer_id::text)
-          )::uuid as developer_id,
-          max(agent_tool_id) as agent_tool_id,
-          max(rung) as rung,
-          max(parent_operation_id) as parent_operation_id,
-          max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
-          max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
-          min(observed_at) as started_at,
-          case when bool_or(kind = 'start') and count(*) > 1
-            then extract(epoch from max(observed_at) - min(observed_at) filter (where kind = 'start')) * 1000
-          end as span_ms,
-          count(*) filter (where kind in ('suggestion', 'turn', 'task', 'run', 'edit')
-            and outcome in ('accepted', 'modified') and origin = 'human') as accepted,
-          count(*) filter (where kind in ('suggestion', 'turn', 'task', 'run', 'edit')
-            and (outcome in ('accepted', 'modified', 'rejected') and origin = 'human'
-              or outcome = 'ignored' and origin in ('human', 'dismissed', 'timeout'))) as presented,
-          count(*) filter (where kind = 'permission' and origin in ('human', 'dismissed', 'timeout')) as prompts
-        from signal s
-        -- With a day on either side, so that work past midnight is whole. Every week for itself, whatever the range:
-        -- two ranges must not differ by what one person did around midnight.
-        where s.observed_at >= w.week - interval '1 day'
-          and s.observed_at < least(w.ends_at + interval '1 day', ${now}::timestamptz)
-          and s.operation_id is not null and ${own}
-        group by operation_id
-      ) o
-    ), delegating as (
-      -- Whoever hands work to agents stands on orchestration, in whichever batch the agents reported.
-      select week, parent_operation_id as operation_id, max(rung) as rung
-      from own_rung where rung = 'orchestration' group by week, parent_operation_id
-    ), membership as (
+    membership as (
       -- A person is in one team a day: where two memberships overlap, in the later one.
       select
         m.developer_id, m.valid_from,
@@ -168,45 +129,36 @@ function operationsOf({ ownDeveloperIds, now, timeZone }: LadderScope) {
         coalesce(t.parent_team_id, t.id) as top_team_id,
         case when t.parent_team_id is not null then t.id end as sub_team_id
       from team_member m join team t on t.id = m.team_id
-    ), operation as (
+    ), placed_day as (
       select
-        o.week, o.is_current, person.id as developer_id, o.agent_tool_id, team.top_team_id, team.sub_team_id,
-        o.accepted, o.presented, o.prompts,
-        date_trunc('day', o.started_at, ${timeZone}) as day,
-        o.parent_operation_id is null as is_root,
-        greatest(o.rung, p.rung, d.rung) as rung,
-        case
-          when o.parent_operation_id is not null then null
-          when greatest(o.rung, p.rung, d.rung) in ('autocomplete', 'chat') then o.first_ms
-          else coalesce(o.whole_ms, o.span_ms)
-        end as latency_ms
-      from own_rung o
-      left join own_rung p on p.week = o.week and p.operation_id = o.parent_operation_id
-      left join delegating d on d.week = o.week and d.operation_id = o.operation_id
+        w.week, w.is_current, d.rung, d.day::timestamp at time zone ${timeZone} as day, team.top_team_id, team.sub_team_id,
+        person.id as developer_id, d.agent_tool_id, d.operations, d.accepted, d.presented, d.prompts, d.timed,
+        d.latency_buckets, d.latency_counts
+      from week w
+      join developer_day d on d.day >= w.monday and d.day < w.monday + 7
+        and d.day <= (${now}::timestamptz at time zone ${timeZone})::date
       -- An identity that was found to be someone's is counted as theirs.
       join lateral (
-        select coalesce(max(merged_into_id::text)::uuid, o.developer_id) as id
-        from developer where id = o.developer_id
+        select coalesce(max(merged_into_id::text)::uuid, d.developer_id) as id
+        from developer where id = d.developer_id
       ) person on true
       left join membership team
-        on team.developer_id = person.id
-        and (o.started_at at time zone ${timeZone})::date >= team.valid_from
-        and (team.valid_to is null or (o.started_at at time zone ${timeZone})::date < team.valid_to)
-      where o.is_begun
+        on team.developer_id = person.id and d.day >= team.valid_from and (team.valid_to is null or d.day < team.valid_to)
+      where ${own}
     ), person_day as (
       select
         week, is_current, rung, day, top_team_id, sub_team_id, developer_id, agent_tool_id,
-        count(*) filter (where is_root)::int as operations,
+        sum(operations)::int as operations,
         sum(accepted)::int as accepted,
         sum(presented)::int as presented,
         sum(prompts)::int as prompts,
-        count(latency_ms)::int as timed
-      from operation
+        sum(timed)::int as timed
+      from placed_day
       group by week, is_current, rung, day, top_team_id, sub_team_id, developer_id, agent_tool_id
     ), timed_day as (
-      select week, is_current, rung, day, top_team_id, sub_team_id, array_agg(latency_ms::float8) as latencies
-      from operation where latency_ms is not null
-      group by week, is_current, rung, day, top_team_id, sub_team_id
+      select week, is_current, rung, day, top_team_id, sub_team_id, bucket, sum(times)::int as times
+      from placed_day cross join unnest(latency_buckets, latency_counts) cell (bucket, times)
+      group by week, is_current, rung, day, top_team_id, sub_team_id, bucket
     ), contribution as (
       select week, rung, family, day, top_team_id, sub_team_id, developer_id
       from person_day cross join lateral (
@@ -256,12 +208,13 @@ interface RawFigures {
   readonly presented: number | null
   readonly presented_developers: number | null
   readonly timed: number | null
-  readonly latency_ms: readonly [p50: number, p95: number] | null
+  readonly latency_buckets: readonly number[] | null
+  readonly latency_counts: readonly number[] | null
 }
 
 /**
  * The figures of every rung in a period and the previous one, by day or week, and by team, from one pass over the
- * signals. What may not be shown does not leave the database.
+ * days of developers. What may not be shown does not leave the database.
  */
 export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladder> {
   const isOwn = scope.ownDeveloperIds !== null
@@ -287,7 +240,7 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
     where n.node_id = ${main} and r.is_current`
   const key = sql`by, is_current, node_id, bucket_start, rung`
   const result = await sql<RawFigures>`
-    with ${weeksOf(scope)}, ${operationsOf(scope)},
+    with ${weeksOf(scope)}, ${daysOf(scope)},
     ${disclosureOf(isOwn ? NO_MIN_GROUP_SIZE : MIN_GROUP_SIZE)}, ${shownOf(byDay)},
     figure as (
       select
@@ -308,19 +261,20 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
         sum(timed) filter (where latency)::int as timed
       from (${placed("person_day")}) person_day group by ${key}
     ), timed_figure as (
-      select *, dense_rank() over (order by ${key}) as figure_no from (${placed("timed_day")}) timed where latency
-    ), percentile as (
-      select figure_no, percentile_cont(array[0.5, 0.95]) within group (order by ms) as latency_ms
-      from timed_figure cross join unnest(latencies) ms group by figure_no
+      select ${key}, array_agg(bucket order by bucket) as latency_buckets, array_agg(times order by bucket) as latency_counts
+      from (
+        select ${key}, bucket, sum(times)::int as times
+        from (${placed("timed_day")}) timed where latency group by ${key}, bucket
+      ) cell
+      group by ${key}
     )
     select
-      figure.*, latency_ms, node_id = ${main} as is_main,
+      figure.*, latency_buckets, latency_counts, node_id = ${main} as is_main,
       case when by = 'period' and node_id = ${main} then array(
         select d.value from dimension d where d.id = any(agent_tool_ids) order by d.value
       ) else '{}' end as agent_tools
     from figure
-    left join (select distinct ${key}, figure_no from timed_figure) timed using (${key})
-    left join percentile using (figure_no)
+    left join timed_figure using (${key})
     order by bucket_start, rung`.execute(tx)
 
   const periods = (isCurrent: boolean) =>
@@ -359,6 +313,7 @@ function toFigures(row: RawFigures): LadderFigures {
     latency: { shown: row.latency_weeks_shown, total: row.latency_weeks },
   }
   const acceptanceState = stateOf(weeks.acceptance)
+  const [p50 = null, p95 = null] = percentilesOf(toHistogram(row), [0.5, 0.95]) ?? []
   const isDecided = row.accepted !== null && row.presented !== null
   return {
     rung: row.rung,
@@ -372,12 +327,16 @@ function toFigures(row: RawFigures): LadderFigures {
     accepted: row.accepted,
     presented: weeks.acceptance.total === 0 ? 0 : row.presented,
     presentedDevelopers: row.presented_developers,
-    latencyP50Ms: row.latency_ms?.[0] ?? null,
-    latencyP95Ms: row.latency_ms?.[1] ?? null,
+    latencyP50Ms: p50,
+    latencyP95Ms: p95,
     latencyState: stateOf(weeks.latency),
     latencyCount: weeks.latency.total === 0 ? 0 : row.timed,
     promptsPerOperation: row.prompts === null || !row.operations ? null : row.prompts / row.operations,
   }
+}
+
+function toHistogram({ latency_buckets: buckets, latency_counts: counts }: RawFigures): ReadonlyMap<number, number> {
+  return new Map((buckets ?? []).map((bucket, index) => [bucket, counts?.[index] ?? 0]))
 }
 
 const NO_WEEKS: Weeks = { shown: 0, total: 0 }
@@ -405,17 +364,24 @@ function emptyFigures(rung: Rung): LadderFigures {
 
 /** That telemetry arrives, and how much of it, is said whoever it is from. */
 async function getFreshness(tx: TenantTx, scope: LadderScope): Promise<LadderFreshness> {
-  const own = scope.ownDeveloperIds === null ? sql`true` : sql`developer_id = any(${scope.ownDeveloperIds}::uuid[])`
+  const { ownDeveloperIds: own, now, timeZone } = scope
+  const isOwn = sql`developer_id = any(${own ?? []}::uuid[])`
+  const counted = own === null ? sql`signal_day where true` : sql`developer_usage_day where ${isOwn}`
   const result = await sql<LadderFreshness>`
-    with ${weeksOf(scope)}
-    select
-      count(*)::int as signals,
-      max(observed_at) as "lastObservedAt",
-      max(received_at) as "lastReceivedAt"
-    from signal
-    where observed_at >= (select min(week) from week where is_current)
-      and observed_at < (select least(max(ends_at), ${scope.now}::timestamptz) from week)
-      and ${own}`.execute(tx)
+    with ${weeksOf(scope)}, counted as (
+      select coalesce(sum(signals), 0)::int as signals, max(day) as last_day
+      from ${counted} and day >= (select min(monday) from week where is_current)
+        and day < (select max(monday) + 7 from week)
+    )
+    select counted.signals, newest.observed_at as "lastObservedAt", newest.received_at as "lastReceivedAt"
+    from counted left join lateral (
+      select observed_at, received_at from signal
+      -- Looked for in the partitions of its day only. What is not counted yet is newer, if it is somebody's at all.
+      where observed_at >= coalesce(counted.last_day::timestamp at time zone ${timeZone}, (select min(week) from week where is_current))
+        and observed_at < (select least(max(ends_at), ${now}::timestamptz) from week)
+        and ${own === null ? sql`true` : isOwn}
+      order by observed_at desc limit 1
+    ) newest on true`.execute(tx)
   return result.rows[0] ?? { signals: 0, lastObservedAt: null, lastReceivedAt: null }
 }
 

@@ -37,6 +37,10 @@ export async function saveSettings(tx: TenantTx, settings: Settings, by: AuditAc
     })
     .where("id", "=", by.orgId)
     .execute()
+  if (changed.includes("timeZone")) {
+    // Days begin at other times now: those whose signals are kept are counted anew.
+    await tx.updateTable("rollup_state").set({ needs_rebuild: true }).where("org_id", "=", by.orgId).execute()
+  }
   const pick = (from: Settings) => Object.fromEntries(changed.map((name) => [name, from[name]]))
   await recordAudit(tx, {
     ...by,

@@ -1,5 +1,5 @@
 import { expect } from "vitest"
-import { emailOf, makeSignal, NOW, storeSignals } from "../factories.ts"
+import { emailOf, makeSignal, NOW, storeAndCount } from "../factories.ts"
 import { expectGoodOnPhone } from "./axe.ts"
 import { test } from "./browser.ts"
 
@@ -13,7 +13,7 @@ test("everybody sees their own figures and signals and nobody else's", async ({ 
   await ada.getByRole("link", { name: "Connect an agent" }).waitFor()
   await expectGoodOnPhone(ada)
 
-  await storeSignals(database, belay.orgId, [
+  await storeAndCount(database, belay.orgId, [
     makeSignal({ person: "ada", outcome: "accepted", origin: "human", latencyMs: 1200 }),
     makeSignal({ person: "bea", agentTool: "codex" }),
     makeSignal({ person: "bea", agentTool: "codex", at: new Date(NOW.getTime() - MINUTE_MS) }),
@@ -36,7 +36,7 @@ test("everybody sees their own figures and signals and nobody else's", async ({ 
 
 test("an identity is claimed by its value, and given back", async ({ belay, database, openAs }) => {
   const laptop = { identity: { kind: "installation" as const, value: "laptop-7" } }
-  await storeSignals(database, belay.orgId, [makeSignal(laptop)])
+  await storeAndCount(database, belay.orgId, [makeSignal(laptop)])
   const ada = await openAs({ email: emailOf("ada"), role: "developer" })
   await ada.goto("/me")
   await ada.getByLabel("Identity").fill("laptop-8")
@@ -59,7 +59,7 @@ test("an owner sees a person's own data only for a reason and a time, and the pe
   openAs,
 }) => {
   const ada = await openAs({ email: emailOf("ada"), role: "developer" })
-  await storeSignals(database, belay.orgId, [makeSignal({ person: "ada" })])
+  await storeAndCount(database, belay.orgId, [makeSignal({ person: "ada" })])
   await page.goto("/people")
   await page.getByRole("link", { name: emailOf("ada") }).click()
   await page.getByRole("heading", { name: "Break glass" }).waitFor()

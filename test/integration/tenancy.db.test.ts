@@ -6,6 +6,7 @@ import { recordAudit } from "#server/audit/commands.ts"
 import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listLatestArrivals, listUnrecognized } from "#server/ingest/queries.ts"
+import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { createLink } from "#server/sign-in/links.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
@@ -49,9 +50,10 @@ import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
 import { type TestDatabase, test } from "../db.ts"
-import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../factories.ts"
+import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount, storeSignals } from "../factories.ts"
 
 const TODAY = "2026-11-20"
+const LATER = new Date(NOW.getTime() + 86_400_000)
 const WEEK_MS = 7 * 86_400_000
 const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
 
@@ -71,6 +73,7 @@ async function makeXanadu(database: TestDatabase) {
   const teamId = await makeTeam(database, orgId, "xanadu")
   await joinTeam(database, { orgId, person: "xanadu", teamId, from: "2026-01-01" })
   const laptop = { identity: { kind: "installation" as const, value: "xanadu" } }
+  await storeAndCount(database, orgId, [makeSignal({ person: "xanadu", model: "xanadu", latencyMs: 7 })])
   await storeSignals(database, orgId, [
     makeSignal({
       person: "xanadu",
@@ -140,6 +143,12 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await getLadder(tx, { ...scope, ownDeveloperIds: null }),
       await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),
     ],
+    listHourLatency: (tx) => listHourLatency(tx, { from: scope.from, to: LATER, kinds: ["turn"] }),
+    getRollupProgress: (tx) => getRollupProgress(tx),
+    listStorage: async (tx) => {
+      // Sizes are of the whole installation.
+      expect(await listStorage(tx, { now: NOW, retentionDays: 30 })).not.toEqual([])
+    },
     listTeams: (tx) => listTeams(tx),
     createLink: (tx) => createLink(tx, { accountId, purpose: "password_reset", by }),
     openBreakGlass: async (tx) => openBreakGlass(tx, { accountId, reason: "only a look", minutes: 15, by }),
@@ -260,7 +269,7 @@ test("raw statements of the application without any condition touch no other org
   const before = await snapshot(database, x.orgId)
   const empty = Object.entries(before).filter(([, rows]) => rows === "")
   // Tables that nothing here fills are read and written all the same.
-  expect(empty.map(([name]) => name)).toEqual(["audit_export", "signal_occurrence"])
+  expect(empty.map(([name]) => name)).toEqual(["audit_export", "signal_occurrence", "signal_retraction"])
   await makeTeam(database, orgId, "ours")
   /** What is not granted is refused, which is as good. */
   const attempt = (statement: string) =>

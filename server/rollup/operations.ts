@@ -1,0 +1,244 @@
+import { sql } from "kysely"
+import { IS_ACCEPTED, IS_PRESENTED, IS_PROMPT } from "./measures.ts"
+import { SCRATCH_COLUMNS } from "./scratch.ts"
+import type { Counting } from "./counting.ts"
+
+/**
+ * Adds the counted signals to `operation`, and to `developer_day` what that changes.
+ *
+ * What signals of an operation say together is folded one by one, in any order: sums, the highest, the first. Only where
+ * a signal that was counted has changed since is an operation folded anew from all of its signals. Suggestions are no
+ * rows of `operation`: there are too many of them, and each is an operation by itself.
+ */
+export async function addOperations(counting: Counting): Promise<void> {
+  await foldOperations(counting)
+  await touchDays(counting)
+  await mergeOperations(counting)
+  await touchDays(counting)
+  await countDays(counting)
+  await addSuggestions(counting)
+}
+
+const FIELDS = sql.raw(
+  `operation_id, developer_id, agent_tool_id, rung, parent_operation_id, started_at, asked_at, last_at, signals,
+   first_ms, whole_ms, accepted, presented, prompts`,
+)
+
+/** What one operation's signals say together; of rows with the columns of a signal. */
+function foldOf(orgId: string) {
+  return sql`
+    ${orgId}::uuid as org_id,
+    operation_id,
+    -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
+    coalesce(
+      max(developer_id::text) filter (where developer_id <> nobody.id), min(developer_id::text)
+    )::uuid as developer_id,
+    max(agent_tool_id) as agent_tool_id,
+    max(rung) as rung,
+    max(parent_operation_id) as parent_operation_id,
+    min(observed_at) as started_at,
+    min(observed_at) filter (where kind = 'start') as asked_at,
+    max(observed_at) as last_at,
+    count(*)::integer as signals,
+    max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
+    max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
+    count(*) filter (where ${IS_ACCEPTED})::integer as accepted,
+    count(*) filter (where ${IS_PRESENTED})::integer as presented,
+    count(*) filter (where ${IS_PROMPT})::integer as prompts`
+}
+
+/** What becomes of the work comes days later and is no part of doing it. */
+const IS_OF_OPERATION = sql`operation_id is not null and rung <> 'autocomplete' and kind <> 'outcome'`
+
+function nobody(orgId: string) {
+  return sql`(select id from developer where org_id = ${orgId}::uuid and is_unattributed) nobody`
+}
+
+/** Into `counted_operation`, and into `touched_operation` which they are and whose rung may change with them. */
+async function foldOperations({ tx, orgId }: Counting): Promise<void> {
+  await sql`
+    insert into touched_operation
+    select operation_id, true from counted_signal
+    where role = 'counted' and ${IS_OF_OPERATION} group by operation_id`.execute(tx)
+  await sql`
+    insert into counted_operation
+    select ${foldOf(orgId)}
+    from counted_signal cross join ${nobody(orgId)}
+    where role = 'current' and ${IS_OF_OPERATION}
+      and operation_id not in (select operation_id from touched_operation)
+    group by operation_id`.execute(tx)
+  const recounted = await sql<{ from_at: string | null; to_at: string | null }>`
+    select min(at)::text as from_at, max(at)::text as to_at from (
+      select observed_at as at from counted_signal
+      where operation_id in (select operation_id from touched_operation)
+      union all
+      select unnest(array[started_at, last_at]) from operation
+      where org_id = ${orgId}::uuid and operation_id in (select operation_id from touched_operation)
+    ) seen`.execute(tx)
+  const { from_at: from = null, to_at: to = null } = recounted.rows[0] ?? {}
+  if (from !== null && to !== null) {
+    // As text, since a Date has no microseconds. Rows of batches that wait are counted with those.
+    await sql`
+      insert into counted_operation
+      select ${foldOf(orgId)}
+      from (
+        select ${SCRATCH_COLUMNS} from signal s
+        where org_id = ${orgId}::uuid and observed_at between (${from}::text)::timestamptz and (${to}::text)::timestamptz
+          and operation_id in (select operation_id from touched_operation where is_recounted)
+          and not exists (
+            select from signal_batch b where b.org_id = ${orgId}::uuid and b.batch_id = s.batch_id
+          )
+      ) known cross join ${nobody(orgId)}
+      where ${IS_OF_OPERATION}
+      group by operation_id`.execute(tx)
+  }
+  await sql`
+    insert into touched_operation
+    select operation_id, false from counted_operation
+    where operation_id not in (select operation_id from touched_operation)`.execute(tx)
+}
+
+/** Whose days have to be counted again: those of the touched operations, of what they are part of and of their parts. */
+async function touchDays({ tx, orgId, timeZone }: Counting): Promise<void> {
+  await sql`
+    insert into touched_day
+    select distinct o.developer_id, (o.started_at at time zone ${timeZone})::date
+    from operation o
+    where o.org_id = ${orgId}::uuid and o.operation_id in (
+      select operation_id from touched_operation
+      union
+      select parent_operation_id from counted_operation where parent_operation_id is not null
+      union
+      select p.parent_operation_id from operation p
+      where p.org_id = ${orgId}::uuid and p.parent_operation_id is not null
+        and p.operation_id in (select operation_id from touched_operation)
+      union
+      select c.operation_id from operation c
+      where c.org_id = ${orgId}::uuid and c.parent_operation_id in (select operation_id from touched_operation)
+    )`.execute(tx)
+}
+
+async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
+  await sql`
+    delete from operation o
+    where org_id = ${orgId}::uuid
+      and operation_id in (select operation_id from touched_operation where is_recounted)`.execute(tx)
+  await sql`
+    insert into operation as o (org_id, ${FIELDS})
+    select org_id, ${FIELDS} from counted_operation order by operation_id
+    on conflict (org_id, operation_id) do update set
+      developer_id = case
+        when excluded.developer_id = (select id from ${nobody(orgId)}) then o.developer_id
+        when o.developer_id = (select id from ${nobody(orgId)}) then excluded.developer_id
+        else greatest(o.developer_id, excluded.developer_id)
+      end,
+      agent_tool_id = greatest(o.agent_tool_id, excluded.agent_tool_id),
+      rung = greatest(o.rung, excluded.rung),
+      parent_operation_id = greatest(o.parent_operation_id, excluded.parent_operation_id),
+      started_at = least(o.started_at, excluded.started_at),
+      asked_at = least(o.asked_at, excluded.asked_at),
+      last_at = greatest(o.last_at, excluded.last_at),
+      signals = o.signals + excluded.signals,
+      first_ms = greatest(o.first_ms, excluded.first_ms),
+      whole_ms = greatest(o.whole_ms, excluded.whole_ms),
+      accepted = o.accepted + excluded.accepted,
+      presented = o.presented + excluded.presented,
+      prompts = o.prompts + excluded.prompts`.execute(tx)
+}
+
+/**
+ * Counts the touched days again from their operations.
+ *
+ * An operation stands on its own rung, or on its parent's when that is higher; whoever handed work to agents stands on
+ * orchestration. It is timed until the first token below `agent` and until it was done from there on: where no signal
+ * says how long that took, from its prompt to its last signal. A part's time is in its whole's.
+ */
+async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<void> {
+  await sql`delete from touched_day where day < (${daysFrom}::text)::date`.execute(tx)
+  await sql`
+    delete from developer_day d
+    where org_id = ${orgId}::uuid and rung <> 'autocomplete'
+      and (developer_id, day) in (select developer_id, day from touched_day)`.execute(tx)
+  await sql`
+    insert into developer_day (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
+      timed, latency_buckets, latency_counts)
+    select ${orgId}::uuid, day, developer_id, rung, agent_tool_id,
+      sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
+      coalesce(array_agg(bucket order by bucket) filter (where bucket is not null), '{}'),
+      coalesce(array_agg(times order by bucket) filter (where bucket is not null), '{}')
+    from (
+      select day, developer_id, rung, agent_tool_id, belay_latency_bucket(timed_ms::real) as bucket, count(*)::integer as times,
+        count(*) filter (where is_whole) as operations, sum(accepted) as accepted, sum(presented) as presented,
+        sum(prompts) as prompts
+      from (
+        select *, case
+          when not is_whole then null
+          when rung in ('autocomplete', 'chat') then first_ms
+          else coalesce(whole_ms, span_ms)
+        end as timed_ms
+        from (
+          select t.day, t.developer_id, o.agent_tool_id, o.accepted, o.presented, o.prompts, o.first_ms, o.whole_ms,
+            o.parent_operation_id is null as is_whole,
+            greatest(o.rung, p.rung, case when exists (
+              select from operation c
+              where c.org_id = ${orgId}::uuid and c.parent_operation_id = o.operation_id and c.rung = 'orchestration'
+            ) then 'orchestration'::rung end) as rung,
+            case when o.signals > 1 then extract(epoch from o.last_at - o.asked_at) * 1000 end as span_ms
+          from (select distinct developer_id, day from touched_day) t
+          join operation o on o.org_id = ${orgId}::uuid and o.developer_id = t.developer_id
+            and o.started_at >= t.day::timestamp at time zone ${timeZone}
+            and o.started_at < (t.day + 1)::timestamp at time zone ${timeZone}
+          left join operation p on p.org_id = ${orgId}::uuid and p.operation_id = o.parent_operation_id
+        ) placed
+      ) timed
+      group by day, developer_id, rung, agent_tool_id, bucket
+    ) cell
+    group by day, developer_id, rung, agent_tool_id
+    order by day, developer_id, rung, agent_tool_id`.execute(tx)
+}
+
+/** Suggestions are counted as they come. */
+async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Promise<void> {
+  await sql`
+    insert into developer_day as d (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
+      timed, latency_buckets, latency_counts)
+    select ${orgId}::uuid, day, developer_id, 'autocomplete', agent_tool_id,
+      sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
+      coalesce(array_agg(bucket order by bucket) filter (where bucket is not null), '{}'),
+      coalesce(array_agg(times order by bucket) filter (where bucket is not null), '{}')
+    from (
+      select (observed_at at time zone ${timeZone})::date as day, developer_id, agent_tool_id,
+        case when kind in ('suggestion', 'turn') then belay_latency_bucket(latency_ms) end as bucket,
+        sum(sign)::integer as times,
+        coalesce(sum(sign) filter (where kind in ('suggestion', 'turn', 'task', 'run')), 0) as operations,
+        coalesce(sum(sign) filter (where ${IS_ACCEPTED}), 0) as accepted,
+        coalesce(sum(sign) filter (where ${IS_PRESENTED}), 0) as presented,
+        coalesce(sum(sign) filter (where ${IS_PROMPT}), 0) as prompts
+      from counted_signal
+      where operation_id is not null and rung = 'autocomplete'
+        and (observed_at at time zone ${timeZone})::date >= (${daysFrom}::text)::date
+      group by 1, 2, 3, 4
+    ) cell
+    group by day, developer_id, agent_tool_id
+    having (sum(operations), sum(accepted), sum(presented), sum(prompts)) <> (0, 0, 0, 0) or count(bucket) > 0
+    order by day, developer_id, agent_tool_id
+    on conflict (org_id, day, developer_id, rung, agent_tool_id) do update set
+      operations = d.operations + excluded.operations,
+      accepted = d.accepted + excluded.accepted,
+      presented = d.presented + excluded.presented,
+      prompts = d.prompts + excluded.prompts,
+      timed = d.timed + excluded.timed,
+      (latency_buckets, latency_counts) = (
+        select coalesce(array_agg(bucket order by bucket), '{}'), coalesce(array_agg(times order by bucket), '{}')
+        from (
+          select bucket, sum(times)::integer as times from (
+            select * from unnest(d.latency_buckets, d.latency_counts) known(bucket, times)
+            union all select * from unnest(excluded.latency_buckets, excluded.latency_counts)
+          ) both_parts group by bucket having sum(times) <> 0
+        ) added
+      )`.execute(tx)
+  await sql`
+    delete from developer_day
+    where org_id = ${orgId}::uuid and rung = 'autocomplete' and (operations, accepted, presented, prompts, timed) = (0, 0, 0, 0, 0)
+      and day in (select (observed_at at time zone ${timeZone})::date from counted_signal where sign < 0)`.execute(tx)
+}

@@ -1,0 +1,171 @@
+import { type Kysely, sql, type Transaction } from "kysely"
+import type { DB } from "../db/types.ts"
+import { CELL_ROLLUPS } from "./cells.ts"
+import type { Counting } from "./counting.ts"
+import { minutesFrom } from "./retention.ts"
+import { dayOfInstant, emptyScratch, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
+import { count, countWaiting } from "./step.ts"
+
+/** The database's `public` tables that a rebuild makes, with the column by which their rows are in time. */
+const REBUILT = [
+  ...CELL_ROLLUPS.map((rollup) => ({ table: rollup.table, time: rollup.key[0] ?? "" })),
+  { table: "operation", time: "started_at" },
+  { table: "developer_day", time: "day" },
+] as const
+
+/**
+ * Counts all signals of an organization anew whose rollups ask for it: a new one, one that moved to another time zone.
+ * Takes the worker's database; answers the organization, or null when none asks.
+ */
+export function rebuildNext(db: Kysely<DB>, now: Date): Promise<string | null> {
+  return inSnapshot(db, async (tx) => {
+    await sql`
+      insert into rollup_state (org_id) select id from org o
+      where not exists (select from rollup_state s where s.org_id = o.id) on conflict do nothing`.execute(tx)
+    const found = await sql<{ org_id: string; time_zone: string }>`
+      select s.org_id, o.time_zone from rollup_state s join org o on o.id = s.org_id
+      where s.needs_rebuild order by s.org_id limit 1 for update of s skip locked`.execute(tx)
+    const row = found.rows[0]
+    if (row === undefined) return null
+    const counting = { tx, orgId: row.org_id, timeZone: row.time_zone, minutesFrom: minutesFrom(now) }
+    await rebuild(counting)
+    await tx.updateTable("rollup_state").set({ needs_rebuild: false }).where("org_id", "=", row.org_id).execute()
+    return row.org_id
+  })
+}
+
+/** How the rows of a table differ from those of a rebuild. */
+export interface Difference {
+  readonly table: string
+  /** Rows that were compared. */
+  readonly rows: number
+  /** Rows of the one that are not in the other. */
+  readonly wrong: number
+  readonly missing: number
+}
+
+/**
+ * Rebuilds an organization's rollups and compares: what differs was counted wrongly. Nothing changes unless `isRepair`.
+ * What waits to be counted is counted first. Whoever counts the organization meanwhile waits.
+ */
+export async function verifyRollups(
+  db: Kysely<DB>,
+  orgId: string,
+  options: { now: Date; isRepair: boolean },
+): Promise<readonly Difference[]> {
+  let differences: readonly Difference[] = []
+  await inSnapshot(db, async (tx) => {
+    const found = await sql<{ time_zone: string; needs_rebuild: boolean; days_from: string }>`
+      select o.time_zone, s.needs_rebuild, s.operations_from::text as days_from from rollup_state s join org o on o.id = s.org_id
+      where s.org_id = ${orgId}::uuid for update of s`.execute(tx)
+    const row = found.rows[0]
+    if (row === undefined) throw new Error(`organization ${orgId} has no rollups yet`)
+    const counting = {
+      tx,
+      orgId,
+      timeZone: row.time_zone,
+      minutesFrom: minutesFrom(options.now),
+      daysFrom: row.days_from,
+    }
+    if (row.needs_rebuild) await rebuild(counting)
+    while ((await countWaiting(counting)) !== null);
+    // Older minutes are there until their partition is dropped.
+    await sql`delete from signal_minute where org_id = ${orgId}::uuid and minute < ${dayOfInstant(counting.minutesFrom)}`.execute(
+      tx,
+    )
+    for (const { table } of REBUILT) {
+      await sql`
+        create temporary table ${sql.id(`was_${table}`)} on commit drop as
+        select * from ${sql.table(table)} where org_id = ${orgId}::uuid`.execute(tx)
+    }
+    await rebuild(counting)
+    differences = await compare(counting)
+    if (!options.isRepair) throw new RolledBack()
+  }).catch((error: unknown) => {
+    if (!(error instanceof RolledBack)) throw error
+  })
+  return differences
+}
+
+class RolledBack extends Error {}
+
+async function compare({ tx, orgId }: Pick<Counting, "tx" | "orgId">): Promise<readonly Difference[]> {
+  const differences: Difference[] = []
+  for (const { table } of REBUILT) {
+    const now = sql`select * from ${sql.table(table)} where org_id = ${orgId}::uuid`
+    const was = sql`select * from ${sql.table(`was_${table}`)}`
+    const result = await sql<Omit<Difference, "table">>`
+      select (select count(*) from (${was}) w) as rows,
+        (select count(*) from (${was} except ${now}) w) as wrong,
+        (select count(*) from (${now} except ${was}) m) as missing`.execute(tx)
+    const row = result.rows[0]
+    if (row !== undefined) differences.push({ table, ...row })
+  }
+  return differences
+}
+
+/**
+ * Makes the organization's rollups again from the signals that there are. What rests on signals that are kept no longer
+ * stays as it is: days that began before the first partition, and operations that did.
+ */
+async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
+  const { tx, orgId, timeZone } = counting
+  const partitions = await sql<{ first_day: string; last_day: string; whole_day: string }>`
+    select first_day::text as first_day, last_day::text as last_day,
+      -- The first midnight in the zone at or after the first one in UTC.
+      ((first_day::timestamp at time zone 'UTC' - interval '1 microsecond') at time zone ${timeZone})::date + 1 as whole_day
+    from (
+      select min(day)::date as first_day, max(day)::date as last_day
+      from (
+        select substring(c.relname from '[0-9]{8}$') as day
+        from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'signal'::regclass
+      ) partition
+    ) kept`.execute(tx)
+  const range = partitions.rows[0]
+  if (range === undefined) return
+  const daysFrom = range.whole_day
+  const daysFromAt = sql`(${daysFrom}::text::date::timestamp at time zone ${timeZone})`
+  for (const { table, time } of REBUILT) {
+    const from =
+      time === "day" ? sql`${daysFrom}::text::date` : time === "started_at" ? daysFromAt : dayOfInstant(range.first_day)
+    await sql`delete from ${sql.table(table)} where org_id = ${orgId}::uuid and ${sql.ref(time)} >= ${from}`.execute(tx)
+  }
+  await makeScratch(tx)
+  const days = await sql<{ day: string }>`
+    select day::date::text as day
+    from generate_series((${range.first_day}::text)::timestamp, (${range.last_day}::text)::timestamp, interval '1 day') day
+    where exists (
+      select from signal s where org_id = ${orgId}::uuid
+        and observed_at >= day at time zone 'UTC' and observed_at < (day + interval '1 day') at time zone 'UTC'
+    ) order by day`.execute(tx)
+  for (const { day } of days.rows) {
+    await sql`
+      insert into counted_signal (role, sign, ${SCRATCH_COLUMNS})
+      select case when observed_at < ${daysFromAt} or exists (
+          select from operation o
+          where o.org_id = ${orgId}::uuid and o.operation_id = s.operation_id and o.started_at < ${daysFromAt}
+        ) then 'past' else 'current' end, 1, ${SCRATCH_COLUMNS}
+      from signal s
+      where org_id = ${orgId}::uuid and observed_at >= ${dayOfInstant(day)}
+        and observed_at < ${dayOfInstant(day)} + interval '1 day'`.execute(tx)
+    await count({ ...counting, daysFrom })
+    await emptyScratch(tx)
+  }
+  await tx.deleteFrom("signal_batch").where("org_id", "=", orgId).execute()
+  await tx.deleteFrom("signal_retraction").where("org_id", "=", orgId).execute()
+}
+
+/** Forgets an organization's rollups, which are then made again. Takes the owner's database. */
+export async function forgetRollups(db: Kysely<DB>, orgId: string): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await sql`
+      insert into rollup_state (org_id) values (${orgId}::uuid)
+      on conflict (org_id) do update set needs_rebuild = true`.execute(tx)
+    for (const { table } of REBUILT)
+      await sql`delete from ${sql.table(table)} where org_id = ${orgId}::uuid`.execute(tx)
+  })
+}
+
+function inSnapshot<T>(db: Kysely<DB>, work: (tx: Transaction<DB>) => Promise<T>): Promise<T> {
+  return db.transaction().setIsolationLevel("repeatable read").execute(work)
+}

@@ -1,0 +1,45 @@
+import { type Kysely, sql } from "kysely"
+import type { DB } from "../db/types.ts"
+import { dayOf } from "../ingest/partitions.ts"
+
+export const MINUTES_KEPT_DAYS = 2
+/** 13 months, so that a month stands beside the same month of the year before. */
+export const HOURS_KEPT_DAYS = 396
+const DAYS_AHEAD = 3
+/**
+ * An operation is kept longer than signals may be late, as a late one counts its day again from all of that day's
+ * operations.
+ */
+const OPERATIONS_KEPT_DAYS = 38
+
+export function operationsKeptDays(retentionDays: number): number {
+  return Math.max(retentionDays, OPERATIONS_KEPT_DAYS)
+}
+
+/** The first UTC day whose minutes are kept, `YYYY-MM-DD`: 48 hours and what is left of the day before. */
+export function minutesFrom(now: Date): string {
+  return dayOf(now, -MINUTES_KEPT_DAYS)
+}
+
+/**
+ * Makes the partitions of the rollups that may be written to, and drops what is past retention: minutes after 48 hours,
+ * hours after 13 months, operations with the signals that they are made of. Days are kept. Takes the worker's database;
+ * any number of processes may do this at once.
+ */
+export async function maintainRollups(
+  db: Kysely<DB>,
+  { now, retentionDays }: { now: Date; retentionDays: number },
+): Promise<void> {
+  const [minutes, hours] = [minutesFrom(now), dayOf(now, -HOURS_KEPT_DAYS)]
+  await sql`
+    select belay_make_rollup_partitions(${minutes}::date, ${hours}::date, ${dayOf(now, DAYS_AHEAD)}::date)`.execute(db)
+  await sql`select belay_drop_rollup_partitions(${minutes}::date, ${hours}::date)`.execute(db)
+  await db.transaction().execute(async (tx) => {
+    const before = dayOf(now, -operationsKeptDays(retentionDays))
+    // A day more, as days begin at other times in other zones.
+    await sql`
+      update rollup_state set operations_from = ${dayOf(new Date(before), 2)}::date
+      where operations_from < ${dayOf(new Date(before), 2)}::date`.execute(tx)
+    await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
+  })
+}
