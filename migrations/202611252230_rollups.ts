@@ -92,7 +92,8 @@ const STATEMENTS = [
      model_id integer not null,
      signals integer not null,
      errors integer not null,
-     latency integer[],
+     latency_buckets smallint[] not null,
+     latency_counts integer[] not null,
      primary key (minute, org_id, kind, rung, agent_tool_id, model_id)
    ) partition by range (minute)`,
   `create table signal_hour (
@@ -103,7 +104,8 @@ const STATEMENTS = [
      agent_tool_id integer not null,
      model_id integer not null,
      ${MEASURES},
-     latency integer[],
+     latency_buckets smallint[] not null,
+     latency_counts integer[] not null,
      primary key (hour, org_id, kind, rung, agent_tool_id, model_id)
    ) partition by range (hour)`,
   `create table latency_hour (
@@ -111,7 +113,10 @@ const STATEMENTS = [
      hour timestamptz not null,
      kind signal_kind not null,
      rung rung not null,
-     latency integer[],
+     signals integer not null,
+     errors integer not null,
+     latency_buckets smallint[] not null,
+     latency_counts integer[] not null,
      primary key (hour, org_id, kind, rung)
    ) partition by range (hour)`,
   `create table signal_day (
@@ -122,7 +127,8 @@ const STATEMENTS = [
      agent_tool_id integer not null,
      model_id integer not null,
      ${MEASURES},
-     latency integer[],
+     latency_buckets smallint[] not null,
+     latency_counts integer[] not null,
      primary key (org_id, day, kind, rung, agent_tool_id, model_id)
    )`,
   `create table developer_usage_day (
@@ -184,7 +190,10 @@ const STATEMENTS = [
      primary key (org_id, day, developer_id, rung, agent_tool_id)
    )`,
   `comment on table developer_day is 'Operations by the day on which they began, in the organization''s time zone'`,
-  `comment on column developer_day.latency_buckets is 'those buckets of the histogram that are not empty, ascending'`,
+  ...["signal_minute", "signal_hour", "latency_hour", "signal_day", "developer_day"].map(
+    (table) =>
+      `comment on column ${table}.latency_buckets is 'buckets of the histogram that hold something, ascending; latency_counts has how much'`,
+  ),
 
   ...["signal_minute", "signal_hour", "latency_hour", "signal_day", "developer_usage_day", "operation", "developer_day"]
     .map((table) => [
@@ -201,14 +210,43 @@ const STATEMENTS = [
        else least(193, 1 + floor(ln(ms::float8) / ln(1.1::float8)))::smallint end $$`,
   `comment on function belay_latency_bucket is
      'Bucket of a latency: 0 below 1 ms, then [1.1^(n-1), 1.1^n) ms for n from 1 on, and 193 from 1.1^192 ms (24.6 h) on'`,
-  `create function belay_add_histograms(a integer[], b integer[])
-     returns integer[]
-     language sql immutable parallel safe
-     as $$ select case when a is null then b when b is null then a
-       else nullif(
-         array(select x + y from unnest(a, b) with ordinality as cell(x, y, place) order by place),
-         array_fill(0, array[194])
-       ) end $$`,
+  // Both are in order, so they are merged as they are: several times as quick as grouping them.
+  `create function belay_add_histograms(
+     a_buckets smallint[], a_counts integer[], b_buckets smallint[], b_counts integer[],
+     out buckets smallint[], out counts integer[]
+   )
+     language plpgsql immutable parallel safe
+     as $$
+       declare
+         a_length integer := coalesce(array_length(a_buckets, 1), 0);
+         b_length integer := coalesce(array_length(b_buckets, 1), 0);
+         a integer := 1;
+         b integer := 1;
+         total integer;
+       begin
+         buckets := '{}';
+         counts := '{}';
+         while a <= a_length or b <= b_length loop
+           if b > b_length or a <= a_length and a_buckets[a] < b_buckets[b] then
+             buckets := buckets || a_buckets[a];
+             counts := counts || a_counts[a];
+             a := a + 1;
+           elsif a > a_length or b_buckets[b] < a_buckets[a] then
+             buckets := buckets || b_buckets[b];
+             counts := counts || b_counts[b];
+             b := b + 1;
+           else
+             total := a_counts[a] + b_counts[b];
+             if total <> 0 then
+               buckets := buckets || a_buckets[a];
+               counts := counts || total;
+             end if;
+             a := a + 1;
+             b := b + 1;
+           end if;
+         end loop;
+       end
+     $$`,
 
   // Only the owner of a partitioned table may add or drop its partitions, and only that of an index may summarize it.
   `create function belay_make_rollup_partitions(minutes_from date, hours_from date, last_day date)

@@ -212,7 +212,7 @@ export interface DeveloperDay {
   day: Timestamp;
   developer_id: string;
   /**
-   * those buckets of the histogram that are not empty, ascending
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
    */
   latency_buckets: number[];
   latency_counts: number[];
@@ -301,11 +301,17 @@ export interface IngestKey {
 }
 
 export interface LatencyHour {
+  errors: number;
   hour: Timestamp;
   kind: SignalKind;
-  latency: number[] | null;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
   org_id: string;
   rung: Rung;
+  signals: number;
 }
 
 export interface Operation {
@@ -450,7 +456,11 @@ export interface SignalDay {
   errors: number;
   input_tokens: number;
   kind: SignalKind;
-  latency: number[] | null;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
   lines_added: number;
   lines_removed: number;
   /**
@@ -478,7 +488,11 @@ export interface SignalHour {
   hour: Timestamp;
   input_tokens: number;
   kind: SignalKind;
-  latency: number[] | null;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
   lines_added: number;
   lines_removed: number;
   /**
@@ -499,7 +513,11 @@ export interface SignalMinute {
   agent_tool_id: number;
   errors: number;
   kind: SignalKind;
-  latency: number[] | null;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
   minute: Timestamp;
   /**
    * 0 for signals without a model

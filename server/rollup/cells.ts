@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely"
 import type { Counting } from "./counting.ts"
-import { HISTOGRAM_OF_CELLS } from "./histogram.ts"
+import { ADD_HISTOGRAM, HISTOGRAM_OF_CELLS } from "./histogram.ts"
 import { type Measure, MEASURES, TIMED_MS } from "./measures.ts"
 
 const named = (measures: readonly Measure[]) => sql.join(measures.map((measure) => sql.ref(measure.name)))
@@ -8,7 +8,9 @@ const named = (measures: readonly Measure[]) => sql.join(measures.map((measure) 
 const counted = sql.join(
   MEASURES.map(({ name, type, of }) => sql`coalesce(sum(sign * ${of}), 0)::${sql.raw(type)} as ${sql.ref(name)}`),
 )
-/** Measures of a group of cells. */
+/** Measures of a group of cells, and under their own names. */
+const renamed = (measures: readonly Measure[]) =>
+  sql.join(measures.map(({ name, type }) => sql`sum(${sql.ref(name)})::${sql.raw(type)} as ${sql.ref(name)}`))
 const summed = (measures: readonly Measure[]) =>
   sql.join(measures.map(({ name, type }) => sql`sum(${sql.ref(name)})::${sql.raw(type)}`))
 
@@ -18,32 +20,28 @@ interface Rollup {
   /** In the order of the primary key, without the organization. */
   readonly key: readonly string[]
   readonly measures: readonly Measure[]
-  readonly hasLatency: boolean
 }
 
 const DIMENSIONS = ["kind", "rung", "agent_tool_id", "model_id"]
+const NARROW = MEASURES.filter(({ name }) => name === "signals" || name === "errors")
 const MINUTE: Rollup = {
   table: "signal_minute",
   key: ["minute", ...DIMENSIONS],
-  measures: MEASURES.filter(({ name }) => name === "signals" || name === "errors"),
-  hasLatency: true,
+  measures: NARROW,
 }
-const HOUR: Rollup = { table: "signal_hour", key: ["hour", ...DIMENSIONS], measures: MEASURES, hasLatency: true }
-const DAY: Rollup = { table: "signal_day", key: ["day", ...DIMENSIONS], measures: MEASURES, hasLatency: true }
-const LATENCY_HOUR: Rollup = {
-  table: "latency_hour",
-  key: ["hour", "kind", "rung"],
-  measures: [],
-  hasLatency: true,
-}
+const HOUR: Rollup = { table: "signal_hour", key: ["hour", ...DIMENSIONS], measures: MEASURES }
+const DAY: Rollup = { table: "signal_day", key: ["day", ...DIMENSIONS], measures: MEASURES }
+const LATENCY_HOUR: Rollup = { table: "latency_hour", key: ["hour", "kind", "rung"], measures: NARROW }
 const USAGE: Rollup = {
   table: "developer_usage_day",
   key: ["day", "developer_id", "rung", "agent_tool_id", "model_id"],
   measures: MEASURES,
-  hasLatency: false,
 }
 
 export const CELL_ROLLUPS: readonly Rollup[] = [MINUTE, HOUR, DAY, LATENCY_HOUR, USAGE]
+
+/** Kinds whose latency is watched by the minute: what a human waits for. */
+const IS_WATCHED = sql`kind in ('suggestion', 'turn', 'task', 'run', 'model_call')`
 
 /**
  * Adds the counted signals to the rollups that are sums over signals. One pass makes cells, which are fewer: a minute,
@@ -70,19 +68,20 @@ export async function addCells(counting: Counting): Promise<number> {
     counting,
     MINUTE,
     sql`(
-    select * from counted_cell where minute >= (${`${minutesFrom} 00:00:00+00`}::text)::timestamptz
+    select * from counted_cell
+    where ${IS_WATCHED} and minute >= (${`${minutesFrom} 00:00:00+00`}::text)::timestamptz
   ) cell`,
   )
   await addTo(counting, HOUR, cells)
   await addTo(counting, DAY, sql`(select * from ${cells} where day >= (${daysFrom}::text)::date) whole`)
-  await addTo(counting, LATENCY_HOUR, sql`(select * from ${cells} where bucket is not null) timed`)
+  await addTo(counting, LATENCY_HOUR, cells)
   await sql`
     insert into developer_usage_day as r (org_id, ${keyOf(USAGE)}, ${named(MEASURES)})
     select ${counting.orgId}::uuid, (observed_at at time zone ${timeZone})::date, developer_id, rung, agent_tool_id,
       coalesce(model_id, 0), ${counted}
     from counted_signal where (observed_at at time zone ${timeZone})::date >= (${daysFrom}::text)::date
-    group by 2, 3, 4, 5, 6
-    on conflict (org_id, ${keyOf(USAGE)}) do update set ${additions(USAGE)}`.execute(tx)
+    group by 2, 3, 4, 5, 6 order by 2, 3, 4, 5, 6
+    on conflict (org_id, ${keyOf(USAGE)}) do update set ${additions(MEASURES)}`.execute(tx)
 
   const result = await sql<{ rows: number; has_returns: boolean }>`
     select count(*) as rows, coalesce(bool_or(sign < 0), false) as has_returns from counted_signal`.execute(tx)
@@ -93,21 +92,22 @@ export async function addCells(counting: Counting): Promise<number> {
 
 const keyOf = (rollup: Rollup) => sql.join(rollup.key.map((column) => sql.ref(column)))
 
-function additions({ measures, hasLatency }: Rollup): RawBuilder<unknown> {
-  const sums = measures.map(({ name }) => sql`${sql.ref(name)} = r.${sql.ref(name)} + excluded.${sql.ref(name)}`)
-  const latency = sql`latency = belay_add_histograms(r.latency, excluded.latency)`
-  return sql.join(hasLatency ? [...sums, latency] : sums)
+function additions(measures: readonly Measure[]): RawBuilder<unknown> {
+  return sql.join(measures.map(({ name }) => sql`${sql.ref(name)} = r.${sql.ref(name)} + excluded.${sql.ref(name)}`))
 }
 
-/** Adds cells to a rollup. Their rows are made in the order of its key, so that new ones lie together. */
+/** Adds cells to a rollup. Its rows are made in the order of its key, so that new ones lie together. */
 async function addTo({ tx, orgId }: Counting, rollup: Rollup, cells: RawBuilder<unknown>): Promise<void> {
   const key = keyOf(rollup)
-  const isCounted = rollup.measures.length > 0
+  const { measures } = rollup
   await sql`
-    insert into ${sql.table(rollup.table)} as r (org_id, ${key}, latency ${isCounted ? sql`, ${named(rollup.measures)}` : sql``})
-    select ${orgId}::uuid, ${key}, ${HISTOGRAM_OF_CELLS} ${isCounted ? sql`, ${summed(rollup.measures)}` : sql``}
-    from ${cells} group by ${key} order by ${key}
-    on conflict (org_id, ${key}) do update set ${additions(rollup)}`.execute(tx)
+    insert into ${sql.table(rollup.table)} as r (org_id, ${key}, ${named(measures)}, latency_buckets, latency_counts)
+    select ${orgId}::uuid, ${key}, ${summed(measures)}, ${HISTOGRAM_OF_CELLS}
+    from (
+      select ${key}, bucket, sum(times)::integer as times, ${renamed(measures)} from ${cells} group by ${key}, bucket
+    ) bucketed
+    group by ${key} order by ${key}
+    on conflict (org_id, ${key}) do update set ${additions(measures)}, ${ADD_HISTOGRAM}`.execute(tx)
 }
 
 /** Rows of which everything was taken back, as counting anew would not make them. */
@@ -116,12 +116,11 @@ async function removeEmpty({ tx, orgId, timeZone }: Counting): Promise<void> {
   await sql`
     delete from signal_minute where org_id = ${orgId}::uuid and signals = 0
       and minute in (select date_trunc('minute', observed_at) from (${returned}) r)`.execute(tx)
-  await sql`
-    delete from signal_hour where org_id = ${orgId}::uuid and signals = 0
-      and hour in (select date_trunc('hour', observed_at) from (${returned}) r)`.execute(tx)
-  await sql`
-    delete from latency_hour where org_id = ${orgId}::uuid and latency is null
-      and hour in (select date_trunc('hour', observed_at) from (${returned}) r)`.execute(tx)
+  for (const table of ["signal_hour", "latency_hour"]) {
+    await sql`
+      delete from ${sql.table(table)} where org_id = ${orgId}::uuid and signals = 0
+        and hour in (select date_trunc('hour', observed_at) from (${returned}) r)`.execute(tx)
+  }
   for (const table of ["signal_day", "developer_usage_day"]) {
     await sql`
       delete from ${sql.table(table)} where org_id = ${orgId}::uuid and signals = 0

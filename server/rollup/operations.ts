@@ -1,4 +1,5 @@
 import { sql } from "kysely"
+import { ADD_HISTOGRAM, HISTOGRAM_OF_CELLS } from "./histogram.ts"
 import { IS_ACCEPTED, IS_PRESENTED, IS_PROMPT } from "./measures.ts"
 import { SCRATCH_COLUMNS } from "./scratch.ts"
 import type { Counting } from "./counting.ts"
@@ -164,8 +165,7 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
       timed, latency_buckets, latency_counts)
     select ${orgId}::uuid, day, developer_id, rung, agent_tool_id,
       sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
-      coalesce(array_agg(bucket order by bucket) filter (where bucket is not null), '{}'),
-      coalesce(array_agg(times order by bucket) filter (where bucket is not null), '{}')
+      ${HISTOGRAM_OF_CELLS}
     from (
       select day, developer_id, rung, agent_tool_id, belay_latency_bucket(timed_ms::real) as bucket, count(*)::integer as times,
         count(*) filter (where is_whole) as operations, sum(accepted) as accepted, sum(presented) as presented,
@@ -200,12 +200,11 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
 /** Suggestions are counted as they come. */
 async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Promise<void> {
   await sql`
-    insert into developer_day as d (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
+    insert into developer_day as r (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
       timed, latency_buckets, latency_counts)
     select ${orgId}::uuid, day, developer_id, 'autocomplete', agent_tool_id,
       sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
-      coalesce(array_agg(bucket order by bucket) filter (where bucket is not null), '{}'),
-      coalesce(array_agg(times order by bucket) filter (where bucket is not null), '{}')
+      ${HISTOGRAM_OF_CELLS}
     from (
       select (observed_at at time zone ${timeZone})::date as day, developer_id, agent_tool_id,
         case when kind in ('suggestion', 'turn') then belay_latency_bucket(latency_ms) end as bucket,
@@ -223,20 +222,12 @@ async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Prom
     having (sum(operations), sum(accepted), sum(presented), sum(prompts)) <> (0, 0, 0, 0) or count(bucket) > 0
     order by day, developer_id, agent_tool_id
     on conflict (org_id, day, developer_id, rung, agent_tool_id) do update set
-      operations = d.operations + excluded.operations,
-      accepted = d.accepted + excluded.accepted,
-      presented = d.presented + excluded.presented,
-      prompts = d.prompts + excluded.prompts,
-      timed = d.timed + excluded.timed,
-      (latency_buckets, latency_counts) = (
-        select coalesce(array_agg(bucket order by bucket), '{}'), coalesce(array_agg(times order by bucket), '{}')
-        from (
-          select bucket, sum(times)::integer as times from (
-            select * from unnest(d.latency_buckets, d.latency_counts) known(bucket, times)
-            union all select * from unnest(excluded.latency_buckets, excluded.latency_counts)
-          ) both_parts group by bucket having sum(times) <> 0
-        ) added
-      )`.execute(tx)
+      operations = r.operations + excluded.operations,
+      accepted = r.accepted + excluded.accepted,
+      presented = r.presented + excluded.presented,
+      prompts = r.prompts + excluded.prompts,
+      timed = r.timed + excluded.timed,
+      ${ADD_HISTOGRAM}`.execute(tx)
   await sql`
     delete from developer_day
     where org_id = ${orgId}::uuid and rung = 'autocomplete' and (operations, accepted, presented, prompts, timed) = (0, 0, 0, 0, 0)

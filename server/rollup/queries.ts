@@ -3,7 +3,7 @@ import type { Rung } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { SignalKind } from "../db/types.ts"
 import { dayOf } from "../ingest/partitions.ts"
-import { percentilesOf, sumHistograms } from "./histogram.ts"
+import { addHistogram, HISTOGRAM_AS_TEXT, percentilesOf } from "./histogram.ts"
 import { HOURS_KEPT_DAYS, MINUTES_KEPT_DAYS, operationsKeptDays } from "./retention.ts"
 
 export interface HourLatency {
@@ -25,15 +25,20 @@ export async function listHourLatency(
   tx: TenantTx,
   { from, to, kinds }: { from: Date; to: Date; kinds: readonly SignalKind[] },
 ): Promise<HourLatency[]> {
-  const result = await sql<{ hour: Date; rung: Rung; latency: number[] | null }>`
-    select hour, rung, ${sumHistograms("latency")} as latency
+  const result = await sql<{ hour: Date; rung: Rung; buckets: string; counts: string }>`
+    select hour, rung, ${HISTOGRAM_AS_TEXT}
     from latency_hour
     where hour >= ${from} and hour < ${to} and kind = any(${kinds}::text[]::signal_kind[])
-    group by hour, rung order by hour, rung`.execute(tx)
-  return result.rows.flatMap(({ hour, rung, latency }) => {
-    const [p50Ms, p95Ms, p99Ms] = percentilesOf(latency ?? [], [0.5, 0.95, 0.99]) ?? []
-    if (p50Ms === undefined || p95Ms === undefined || p99Ms === undefined) return []
-    return { hour, rung, count: (latency ?? []).reduce((sum, n) => sum + n, 0), p50Ms, p95Ms, p99Ms }
+    order by hour, rung`.execute(tx)
+  const groups = Map.groupBy(result.rows, (row) => `${row.hour.getTime()} ${row.rung}`)
+  return [...groups.values()].flatMap((rows) => {
+    const histogram = new Map<number, number>()
+    for (const row of rows) addHistogram(histogram, row)
+    const [p50Ms, p95Ms, p99Ms] = percentilesOf(histogram, [0.5, 0.95, 0.99]) ?? []
+    const first = rows[0]
+    if (first === undefined || p50Ms === undefined || p95Ms === undefined || p99Ms === undefined) return []
+    const count = [...histogram.values()].reduce((sum, times) => sum + times, 0)
+    return { hour: first.hour, rung: first.rung, count, p50Ms, p95Ms, p99Ms }
   })
 }
 

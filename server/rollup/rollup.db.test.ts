@@ -47,7 +47,7 @@ test("signals are summed by minute, hour and day, and a re-sent batch adds nothi
   const sums = async (table: string) =>
     (
       await sql<{ signals: number }>`
-        select signals, (select sum(n) from unnest(latency) n)::int as timed from ${sql.table(table)} order by 1, 2`.execute(
+        select signals, (select sum(n) from unnest(latency_counts) n)::int as timed from ${sql.table(table)} order by 1, 2`.execute(
         database.owner,
       )
     ).rows.map((row) => Object.values(row))

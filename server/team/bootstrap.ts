@@ -64,7 +64,7 @@ export function ensureOrganization(
 }
 
 /** An organization with the developer who stands for everyone whom no source names. */
-async function createOrganization(db: Kysely<DB>, args: { name: string; isDemo: boolean }): Promise<string> {
+export async function createOrganization(db: Kysely<DB>, args: { name: string; isDemo: boolean }): Promise<string> {
   const org = await db
     .insertInto("org")
     .values({ name: args.name, is_demo: args.isDemo, pseudonym_key: randomBytes(32) })

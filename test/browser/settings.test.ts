@@ -1,5 +1,5 @@
 import { expect } from "vitest"
-import { makeTeam } from "../factories.ts"
+import { makeSignal, makeTeam, storeAndCount } from "../factories.ts"
 import { expectGoodOnPhone } from "./axe.ts"
 import { test } from "./browser.ts"
 
@@ -49,4 +49,29 @@ test("a group of the identity provider is mapped and unmapped, and what was type
   await page.getByRole("button", { name: "Remove the mapping of eng-platform" }).click()
   await page.getByRole("alertdialog").getByRole("button", { name: "Remove" }).click()
   await row.waitFor({ state: "detached" })
+})
+
+test("storage says what is kept and for how long, first without telemetry and then with some", async ({
+  belay,
+  database,
+  page,
+}) => {
+  await page.goto("/settings")
+  await page.getByRole("link", { name: "Storage" }).click()
+  await page.getByText("After the first full day of telemetry a forecast stands here.").waitFor()
+  await page.getByText("Figures are being counted anew from the signals.").waitFor()
+  await expectGoodOnPhone(page)
+
+  const yesterday = new Date(belay.now().getTime() - 86_400_000)
+  await storeAndCount(
+    database,
+    belay.orgId,
+    Array.from({ length: 1500 }, () => makeSignal({ at: yesterday })),
+  )
+  await page.reload()
+  await page.getByText(/At the pace of the last full days that is [\d.]+ [kM]B a year from now\./).waitFor()
+  await page.getByText(/All signals are counted; the newest came/).waitFor()
+  const row = page.getByRole("row").filter({ hasText: "Signals, as they came" })
+  await row.getByText("30 days").waitFor()
+  await expectGoodOnPhone(page)
 })
