@@ -151,6 +151,10 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
     await count({ ...counting, daysFrom })
     await emptyScratch(tx)
   }
+  await sql`
+    update rollup_state set counted_until = greatest(
+      counted_until, (select to_timestamp(max(batch_id) / 1e6) from signal_batch where org_id = ${orgId}::uuid)
+    ) where org_id = ${orgId}::uuid`.execute(tx)
   await tx.deleteFrom("signal_batch").where("org_id", "=", orgId).execute()
   await tx.deleteFrom("signal_retraction").where("org_id", "=", orgId).execute()
 }
