@@ -9,6 +9,7 @@ import {
   fillFrom,
   SIGNAL_COLUMNS,
   shortHash,
+  signalIdOf,
   type SignalColumn,
   type SignalRow,
   toRow,
@@ -175,7 +176,7 @@ function mergeReports(reports: readonly Report[]): readonly Report[] {
   return [...merged.values()].toSorted((a, b) => (a.occurrenceId < b.occurrenceId ? -1 : 1))
 }
 
-type SignalKey = Pick<SignalRow, "developer_id" | "signal_id"> & { readonly observed_at: string }
+type SignalKey = Pick<SignalRow, "developer_id"> & { readonly observed_at: string; readonly signal_id: string }
 
 type KnownOccurrence = SignalKey & {
   readonly occurrence_id: string
@@ -192,7 +193,7 @@ async function settleReports(tx: TenantTx, orgId: string, reports: readonly Repo
       ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => report.isPrimary)}::bool[],
       ${reports.map((report) => toTimestamp(report.row.observed_micros))}::text[],
       ${reports.map((report) => report.row.developer_id)}::uuid[],
-      ${reports.map((report) => report.row.signal_id)}::text[]
+      ${reports.map((report) => signalIdOf(report.row))}::text[]
     ) as report(occurrence_id, is_primary, observed_at, developer_id, signal_id)
     on conflict do nothing
     returning '\\x' || encode(occurrence_id, 'hex') as occurrence_id`.execute(tx)
@@ -214,7 +215,7 @@ async function settleReports(tx: TenantTx, orgId: string, reports: readonly Repo
     const before = knownById.get(report.occurrenceId)
     // Gone between the two statements: retention removed it, so this report stands alone.
     if (before === undefined) rows.push(report.row)
-    else if (before.signal_id === report.row.signal_id) continue
+    else if (before.signal_id === signalIdOf(report.row)) continue
     else if (before.is_primary || !report.isPrimary) await fillKnown(tx, before, report.row)
     else rows.push(await replaceSecondary(tx, orgId, before, report))
   }
@@ -245,7 +246,7 @@ async function replaceSecondary(
   await sql`
     update signal_occurrence
     set is_primary = true, observed_at = ${toTimestamp(report.row.observed_micros)}::timestamptz,
-      developer_id = ${report.row.developer_id}::uuid, signal_id = ${report.row.signal_id}::text::bytea
+      developer_id = ${report.row.developer_id}::uuid, signal_id = ${signalIdOf(report.row)}::text::bytea
     where org_id = ${orgId}::uuid and occurrence_id = ${report.occurrenceId}::text::bytea`.execute(tx)
   const secondary = removed.rows[0]
   return secondary === undefined ? report.row : fillFrom(report.row, secondary)
