@@ -52,7 +52,10 @@ test.each(["traces", "logs", "metrics"] as const)("an empty object is an empty r
 test("missing lists, missing scopes and nulls read as empty", () => {
   const request = { resourceSpans: [{ scopeSpans: [{ spans: null }] }, { resource: null, scopeSpans: null }] }
   const scope = { name: "", version: "" }
-  expect(decode("traces", request)).toEqual({ signal: "traces", groups: [{ resource: new Map(), scope, items: [] }] })
+  expect(plain(decode("traces", request))).toEqual({
+    signal: "traces",
+    groups: [{ resource: new Map(), scope, items: [] }],
+  })
 })
 
 test("fields that are not known are ignored", () => {

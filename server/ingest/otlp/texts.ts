@@ -55,7 +55,7 @@ export class Texts {
   }
 
   isAt(name: Name, at: number, length: number): boolean {
-    return name.length === length && this.#holds(at, length, name.words, 0)
+    return name.length === length && at + length <= this.bytes.length && this.#holds(at, length, name.words, 0)
   }
 
   #holds(at: number, length: number, words: Int32Array, from: number): boolean {
@@ -100,16 +100,22 @@ export class LateText {
   readonly #bytes: Buffer
   readonly #at: number
   readonly #length: number
+  readonly #make: (bytes: Buffer, at: number, length: number) => string
 
-  constructor(bytes: Buffer, at: number, length: number) {
+  constructor(bytes: Buffer, at: number, length: number, make = fromUtf8) {
     this.#bytes = bytes
     this.#at = at
     this.#length = length
+    this.#make = make
   }
 
   read(): string {
-    return this.#bytes.toString("utf8", this.#at, this.#at + this.#length)
+    return this.#make(this.#bytes, this.#at, this.#length)
   }
+}
+
+function fromUtf8(bytes: Buffer, at: number, length: number): string {
+  return bytes.toString("utf8", at, at + length)
 }
 
 /** A value as it was sent, in which a long text is not made yet. */
