@@ -193,7 +193,15 @@ function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+const [HYPHEN, ZERO, NINE, LETTER_A] = [0x2d, 0x30, 0x39, 0x61]
+
 function readUuid(uuid: string, into: Int32Array): void {
-  const digits = uuid.replaceAll("-", "")
-  for (let index = 0; index < 4; index++) into[index] = Number.parseInt(digits.slice(index * 8, index * 8 + 8), 16)
+  let digits = 0
+  let word = 0
+  for (let index = 0; index < uuid.length; index++) {
+    const code = uuid.charCodeAt(index)
+    if (code === HYPHEN) continue
+    word = (word << 4) | (code <= NINE ? code - ZERO : code - LETTER_A + 10)
+    if (++digits % 8 === 0) into[digits / 8 - 1] = word
+  }
 }
