@@ -30,13 +30,14 @@ export class Texts {
     const tail = this.#lastWord(at, length)
     if (((seen | tail) & NOT_ASCII) !== 0) return this.#decode(at, length)
     const slot = Math.imul(hash ^ tail, MIX) >>> SLOT_SHIFT
-    const known = REPEATED[slot]
     const words = slot * SLOT_WORDS
-    if (known !== undefined && known.length === length && this.#holds(at, length, REPEATED_WORDS, words)) return known
-    const text = this.bytes.toString("latin1", at, at + length)
-    REPEATED[slot] = text
+    if (REPEATED_LENGTHS[slot] === length && this.#holds(at, length, REPEATED_WORDS, words)) {
+      return (REPEATED[slot] ??= this.bytes.toString("latin1", at, at + length))
+    }
+    REPEATED_LENGTHS[slot] = length
     this.#copyWords(at, length, REPEATED_WORDS, words)
-    return text
+    REPEATED[slot] = undefined
+    return this.bytes.toString("latin1", at, at + length)
   }
 
   /** As `read`, but a long text, which may be a whole prompt, is only checked, and made when somebody asks for it. */
@@ -128,8 +129,12 @@ const REPEATED_BYTES_MAX = 48
 const SLOT_WORDS = REPEATED_BYTES_MAX / 4
 const SLOT_BITS = 12
 const SLOT_SHIFT = 32 - SLOT_BITS
-/** Over all requests; a later text takes the place of an earlier one with its hash. */
+/**
+ * Over all requests; a later text takes the place of an earlier one with its hash. The string is kept from the second
+ * time on, since most of what comes once are ids, which would only grow old here.
+ */
 const REPEATED: (string | undefined)[] = Array.from({ length: 1 << SLOT_BITS })
+const REPEATED_LENGTHS = new Uint8Array(1 << SLOT_BITS)
 const REPEATED_WORDS = new Int32Array((1 << SLOT_BITS) * SLOT_WORDS)
 
 /** An odd number whose bits look random, as multiplicative hashing wants it. */
