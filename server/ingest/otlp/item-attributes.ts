@@ -79,10 +79,18 @@ class Shape {
   readonly #key: string
   readonly #before: Shape | null
   readonly #remembered: { shapes: number }
+  readonly #isKept: boolean
   #followers: Map<string, Shape> | null = null
   #positions: ReadonlyMap<string, number> | null = null
 
-  private constructor(before: Shape | null, key: string, name: Name | null, remembered: { shapes: number }) {
+  private constructor(
+    before: Shape | null,
+    key: string,
+    name: Name | null,
+    remembered: { shapes: number },
+    isKept = true,
+  ) {
+    this.#isKept = isKept
     this.size = before === null ? 0 : before.size + 1
     this.name = name
     this.#key = key
@@ -102,10 +110,11 @@ class Shape {
     return known
   }
 
-  /** With one key more. Past `SHAPES_MAX`, and for a key without a name, it is not remembered. */
+  /** With one key more. Past `SHAPES_MAX`, and for a key without a name, neither it nor what follows is remembered. */
   followedBy(key: string, name: Name | null): Shape {
-    const next = new Shape(this, key, name, this.#remembered)
-    if (name === null || this.#remembered.shapes >= SHAPES_MAX) return next
+    const isKept = this.#isKept && name !== null && this.#remembered.shapes < SHAPES_MAX
+    const next = new Shape(this, key, name, this.#remembered, isKept)
+    if (!isKept) return next
     this.#remembered.shapes++
     this.#followers = (this.#followers ?? new Map<string, Shape>()).set(key, next)
     return (this.likely = next)
