@@ -1,3 +1,4 @@
+import { hash128 } from "./hash128.ts"
 import { SIGNAL_COLUMNS, type SignalRow } from "./rows.ts"
 
 /** Rows of one day as binary COPY takes them, without its header and trailer. */
@@ -17,8 +18,6 @@ export const COPY_TRAILER = Buffer.from([0xff, 0xff])
 const MICROS_PER_DAY = 86_400_000_000
 /** Postgres counts from 2000-01-01. */
 const EPOCH_MICROS = 946_684_800_000_000
-/** Of most rows, with room to spare. */
-const ROW_BYTES = 320
 /** Of a row without its texts. */
 const FIXED_BYTES_MAX = 512
 
@@ -28,162 +27,181 @@ const FIXED_BYTES_MAX = 512
  * @see https://www.postgresql.org/docs/18/sql-copy.html#SQL-COPY-BINARY-FORMAT
  */
 export function encodeRows(rows: readonly SignalRow[]): readonly EncodedRows[] {
-  const days = new Map<number, RowWriter>()
+  const days = new Map<number, SignalRow[]>()
   for (const row of rows) {
     const day = Math.floor(row.observed_micros / MICROS_PER_DAY)
-    let writer = days.get(day)
-    if (writer === undefined) days.set(day, (writer = createRowWriter(rows.length * ROW_BYTES)))
-    writer.write(row)
+    const ofDay = days.get(day)
+    if (ofDay === undefined) days.set(day, [row])
+    else ofDay.push(row)
   }
-  return [...days].map(([day, writer]) => ({ day: toDay(day), ...writer.finish() }))
+  return [...days].map(([day, ofDay]) => {
+    for (const row of ofDay) writer.write(row)
+    return { day: toDay(day), rows: ofDay.length, data: writer.take() }
+  })
 }
 
 function toDay(days: number): string {
   return new Date(days * 86_400_000).toISOString().slice(0, 10).replaceAll("-", "")
 }
 
-interface RowWriter {
-  write(row: SignalRow): void
-  finish(): { rows: number; data: Uint8Array }
-}
+/** Bytes of the buffer that rows are written into, of every batch, as long as no batch needs a larger one. */
+const BUFFER_BYTES = 256 * 1024
 
-function createRowWriter(expectedBytes: number): RowWriter {
-  let bytes = Buffer.allocUnsafe(expectedBytes + FIXED_BYTES_MAX)
-  let at = 0
-  let rows = 0
+/** Writes rows one after the other into a buffer of its own. */
+class RowWriter {
+  #bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES)
+  #view = viewOf(this.#bytes)
+  #at = 0
+  /** The rows of a batch are of few people. */
+  #developerId = ""
+  readonly #developer = new Int32Array(4)
+  readonly #signal = new Int32Array(4)
 
-  function reserve(size: number): void {
-    if (at + size <= bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, at + size))
-    bytes.copy(larger, 0, 0, at)
-    bytes = larger
+  write(row: SignalRow): void {
+    this.#reserve(FIXED_BYTES_MAX)
+    this.#int16(COPIED_COLUMNS.length)
+    if (row.developer_id !== this.#developerId) {
+      this.#developerId = row.developer_id
+      readUuid(row.developer_id, this.#developer)
+    }
+    this.#sixteen(this.#developer)
+    const micros = row.observed_micros - EPOCH_MICROS
+    this.#int32(8)
+    this.#int32(Math.floor(micros / 2 ** 32))
+    this.#int32((micros % 2 ** 32) | 0)
+    hash128(row.source_id, this.#signal)
+    this.#sixteen(this.#signal)
+    this.#text(row.kind)
+    this.#text(row.rung)
+    this.#text(row.operation_id)
+    this.#text(row.parent_operation_id)
+    this.#text(row.session_id)
+    this.#int4(row.agent_tool_id)
+    this.#int4(row.agent_version_id)
+    this.#int4(row.mode_id)
+    this.#int4(row.model_id)
+    this.#int4(row.provider_id)
+    this.#int4(row.language_id)
+    this.#int4(row.repository_id)
+    this.#text(row.surface)
+    this.#text(row.outcome)
+    this.#text(row.origin)
+    this.#float4(row.latency_ms)
+    this.#float4(row.duration_ms)
+    this.#float4(row.wait_ms)
+    this.#int4(row.input_tokens)
+    this.#int4(row.output_tokens)
+    this.#int4(row.cached_tokens)
+    this.#cost(row.cost_usd)
+    this.#int4(row.lines_added)
+    this.#int4(row.lines_removed)
+    this.#int4(row.files_changed)
+    this.#int4(row.tool_calls)
+    this.#int4(row.prompts)
+    this.#text(row.path_scope)
+    this.#int4(row.policy_version)
+    this.#text(row.action)
+    this.#text(row.error)
   }
 
-  function int32(value: number): void {
-    bytes[at++] = value >> 24
-    bytes[at++] = value >> 16
-    bytes[at++] = value >> 8
-    bytes[at++] = value
+  /** A copy of what was written, as what waits for its commit shall hold no more than it needs. */
+  take(): Uint8Array {
+    const data = Buffer.from(this.#bytes.subarray(0, this.#at))
+    this.#at = 0
+    if (this.#bytes.length > BUFFER_BYTES) this.#grow(BUFFER_BYTES)
+    return data
   }
 
-  function int16(value: number): void {
-    bytes[at++] = value >> 8
-    bytes[at++] = value
+  #reserve(size: number): void {
+    if (this.#at + size > this.#bytes.length) this.#grow(Math.max(this.#bytes.length * 2, this.#at + size))
   }
 
-  function text(value: string | null): void {
-    if (value === null) return int32(-1)
+  #grow(size: number): void {
+    const larger = Buffer.allocUnsafeSlow(size)
+    this.#bytes.copy(larger, 0, 0, this.#at)
+    this.#bytes = larger
+    this.#view = viewOf(larger)
+  }
+
+  #int16(value: number): void {
+    this.#view.setInt16(this.#at, value)
+    this.#at += 2
+  }
+
+  #int32(value: number): void {
+    this.#view.setInt32(this.#at, value)
+    this.#at += 4
+  }
+
+  #sixteen(words: Int32Array): void {
+    this.#int32(16)
+    for (let index = 0; index < 4; index++) this.#int32(words[index] ?? 0)
+  }
+
+  #int4(value: number | null): void {
+    if (value === null) return this.#int32(-1)
+    this.#int32(4)
+    this.#int32(value)
+  }
+
+  #float4(value: number | null): void {
+    if (value === null) return this.#int32(-1)
+    this.#int32(4)
+    this.#view.setFloat32(this.#at, value)
+    this.#at += 4
+  }
+
+  #text(value: string | null): void {
+    if (value === null) return this.#int32(-1)
     // Four bytes of a length, and at most three for each UTF-16 unit.
-    reserve(FIXED_BYTES_MAX + value.length * 3)
-    const lengthAt = at
-    at += 4
+    this.#reserve(FIXED_BYTES_MAX + value.length * 3)
+    const bytes = this.#bytes
+    const start = this.#at + 4
+    let at = start
     for (let index = 0; index < value.length; index++) {
       const code = value.charCodeAt(index)
       if (code > 0x7f) {
-        at = lengthAt + 4
-        at += bytes.write(value, at, "utf8")
+        at = start + bytes.write(value, start, "utf8")
         break
       }
       bytes[at++] = code
     }
-    const end = at
-    at = lengthAt
-    int32(end - lengthAt - 4)
-    at = end
-  }
-
-  function optionalInt4(value: number | null): void {
-    if (value === null) return int32(-1)
-    int32(4)
-    int32(value)
-  }
-
-  function optionalFloat4(value: number | null): void {
-    if (value === null) return int32(-1)
-    int32(4)
-    at = bytes.writeFloatBE(value, at)
-  }
-
-  /** Bytes in hex, with or without hyphens, from `start` on. */
-  function hex(value: string, start: number, size: number): void {
-    int32(size)
-    let from = start
-    for (let count = 0; count < size; count++) {
-      if (value.charCodeAt(from) === HYPHEN) from++
-      bytes[at++] = (nibble(value.charCodeAt(from)) << 4) | nibble(value.charCodeAt(from + 1))
-      from += 2
-    }
+    this.#int32(at - start)
+    this.#at = at
   }
 
   /** `numeric` of micro-dollars: base-10000 digits, the first of weight 1, two after the point, of which six decimals count. */
-  function cost(value: number | null): void {
-    if (value === null) return int32(-1)
+  #cost(value: number | null): void {
+    if (value === null) return this.#int32(-1)
     const micros = Math.round(value * 1e6)
     const [whole, fraction] = [Math.floor(micros / 1e6), (micros % 1e6) * 100]
-    int32(16)
-    int16(4)
-    int16(1)
-    int16(0)
-    int16(6)
-    int16(Math.floor(whole / 1e4))
-    int16(whole % 1e4)
-    int16(Math.floor(fraction / 1e4))
-    int16(fraction % 1e4)
-  }
-
-  return {
-    write(row) {
-      reserve(FIXED_BYTES_MAX)
-      int16(COPIED_COLUMNS.length)
-      hex(row.developer_id, 0, 16)
-      const micros = row.observed_micros - EPOCH_MICROS
-      int32(8)
-      int32(Math.floor(micros / 2 ** 32))
-      int32((micros % 2 ** 32) | 0)
-      // After `\x`.
-      hex(row.signal_id, 2, 16)
-      text(row.kind)
-      text(row.rung)
-      text(row.operation_id)
-      text(row.parent_operation_id)
-      text(row.session_id)
-      optionalInt4(row.agent_tool_id)
-      optionalInt4(row.agent_version_id)
-      optionalInt4(row.mode_id)
-      optionalInt4(row.model_id)
-      optionalInt4(row.provider_id)
-      optionalInt4(row.language_id)
-      optionalInt4(row.repository_id)
-      text(row.surface)
-      text(row.outcome)
-      text(row.origin)
-      optionalFloat4(row.latency_ms)
-      optionalFloat4(row.duration_ms)
-      optionalFloat4(row.wait_ms)
-      optionalInt4(row.input_tokens)
-      optionalInt4(row.output_tokens)
-      optionalInt4(row.cached_tokens)
-      cost(row.cost_usd)
-      optionalInt4(row.lines_added)
-      optionalInt4(row.lines_removed)
-      optionalInt4(row.files_changed)
-      optionalInt4(row.tool_calls)
-      optionalInt4(row.prompts)
-      text(row.path_scope)
-      optionalInt4(row.policy_version)
-      text(row.action)
-      text(row.error)
-      rows++
-    },
-    finish() {
-      // A copy of its own size, so that what waits for its commit holds no more than it needs.
-      return { rows, data: Buffer.from(bytes.subarray(0, at)) }
-    },
+    this.#int32(16)
+    this.#int16(4)
+    this.#int16(1)
+    this.#int16(0)
+    this.#int16(6)
+    this.#int16(Math.floor(whole / 1e4))
+    this.#int16(whole % 1e4)
+    this.#int16(Math.floor(fraction / 1e4))
+    this.#int16(fraction % 1e4)
   }
 }
 
-const HYPHEN = 45
+const writer = new RowWriter()
 
-function nibble(code: number): number {
-  return code <= 57 ? code - 48 : code - 87
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+const [HYPHEN, ZERO, NINE, LETTER_A] = [0x2d, 0x30, 0x39, 0x61]
+
+function readUuid(uuid: string, into: Int32Array): void {
+  let digits = 0
+  let word = 0
+  for (let index = 0; index < uuid.length; index++) {
+    const code = uuid.charCodeAt(index)
+    if (code === HYPHEN) continue
+    word = (word << 4) | (code <= NINE ? code - ZERO : code - LETTER_A + 10)
+    if (++digits % 8 === 0) into[digits / 8 - 1] = word
+  }
 }

@@ -13,14 +13,18 @@ export interface FairQueue<Item extends Waiting> {
    */
   take(rowsMax: number): Item[]
   isEmpty(): boolean
+  /** Of all items. */
+  rows(): number
 }
 
 export function createFairQueue<Item extends Waiting>(): FairQueue<Item> {
   /** In the order of their turns; none of them empty. */
   const lines = new Map<string, Item[]>()
+  let waiting = 0
 
   return {
     push(item) {
+      waiting += item.rows
       const line = lines.get(item.sender)
       if (line === undefined) lines.set(item.sender, [item])
       else line.push(item)
@@ -45,6 +49,7 @@ export function createFairQueue<Item extends Waiting>(): FairQueue<Item> {
         }
         turns = turns.filter(([, line]) => line.length > 0)
       }
+      waiting -= rows
       for (const sender of served) {
         const line = lines.get(sender) ?? []
         lines.delete(sender)
@@ -53,5 +58,6 @@ export function createFairQueue<Item extends Waiting>(): FairQueue<Item> {
       return taken
     },
     isEmpty: () => lines.size === 0,
+    rows: () => waiting,
   }
 }

@@ -260,5 +260,7 @@ function send(response: ServerResponse, encoding: OtlpEncoding, answer: Answer):
     "content-length": answer.body.length,
     ...answer.headers,
   })
-  response.end(answer.body)
+  // An empty body that is given would be a write of its own.
+  if (answer.body.length === 0) response.end()
+  else response.end(answer.body)
 }

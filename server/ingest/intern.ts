@@ -176,8 +176,11 @@ async function internDevelopers(
 ): Promise<void> {
   /** One hash may stand for several spellings of an address. */
   const missing = new Map<string, (Identity & { agentTool: string })[]>()
+  const seen = noDevelopers()
   for (const { identity, agentTool } of signals) {
     if (identity === null || names.developers[identity.kind].has(identity.value)) continue
+    if (seen[identity.kind].has(identity.value)) continue
+    seen[identity.kind].set(identity.value, "")
     const hashed = identityHash(names.pseudonymKey, identity)
     const given = missing.get(hashed)
     if (given === undefined) missing.set(hashed, [{ ...identity, agentTool }])

@@ -131,10 +131,11 @@ function createCheck(now: Date, rejected: Map<RejectReason, number>): Check {
   }
 }
 
-const NOT_ALL_ZERO = /[^0]/
+const [NO_TRACE, NO_SPAN] = ["0".repeat(32), "0".repeat(16)]
 
 function checkSpan(span: Span, check: Check): Span | null {
-  const hasValidIds = NOT_ALL_ZERO.test(span.traceId) && NOT_ALL_ZERO.test(span.spanId)
+  const { traceId, spanId } = span
+  const hasValidIds = traceId !== "" && traceId !== NO_TRACE && spanId !== "" && spanId !== NO_SPAN
   return check(span.attributes, span.endUnixNano, hasValidIds) ? span : null
 }
 

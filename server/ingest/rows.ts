@@ -1,5 +1,6 @@
 import { hash } from "node:crypto"
-import type { Signal } from "./signal.ts"
+import { hash128 } from "./hash128.ts"
+import { type Signal, toMicros } from "./signal.ts"
 
 /** A signal as the table holds it: names interned, ids hashed, numbers in the range of their column. */
 export interface SignalRow {
@@ -7,8 +8,8 @@ export interface SignalRow {
   readonly developer_id: string
   /** Unix microseconds, the resolution of `timestamptz`; the column is `observed_at`. */
   readonly observed_micros: number
-  /** 16 bytes as hex. */
-  readonly signal_id: string
+  /** What `signal_id` is the hash of. */
+  readonly source_id: string
   readonly kind: string
   readonly rung: string
   readonly operation_id: string | null
@@ -42,7 +43,7 @@ export interface SignalRow {
   readonly error: string | null
 }
 
-export type SignalColumn = Exclude<keyof SignalRow, "observed_micros"> | "observed_at"
+export type SignalColumn = Exclude<keyof SignalRow, "observed_micros" | "source_id"> | "observed_at" | "signal_id"
 
 /** Every column that is written, with its type, in the order in which rows are encoded. */
 export const SIGNAL_COLUMNS: readonly { readonly name: SignalColumn; readonly type: string }[] = [
@@ -138,6 +139,14 @@ export function shortHash(text: string): string {
   return `\\x${hash("sha256", text, "hex").slice(0, 32)}`
 }
 
+const hashed = new Int32Array(4)
+
+/** The column `signal_id` as Postgres reads hex bytes: what the encoder writes of the row. */
+export function signalIdOf(row: Pick<SignalRow, "source_id">): string {
+  hash128(row.source_id, hashed)
+  return `\\x${Array.from(hashed, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("")}`
+}
+
 const INT4_MAX = 2_147_483_647
 
 function toInt4(value: number | null): number | null {
@@ -167,8 +176,8 @@ export function toRow(signal: Signal, orgId: string, names: InternedNames): Sign
   return {
     org_id: orgId,
     developer_id: names.developerId,
-    observed_micros: Number(signal.observedUnixNano / 1000n),
-    signal_id: shortHash(signal.sourceId),
+    observed_micros: toMicros(signal.observedUnixNano),
+    source_id: signal.sourceId,
     kind: signal.kind,
     rung: signal.rung,
     operation_id: signal.operationId,

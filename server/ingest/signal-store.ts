@@ -26,6 +26,8 @@ export interface SignalStoreOptions {
 
 /** While one commits, the next is filled; more share a core with Postgres and win nothing. */
 const CONNECTIONS = 2
+/** Fewer rows wait for the commit that is under way and share the next one, as a commit costs what so many rows do. */
+const ROWS_FOR_SECOND = 256
 /** Rows that share a commit; past it a larger one gains little. */
 const GROUP_ROWS_MAX = 8192
 const CONNECT_TIMEOUT_MS = 10_000
@@ -111,6 +113,7 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
   function wake(): void {
     const free = connections.find((connection) => connection.work === null)
     if (free === undefined) return
+    if (queue.rows() < ROWS_FOR_SECOND && connections.some((connection) => connection.work !== null)) return
     free.work = workOff(free).finally(() => {
       free.work = null
       if (!queue.isEmpty()) wake()

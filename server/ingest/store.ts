@@ -9,6 +9,7 @@ import {
   fillFrom,
   SIGNAL_COLUMNS,
   shortHash,
+  signalIdOf,
   type SignalColumn,
   type SignalRow,
   toRow,
@@ -217,10 +218,11 @@ function mergeReports(reports: readonly Report[]): readonly Report[] {
   return [...merged.values()].toSorted((a, b) => (a.occurrenceId < b.occurrenceId ? -1 : 1))
 }
 
-type SignalKey = Pick<SignalRow, "developer_id" | "signal_id"> & {
+type SignalKey = Pick<SignalRow, "developer_id"> & {
   readonly observed_at: string
   /** UTC, `YYYYMMDD`. */
   readonly observed_day: string
+  readonly signal_id: string
 }
 
 type KnownOccurrence = SignalKey & {
@@ -243,7 +245,7 @@ async function settleReports(
       ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => report.isPrimary)}::bool[],
       ${reports.map((report) => toTimestamp(report.row.observed_micros))}::text[],
       ${reports.map((report) => report.row.developer_id)}::uuid[],
-      ${reports.map((report) => report.row.signal_id)}::text[]
+      ${reports.map((report) => signalIdOf(report.row))}::text[]
     ) as report(occurrence_id, is_primary, observed_at, developer_id, signal_id)
     on conflict do nothing
     returning '\\x' || encode(occurrence_id, 'hex') as occurrence_id`.execute(tx)
@@ -265,7 +267,7 @@ async function settleReports(
     const before = knownById.get(report.occurrenceId)
     // Gone between the two statements: retention removed it, so this report stands alone.
     if (before === undefined) rows.push(report.row)
-    else if (before.signal_id === report.row.signal_id) continue
+    else if (before.signal_id === signalIdOf(report.row)) continue
     else if (before.is_primary || !report.isPrimary) await fillKnown(tx, before, report.row, retract)
     else rows.push(await replaceSecondary(tx, orgId, before, report, retract))
   }
@@ -306,7 +308,7 @@ async function replaceSecondary(
   await sql`
     update signal_occurrence
     set is_primary = true, observed_at = ${toTimestamp(report.row.observed_micros)}::timestamptz,
-      developer_id = ${report.row.developer_id}::uuid, signal_id = ${report.row.signal_id}::text::bytea
+      developer_id = ${report.row.developer_id}::uuid, signal_id = ${signalIdOf(report.row)}::text::bytea
     where org_id = ${orgId}::uuid and occurrence_id = ${report.occurrenceId}::text::bytea`.execute(tx)
   const secondary = removed.rows[0]
   return secondary === undefined ? report.row : fillFrom(report.row, secondary)

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto"
+import { hash, randomBytes } from "node:crypto"
 import { sql } from "kysely"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { Described } from "../audit/entry.ts"
@@ -13,7 +13,7 @@ export function generateIngestKey(): string {
 }
 
 export function hashIngestKey(key: string): Buffer {
-  return createHash("sha256").update(key).digest()
+  return hash("sha256", key, "buffer")
 }
 
 export function prefixOf(key: string): string {

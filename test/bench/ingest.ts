@@ -135,6 +135,7 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
     }
   }
 
+  let space: Space | null = null
   let template: { rows: string; columns: string } | undefined
   const copy = async (): Promise<Measured> => {
     // What the server stored is what COPY stores.
@@ -155,7 +156,11 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
 
   const single = { items: 1, connections: SINGLE_CONNECTIONS } as const
   const measurements: Record<string, () => Promise<Measured>> = {
-    protobuf: () => load(),
+    async protobuf() {
+      const measured = await load()
+      space = await readSpace(database)
+      return measured
+    },
     copy,
     json: () => load({ encoding: "json" }),
     logs: () => load({ signal: "logs" }),
@@ -183,10 +188,10 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
     }
   }
   await database.end()
-  report(results)
+  report(results, space)
 }
 
-function report(results: ReadonlyMap<string, readonly Measured[]>): void {
+function report(results: ReadonlyMap<string, readonly Measured[]>, space: Space | null): void {
   const middle = (name: string, pick: (measured: Measured) => number) => median((results.get(name) ?? []).map(pick))
   const columns = [12, 12, 9, 9, 9, 22, 22, 22]
   const line = (cells: readonly string[]) =>
@@ -235,6 +240,8 @@ function report(results: ReadonlyMap<string, readonly Measured[]>): void {
     acknowledge_p99_ms: whole(middle("protobuf", (m) => m.p99Ms)),
     overload_signals_per_s: whole(middle("overload", (m) => m.rate)),
     overload_refused: whole(middle("overload", (m) => m.refused)),
+    heap_bytes_per_signal: whole(space?.heapBytesPerRow ?? Number.NaN),
+    heap_and_key_vs_heap: space === null ? null : Number(space.heapAndKeyVsHeap.toFixed(3)),
     server_peak_mib: whole(most((m) => m.server.rssMiB)),
     load_after: Number(loadavg()[0]?.toFixed(2)),
   }
@@ -264,6 +271,25 @@ async function readTemplate(database: Client): Promise<{ rows: string; columns: 
   const chunks: Buffer[] = []
   for await (const chunk of stream) chunks.push(Buffer.from(chunk))
   return { rows: Buffer.concat(chunks).toString("base64"), columns }
+}
+
+interface Space {
+  readonly heapBytesPerRow: number
+  /** Of table and primary key together, as a multiple of the table. */
+  readonly heapAndKeyVsHeap: number
+}
+
+/** What the stored rows take on disk. */
+async function readSpace(database: Client): Promise<Space> {
+  const [sizes] = await query(
+    database,
+    `with leaf as (select inhrelid as oid from pg_inherits where inhparent = 'signal'::regclass)
+     select sum(pg_relation_size(leaf.oid))::float8 as heap, sum(pg_relation_size(key.indexrelid))::float8 as key,
+       (select count(*) from signal)::float8 as rows
+     from leaf join pg_index key on key.indrelid = leaf.oid and key.indisprimary`,
+  )
+  const [heap, key, rows] = [Number(sizes?.["heap"]), Number(sizes?.["key"]), Number(sizes?.["rows"])]
+  return { heapBytesPerRow: heap / rows, heapAndKeyVsHeap: (heap + key) / heap }
 }
 
 async function requireStored(database: Client, acknowledged: number): Promise<void> {

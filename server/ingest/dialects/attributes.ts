@@ -56,7 +56,7 @@ export function readFields(value: AttributeValue | undefined): Attributes {
 }
 
 export function isFields(value: AttributeValue | undefined): value is Attributes {
-  return value instanceof Map
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
 }
 
 export function isList(value: AttributeValue | undefined): value is readonly AttributeValue[] {
@@ -83,6 +83,22 @@ function toScalar(value: unknown): AttributeValue {
   return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null
 }
 
+/** Answers that are remembered, which are all forgotten together. */
+const REMEMBERED_MAX = 1000
+
+/** `answer`, which depends on nothing but the text, asked once for a text that comes again with every item. */
+export function remembering<Answer>(answer: (text: string) => Answer): (text: string) => Answer {
+  const answers = new Map<string, Answer>()
+  return (text) => {
+    const known = answers.get(text)
+    if (known !== undefined) return known
+    const fresh = answer(text)
+    if (answers.size >= REMEMBERED_MAX) answers.clear()
+    answers.set(text, fresh)
+    return fresh
+  }
+}
+
 const MAX_NAME = 80
 /** At most four words: a name may have a few ("Visual Basic .NET"), a sentence has more. */
 const NAME = /^[A-Za-z0-9_.:/@+#()-]+(?: [A-Za-z0-9_.:/@+#()-]+){0,3}$/
@@ -96,8 +112,10 @@ const EMAIL = /@[^ /@]*\.[A-Za-z]/
  */
 export function toName(value: AttributeValue | undefined): string | null {
   if (typeof value !== "string" || value.length > MAX_NAME) return null
-  return NAME.test(value) && !PATH.test(value) && !EMAIL.test(value) ? value : null
+  return isName(value) ? value : null
 }
+
+const isName = remembering((text) => NAME.test(text) && !PATH.test(text) && !EMAIL.test(text))
 
 /** `feedback:good`: what was said about an outcome, by its kind alone when the word for it is no name. */
 export function toLabel(kind: string, value: AttributeValue | undefined): string {
@@ -124,7 +142,7 @@ const ID = /^[A-Za-z0-9_.:@#-]{1,64}$/
 /** An id as it is when it can only be one, otherwise a digest of it, so that equal ids stay equal. Null when empty. */
 export function toId(value: string | null): string | null {
   if (value === null || value === "") return null
-  return ID.test(value) && !EMAIL.test(value) ? value : digest(value)
+  return ID.test(value) && !(value.includes("@") && EMAIL.test(value)) ? value : digest(value)
 }
 
 /** 32 hex digits that stand for `text`. */

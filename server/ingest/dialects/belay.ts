@@ -67,8 +67,10 @@ function nameOf(record: LogRecord): string {
   return kindOf(event) === undefined ? event : `${event} (invalid)`
 }
 
+const KINDS = new Map(SIGNAL_KINDS.map((kind) => [EVENT_PREFIX + kind, kind]))
+
 function kindOf(event: string) {
-  return SIGNAL_KINDS.find((kind) => event === EVENT_PREFIX + kind)
+  return KINDS.get(event)
 }
 
 function readRecord(group: Group<LogRecord>, record: LogRecord): readonly Signal[] | null {

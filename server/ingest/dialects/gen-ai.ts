@@ -28,6 +28,7 @@ import {
   serviceOf,
   spanErrorOf,
   spanKey,
+  type TraceContext,
   traceContextsOf,
   traceOf,
 } from "./source.ts"
@@ -117,30 +118,36 @@ export function readGenAiSpans(group: Group<Span>, source: GenAiSource, readMore
   return readEach(group.items, spanName, (span) => {
     const operation = operationOf(span)
     if (operation === "" && readMore === null) return null
-    const base = {
-      ...spanFields(group.resource, span, source),
-      ...contextOf(span),
-      operationId: agents.operationIdOf(span),
-    }
+    const base = spanFields(group.resource, span, source, contextOf(span), agents.operationIdOf(span))
     const known = readMore?.(span, base) ?? null
     const more = known ?? SILENT
-    if (MODEL_CALLS.has(operation)) return [toModelCall(span, base), ...more]
-    if (operation === "execute_tool") return [toToolCall(span, base), ...more]
+    if (MODEL_CALLS.has(operation)) return join(toModelCall(span, base), more)
+    if (operation === "execute_tool") return join(toToolCall(span, base), more)
     if (operation === "invoke_agent") {
       const agent = agents.isNested(span) ? toTask(span, base) : toTurn(span, base, turnLatencyMs(span, firstCalls))
-      return [agent, ...more]
+      return join(agent, more)
     }
     return SILENT_OPERATIONS.has(operation) ? more : known
   })
+}
+
+function join(signal: Signal, more: readonly Signal[]): readonly Signal[] {
+  return more.length === 0 ? [signal] : [signal, ...more]
 }
 
 function operationOf(span: Span): string {
   return readText(span.attributes, ATTR_GEN_AI_OPERATION_NAME) ?? ""
 }
 
-export type SpanFields = ReturnType<typeof spanFields> & Pick<Signal, "sessionId" | "identity" | "operationId">
+export type SpanFields = ReturnType<typeof spanFields>
 
-function spanFields(resource: Attributes, span: Span, source: GenAiSource) {
+function spanFields(
+  resource: Attributes,
+  span: Span,
+  source: GenAiSource,
+  context: TraceContext,
+  operationId: string | null,
+) {
   const named = source.repositoryKey === undefined ? null : toName(span.attributes.get(source.repositoryKey))
   return {
     agentTool: source.agentTool,
@@ -149,12 +156,14 @@ function spanFields(resource: Attributes, span: Span, source: GenAiSource) {
     repository: repositoryOf(resource, span.attributes) ?? named,
     observedUnixNano: span.endUnixNano,
     sourceId: spanKey(span),
+    sessionId: context.sessionId,
+    identity: context.identity,
+    operationId,
   }
 }
 
-function failureOf(span: Span): Pick<Signal, "outcome" | "error"> {
-  const error = spanErrorOf(span)
-  return { outcome: error === null ? null : "failed", error }
+function outcomeOf(error: string | null): "failed" | null {
+  return error === null ? null : "failed"
 }
 
 /** The conventions say seconds; VS Code had its own, in milliseconds, before them. */
@@ -178,11 +187,21 @@ function usageFields(attributes: Attributes) {
   }
 }
 
+// Only `base` is spread, since every further spread takes as long as all else that is done for a signal.
+
 function toModelCall(span: Span, base: SpanFields): Signal {
+  const usage = usageFields(span.attributes)
+  const error = spanErrorOf(span)
   return toSignal({
     ...base,
-    ...usageFields(span.attributes),
-    ...failureOf(span),
+    model: usage.model,
+    provider: usage.provider,
+    inputTokens: usage.inputTokens,
+    outputTokens: usage.outputTokens,
+    cachedTokens: usage.cachedTokens,
+    latencyMs: usage.latencyMs,
+    outcome: outcomeOf(error),
+    error,
     kind: "model_call",
     rung: "chat",
     durationMs: durationMsOf(span),
@@ -190,9 +209,11 @@ function toModelCall(span: Span, base: SpanFields): Signal {
 }
 
 function toToolCall(span: Span, base: SpanFields): Signal {
+  const error = spanErrorOf(span)
   return toSignal({
     ...base,
-    ...failureOf(span),
+    outcome: outcomeOf(error),
+    error,
     kind: "tool_call",
     rung: "agent",
     durationMs: durationMsOf(span),
@@ -202,9 +223,11 @@ function toToolCall(span: Span, base: SpanFields): Signal {
 
 /** An agent's own totals repeat its calls, so only its time is taken. */
 function toTurn(span: Span, base: SpanFields, latencyMs: number | null): Signal {
+  const error = spanErrorOf(span)
   return toSignal({
     ...base,
-    ...failureOf(span),
+    outcome: outcomeOf(error),
+    error,
     kind: "turn",
     rung: "chat",
     latencyMs,
@@ -216,7 +239,6 @@ function toTask(span: Span, base: SpanFields): Signal {
   const durationMs = durationMsOf(span)
   return toSignal({
     ...base,
-    ...failureOf(span),
     kind: "task",
     rung: "orchestration",
     operationId: spanKey(span),
@@ -236,15 +258,17 @@ function isRoot(span: Span): boolean {
 
 /** Who called which agent, as far as the batch shows. */
 function indexAgents(spans: readonly Span[], isRootWithoutParent: boolean) {
-  const byKey = new Map(spans.map((span) => [spanKey(span), span]))
+  /** Made when it is needed, which in most batches is never. */
+  let byKey: ReadonlyMap<string, Span> | null = null
   const roots = Map.groupBy(spans.filter(isRoot), (span) => span.traceId)
 
   /** The span's ancestors, nearest first; whether the last of them is in another batch. */
   function ancestorsOf(span: Span): { ancestors: readonly Span[]; isCut: boolean } {
     const ancestors: Span[] = []
     let { parentSpanId } = span
+    if (parentSpanId !== "") byKey ??= new Map(spans.map((each) => [spanKey(each), each]))
     while (parentSpanId !== "" && ancestors.length < MAX_ANCESTORS) {
-      const parent = byKey.get(spanKey({ traceId: span.traceId, spanId: parentSpanId }))
+      const parent = byKey?.get(spanKey({ traceId: span.traceId, spanId: parentSpanId }))
       if (parent === undefined) return { ancestors, isCut: true }
       ancestors.push(parent)
       parentSpanId = parent.parentSpanId

@@ -36,7 +36,8 @@ export function readNoMetrics(group: Group<MetricPoint>, known: ReadonlySet<stri
  * "chat gpt-5"), and the latter is neither bounded nor free of content.
  */
 export function firstWord(name: string): string {
-  return name.split(" ", 1)[0] ?? ""
+  const end = name.indexOf(" ")
+  return end === -1 ? name : name.slice(0, end)
 }
 
 export function spanName(span: Span): string {

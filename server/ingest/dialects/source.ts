@@ -1,7 +1,7 @@
 import { ATTR_ENDUSER_ID, ATTR_VCS_REPOSITORY_NAME } from "#sdk/semconv.ts"
 import type { AttributeValue, Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
-import type { Identity, Occurrence } from "../signal.ts"
-import { digest, isFields, isList, readText, toErrorClass, toId, toName } from "./attributes.ts"
+import { type Identity, type Occurrence, toMicros } from "../signal.ts"
+import { digest, isFields, isList, readText, remembering, toErrorClass, toId, toName } from "./attributes.ts"
 import { firstWord } from "./reading.ts"
 
 /** What every dialect reads the same way: who acted, how long it took, and ids that a re-sent batch repeats. */
@@ -11,6 +11,7 @@ const USER_KEYS = ["gen_ai.user.id", "enduser.pseudo.id", "ai.telemetry.metadata
 
 /** What sources send when they do not know the person; as an identity it would be one busy developer. */
 const PLACEHOLDERS: ReadonlySet<string> = new Set(["unknown", "anonymous", "none", "null", "undefined", "-"])
+const isPlaceholder = remembering((value) => PLACEHOLDERS.has(value.toLowerCase()))
 
 /**
  * The person or installation that the source says it acts for; null when it says nothing. What an administrator set
@@ -25,7 +26,7 @@ export function identityOf(
   const find = (...keys: readonly string[]): string | null => {
     for (const key of keys) {
       const value = readText(attributes, key) ?? readText(resource, key)
-      if (value !== null && !PLACEHOLDERS.has(value.toLowerCase())) return value
+      if (value !== null && !isPlaceholder(value)) return value
     }
     return null
   }
@@ -43,9 +44,7 @@ export function identityOf(
   return installation === null ? null : { kind: "installation", value: installation }
 }
 
-function toEmail(value: string): Identity {
-  return { kind: "email", value: value.trim().toLowerCase() }
-}
+const toEmail = remembering((value): Identity => ({ kind: "email", value: value.trim().toLowerCase() }))
 
 export function repositoryOf(resource: Attributes, attributes: Attributes): string | null {
   return toName(attributes.get(ATTR_VCS_REPOSITORY_NAME) ?? resource.get(ATTR_VCS_REPOSITORY_NAME))
@@ -70,7 +69,7 @@ export function durationMsOf(span: Span): number | null {
 
 /** Milliseconds with microsecond precision. */
 export function toMs(nanos: bigint): number {
-  return Number(nanos / 1000n) / 1000
+  return toMicros(nanos) / 1000
 }
 
 /** Id of one span in all traces. */

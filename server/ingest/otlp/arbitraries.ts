@@ -7,12 +7,29 @@ import type {
   ProtobufTraceSerializer,
 } from "@opentelemetry/otlp-transformer"
 import * as fc from "fast-check"
+import { ItemAttributes } from "./item-attributes.ts"
 import type { AttributeValue, Attributes, LogRecord, MetricPoint, OtlpRequest, Scope, Span } from "./types.ts"
 
 /**
  * Random telemetry for the readers' tests: what OpenTelemetry's own serializers take, and what either reader has to
  * make of it.
  */
+
+/** What a reader made, with attributes of every form as maps. */
+export function plain(request: OtlpRequest): unknown {
+  return toPlain(request)
+}
+
+function toPlain(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value
+  if (Array.isArray(value)) return value.map(toPlain)
+  if (isAttributes(value)) return new Map([...value].map(([name, inner]) => [name, toPlain(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, toPlain(inner)]))
+}
+
+function isAttributes(value: object): value is Attributes {
+  return value instanceof Map || value instanceof ItemAttributes
+}
 
 type Serialized<Serializer> = Serializer extends { serializeRequest(input: infer Input): unknown } ? Input : never
 type SdkSpans = Serialized<typeof ProtobufTraceSerializer>

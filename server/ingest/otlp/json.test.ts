@@ -9,7 +9,7 @@ import {
 } from "@opentelemetry/otlp-transformer"
 import * as fc from "fast-check"
 import { expect, test } from "vitest"
-import { logsPayload, metricsPayload, tracePayload } from "./arbitraries.ts"
+import { logsPayload, metricsPayload, plain, tracePayload } from "./arbitraries.ts"
 import { decodeJson } from "./json.ts"
 import { decodeProtobuf } from "./protobuf.ts"
 import { MalformedOtlp, type OtlpRequest, type OtlpSignal } from "./types.ts"
@@ -17,8 +17,10 @@ import { MalformedOtlp, type OtlpRequest, type OtlpSignal } from "./types.ts"
 test("spans read the same from JSON and from protobuf", () => {
   fc.assert(
     fc.property(tracePayload, ({ sdk, expected }) => {
-      expect(decodeJson("traces", serialized(JsonTraceSerializer.serializeRequest(sdk)))).toEqual(expected)
-      expect(decodeProtobuf("traces", serialized(ProtobufTraceSerializer.serializeRequest(sdk)))).toEqual(expected)
+      expect(plain(decodeJson("traces", serialized(JsonTraceSerializer.serializeRequest(sdk))))).toEqual(expected)
+      expect(plain(decodeProtobuf("traces", serialized(ProtobufTraceSerializer.serializeRequest(sdk))))).toEqual(
+        expected,
+      )
     }),
   )
 })
@@ -26,8 +28,8 @@ test("spans read the same from JSON and from protobuf", () => {
 test("log records read the same from JSON and from protobuf", () => {
   fc.assert(
     fc.property(logsPayload, ({ sdk, expected }) => {
-      expect(decodeJson("logs", serialized(JsonLogsSerializer.serializeRequest(sdk)))).toEqual(expected)
-      expect(decodeProtobuf("logs", serialized(ProtobufLogsSerializer.serializeRequest(sdk)))).toEqual(expected)
+      expect(plain(decodeJson("logs", serialized(JsonLogsSerializer.serializeRequest(sdk))))).toEqual(expected)
+      expect(plain(decodeProtobuf("logs", serialized(ProtobufLogsSerializer.serializeRequest(sdk))))).toEqual(expected)
     }),
   )
 })
@@ -35,8 +37,10 @@ test("log records read the same from JSON and from protobuf", () => {
 test("metrics read the same from JSON and from protobuf", () => {
   fc.assert(
     fc.property(metricsPayload, ({ sdk, expected }) => {
-      expect(decodeJson("metrics", serialized(JsonMetricsSerializer.serializeRequest(sdk)))).toEqual(expected)
-      expect(decodeProtobuf("metrics", serialized(ProtobufMetricsSerializer.serializeRequest(sdk)))).toEqual(expected)
+      expect(plain(decodeJson("metrics", serialized(JsonMetricsSerializer.serializeRequest(sdk))))).toEqual(expected)
+      expect(plain(decodeProtobuf("metrics", serialized(ProtobufMetricsSerializer.serializeRequest(sdk))))).toEqual(
+        expected,
+      )
     }),
   )
 })
@@ -48,7 +52,10 @@ test.each(["traces", "logs", "metrics"] as const)("an empty object is an empty r
 test("missing lists, missing scopes and nulls read as empty", () => {
   const request = { resourceSpans: [{ scopeSpans: [{ spans: null }] }, { resource: null, scopeSpans: null }] }
   const scope = { name: "", version: "" }
-  expect(decode("traces", request)).toEqual({ signal: "traces", groups: [{ resource: new Map(), scope, items: [] }] })
+  expect(plain(decode("traces", request))).toEqual({
+    signal: "traces",
+    groups: [{ resource: new Map(), scope, items: [] }],
+  })
 })
 
 test("fields that are not known are ignored", () => {

@@ -1,3 +1,5 @@
+import { ItemAttributes } from "./item-attributes.ts"
+import { type SentValue, Texts } from "./texts.ts"
 import {
   type AttributeValue,
   type Attributes,
@@ -39,18 +41,12 @@ const FIXED64 = 1
 const LENGTH_DELIMITED = 2
 const FIXED32 = 5
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
-/** Most strings of a request are names that it says again and again; these are made once. */
-const REPEATED_MAX_BYTES = 48
-const REPEATED_SLOTS = { small: 64, large: 1024 }
-const SMALL_BYTES = 4096
 const TRACE_ID_BYTES = 16
 
 class Reader {
+  readonly #texts: Texts
   readonly #bytes: Buffer
   readonly #view: DataView
-  /** By a hash of their bytes; a later one takes an earlier one's place. */
-  readonly #repeated: (string | undefined)[]
   #traceIdAt = -1
   #traceId = ""
   #at = 0
@@ -59,18 +55,24 @@ class Reader {
   wireType = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#texts = new Texts(bytes)
+    this.#bytes = this.#texts.bytes
+    this.#view = this.#texts.view
     this.#end = bytes.length
-    this.#repeated = Array(bytes.length < SMALL_BYTES ? REPEATED_SLOTS.small : REPEATED_SLOTS.large)
   }
 
   /** The next field number, or 0 at the end of the current message. */
   next(): number {
     if (this.#at >= this.#end) return 0
+    const first = this.#bytes[this.#at] ?? 0
+    if (first >= 8 && first < 0x80) {
+      this.#at++
+      this.wireType = first & 7
+      return first >> 3
+    }
     const tag = this.varint()
     this.wireType = tag & 7
-    const field = tag < 0x80 ? tag >> 3 : Math.floor(tag / 8)
+    const field = Math.floor(tag / 8)
     if (field === 0) throw new MalformedOtlp("field number 0")
     return field
   }
@@ -85,13 +87,18 @@ class Reader {
 
   /** Begins a nested message, after which `leave` has to be called with what this answers. */
   enter(): number {
-    if (++this.#messages > MAX_MESSAGES) {
-      throw new OversizedOtlp(`more than ${MAX_MESSAGES} items, attributes and values; send smaller batches`)
-    }
+    this.#count(1)
     const length = this.#length()
     const outerEnd = this.#end
     this.#end = this.#at + length
     return outerEnd
+  }
+
+  #count(messages: number): void {
+    this.#messages += messages
+    if (this.#messages > MAX_MESSAGES) {
+      throw new OversizedOtlp(`more than ${MAX_MESSAGES} items, attributes and values; send smaller batches`)
+    }
   }
 
   leave(outerEnd: number): void {
@@ -156,36 +163,66 @@ class Reader {
     const length = this.#length()
     const start = this.#at
     this.#at += length
-    if (length > REPEATED_MAX_BYTES) return this.#decode(start, length)
-    const bytes = this.#bytes
-    // A few bytes tell most names apart, and comparing all of them is due anyway.
-    let hash = length
-    hash = Math.imul(hash, 31) + (bytes[start] ?? 0)
-    hash = Math.imul(hash, 31) + (bytes[start + (length >> 2)] ?? 0)
-    hash = Math.imul(hash, 31) + (bytes[start + (length >> 1)] ?? 0)
-    hash = Math.imul(hash, 31) + (bytes[start + length - (length >> 2)] ?? 0)
-    hash = Math.imul(hash, 31) + (bytes[start + length - 1] ?? 0)
-    const slot = (hash ^ (hash >>> 10)) & (this.#repeated.length - 1)
-    const known = this.#repeated[slot]
-    if (known !== undefined && known.length === length) {
-      let index = 0
-      while (index < length && known.charCodeAt(index) === bytes[start + index]) index++
-      if (index === length) return known
-    }
-    for (let at = start; at < this.#at; at++) {
-      if ((bytes[at] ?? 0) > 0x7f) return this.#decode(start, length)
-    }
-    const value = bytes.toString("latin1", start, this.#at)
-    this.#repeated[slot] = value
-    return value
+    return this.#texts.read(start, length)
   }
 
-  #decode(start: number, length: number): string {
-    try {
-      return utf8.decode(this.#bytes.subarray(start, start + length))
-    } catch {
-      throw new MalformedOtlp("a string is not valid UTF-8")
+  /** A string that may be long and that nobody may ask for. */
+  lateString(): SentValue {
+    const length = this.#length()
+    const start = this.#at
+    this.#at += length
+    return this.#texts.readLate(start, length)
+  }
+
+  /** A `KeyValue`. */
+  attribute(into: ItemAttributes): void {
+    if (this.#shortTextAttribute(into)) return
+    let keyAt = this.#at
+    let keyLength = 0
+    let value: SentValue = null
+    const outerEnd = this.enter()
+    for (let field = this.next(); field !== 0; field = this.next()) {
+      if (field === 1) {
+        keyLength = this.#length()
+        keyAt = this.#at
+        this.#at += keyLength
+      } else if (field === 2) {
+        const end = this.enter()
+        value = readSentValue(this)
+        this.leave(end)
+      } else this.skip()
     }
+    this.leave(outerEnd)
+    into.add(this.#texts, keyAt, keyLength, value)
+  }
+
+  /**
+   * Most of a request are attributes with a text, all of whose lengths take one byte. They are read here as what they
+   * look like: 0a length key, 12 length (0a length text). False, and nothing was read, when it is another one.
+   */
+  #shortTextAttribute(into: ItemAttributes): boolean {
+    const bytes = this.#bytes
+    const start = this.#at + 1
+    const keyLength = bytes[start + 1] ?? 0
+    const keyAt = start + 2
+    const valueAt = keyAt + keyLength
+    const textLength = bytes[valueAt + 3] ?? 0
+    const textAt = valueAt + 4
+    const end = textAt + textLength
+    const isOne =
+      this.wireType === LENGTH_DELIMITED &&
+      end <= this.#end &&
+      end - start < 0x80 &&
+      bytes[this.#at] === end - start &&
+      bytes[start] === 0x0a &&
+      bytes[valueAt] === 0x12 &&
+      bytes[valueAt + 1] === textLength + 2 &&
+      bytes[valueAt + 2] === 0x0a
+    if (!isOne) return false
+    this.#count(2)
+    this.#at = end
+    into.add(this.#texts, keyAt, keyLength, this.#texts.readLate(textAt, textLength))
+    return true
   }
 
   bytes(): Uint8Array {
@@ -276,9 +313,9 @@ function readResourceGroup<Item>(reader: Reader, readItem: ReadItem<Item>): Grou
 }
 
 function readResource(reader: Reader): Attributes {
-  const attributes = new Map<string, AttributeValue>()
+  const attributes = new ItemAttributes()
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) readKeyValue(reader, attributes, 0)
+    if (field === 1) reader.attribute(attributes)
     else reader.skip()
   }
   return attributes
@@ -310,7 +347,15 @@ function readScope(reader: Reader): Scope {
   return { name, version }
 }
 
-/** Attributes are most of a request, hence without a function for each. */
+/** An `AnyValue` whose text is only made when it is asked for. */
+function readSentValue(reader: Reader): SentValue {
+  let value: SentValue = null
+  for (let field = reader.next(); field !== 0; field = reader.next()) {
+    value = field === 1 ? reader.lateString() : readValueField(reader, field, value, 0)
+  }
+  return value
+}
+
 function readKeyValue(reader: Reader, into: Map<string, AttributeValue>, depth: number): void {
   let key = ""
   let value: AttributeValue = null
@@ -331,16 +376,26 @@ function readAnyValue(reader: Reader, depth: number): AttributeValue {
   if (depth > MAX_DEPTH) throw new MalformedOtlp(`values nested deeper than ${MAX_DEPTH}`)
   let value: AttributeValue = null
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === 1) value = reader.string()
-    else if (field === 2) value = reader.bool()
-    else if (field === 3) value = reader.int64()
-    else if (field === 4) value = reader.double()
-    else if (field === 5) value = reader.message((inner) => readArray(inner, depth + 1))
-    else if (field === 6) value = reader.message((inner) => readKeyValueList(inner, depth + 1))
-    else if (field === 7) value = reader.bytes()
-    else reader.skip()
+    value = field === 1 ? reader.string() : readValueField(reader, field, value, depth)
   }
   return value
+}
+
+/** A field of an `AnyValue` that is no string; `before` when it is not known. */
+function readValueField<Before extends SentValue>(
+  reader: Reader,
+  field: number,
+  before: Before,
+  depth: number,
+): Before | AttributeValue {
+  if (field === 2) return reader.bool()
+  if (field === 3) return reader.int64()
+  if (field === 4) return reader.double()
+  if (field === 5) return reader.message((inner) => readArray(inner, depth + 1))
+  if (field === 6) return reader.message((inner) => readKeyValueList(inner, depth + 1))
+  if (field === 7) return reader.bytes()
+  reader.skip()
+  return before
 }
 
 function readArray(reader: Reader, depth: number): AttributeValue[] {
@@ -369,7 +424,7 @@ function readSpan(reader: Reader): Span {
   let startUnixNano = 0n
   let endUnixNano = 0n
   let statusCode = 0
-  const attributes = new Map<string, AttributeValue>()
+  const attributes = new ItemAttributes()
   const events: SpanEvent[] = []
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) traceId = reader.id(16)
@@ -378,7 +433,7 @@ function readSpan(reader: Reader): Span {
     else if (field === 5) name = reader.string()
     else if (field === 7) startUnixNano = reader.fixed64()
     else if (field === 8) endUnixNano = reader.fixed64()
-    else if (field === 9) readKeyValue(reader, attributes, 0)
+    else if (field === 9) reader.attribute(attributes)
     else if (field === 11) events.push(reader.message(readSpanEvent))
     else if (field === 15) statusCode = reader.message(readStatusCode)
     else reader.skip()
@@ -389,11 +444,11 @@ function readSpan(reader: Reader): Span {
 function readSpanEvent(reader: Reader): SpanEvent {
   let timeUnixNano = 0n
   let name = ""
-  const attributes = new Map<string, AttributeValue>()
+  const attributes = new ItemAttributes()
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) timeUnixNano = reader.fixed64()
     else if (field === 2) name = reader.string()
-    else if (field === 3) readKeyValue(reader, attributes, 0)
+    else if (field === 3) reader.attribute(attributes)
     else reader.skip()
   }
   return { timeUnixNano, name, attributes }
@@ -415,11 +470,11 @@ function readLogRecord(reader: Reader): LogRecord {
   let body: AttributeValue = null
   let traceId = ""
   let spanId = ""
-  const attributes = new Map<string, AttributeValue>()
+  const attributes = new ItemAttributes()
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 1) timeUnixNano = reader.fixed64()
     else if (field === 5) body = reader.message((inner) => readAnyValue(inner, 0))
-    else if (field === 6) readKeyValue(reader, attributes, 0)
+    else if (field === 6) reader.attribute(attributes)
     else if (field === 9) traceId = reader.id(16)
     else if (field === 10) spanId = reader.id(8)
     else if (field === 11) observedUnixNano = reader.fixed64()
@@ -434,7 +489,7 @@ interface PointFields {
   timeUnixNano: bigint
   value: number | null
   count: number
-  attributes: Map<string, AttributeValue>
+  attributes: ItemAttributes
 }
 
 /** Where a kind of metric keeps its points, and under which field number a point keeps its attributes. */
@@ -474,14 +529,20 @@ function readMetric(reader: Reader): MetricPoint[] {
 const NO_RECORDED_VALUE = 1
 
 function readNumberPoint(reader: Reader): PointFields {
-  const point: PointFields = { startUnixNano: 0n, timeUnixNano: 0n, value: null, count: 1, attributes: new Map() }
+  const point: PointFields = {
+    startUnixNano: 0n,
+    timeUnixNano: 0n,
+    value: null,
+    count: 1,
+    attributes: new ItemAttributes(),
+  }
   let flags = 0
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === 2) point.startUnixNano = reader.fixed64()
     else if (field === 3) point.timeUnixNano = reader.fixed64()
     else if (field === 4) point.value = reader.double()
     else if (field === 6) point.value = reader.sfixed64()
-    else if (field === 7) readKeyValue(reader, point.attributes, 0)
+    else if (field === 7) reader.attribute(point.attributes)
     else if (field === 8) flags = reader.enum()
     else reader.skip()
   }
@@ -491,9 +552,15 @@ function readNumberPoint(reader: Reader): PointFields {
 
 /** Histogram, exponential histogram and summary points share the fields that are read here. */
 function readDistributionPoint(reader: Reader, attributesField: number): PointFields {
-  const point: PointFields = { startUnixNano: 0n, timeUnixNano: 0n, value: null, count: 0, attributes: new Map() }
+  const point: PointFields = {
+    startUnixNano: 0n,
+    timeUnixNano: 0n,
+    value: null,
+    count: 0,
+    attributes: new ItemAttributes(),
+  }
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === attributesField) readKeyValue(reader, point.attributes, 0)
+    if (field === attributesField) reader.attribute(point.attributes)
     else if (field === 2) point.startUnixNano = reader.fixed64()
     else if (field === 3) point.timeUnixNano = reader.fixed64()
     else if (field === 4) point.count = Number(reader.fixed64())

@@ -8,16 +8,14 @@
  * An OTLP `AnyValue`. A 64-bit integer becomes a number: counts and durations stay far below 2^53, and ids that
  * do not are only ever hashed. An empty `AnyValue` is null.
  */
-export type AttributeValue =
-  | string
-  | number
-  | boolean
-  | null
-  | Uint8Array
-  | readonly AttributeValue[]
-  | ReadonlyMap<string, AttributeValue>
+export type AttributeValue = string | number | boolean | null | Uint8Array | readonly AttributeValue[] | Attributes
 
-export type Attributes = ReadonlyMap<string, AttributeValue>
+/** By key, in the order in which they came. A `Map` is one; a reader may have a form that costs it less. */
+export interface Attributes extends Iterable<[string, AttributeValue]> {
+  readonly size: number
+  get(key: string): AttributeValue | undefined
+  has(key: string): boolean
+}
 
 export interface Scope {
   readonly name: string
