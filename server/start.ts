@@ -1,16 +1,18 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
 import { startAuditExport, toLogsUrl } from "./audit/export.ts"
-import { type Config, readIdentityProvider } from "./config.ts"
+import { type Config, readIdentityProvider, readSelfOtlp } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
 import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
 import { DEMO_OWNER } from "./demo/accounts.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
+import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
 import { loadPages } from "./pages.ts"
 import { createMailer } from "./mail/mailer.ts"
+import { startSelfTelemetry } from "./self-telemetry.ts"
 import { serve } from "./serve.ts"
 import { readAuthSecret } from "./sign-in/auth.ts"
 import { forgetSignIns } from "./sign-in/sessions.ts"
@@ -62,8 +64,18 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const auth = open("belay_auth", 4)
     const ingest = open("belay_ingest", 6)
     const worker = open("belay_worker", 2)
-    const store = openSignalStore({ url, db: ingest.kysely, now })
+    const meter = createMeter(now)
+    const store = openSignalStore({ url, db: ingest.kysely, now, meter })
     closers.push(() => store.close())
+    const selfTelemetry = startSelfTelemetry({
+      meter,
+      token: config.BELAY_METRICS_TOKEN ?? null,
+      isBehindProxy: config.BELAY_URL !== undefined,
+      otlp: readSelfOtlp(config),
+      version: await readVersion(),
+      tell,
+    })
+    closers.push(() => selfTelemetry.close())
 
     const maintain = async () => {
       await maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
@@ -103,6 +115,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       mailer: config.BELAY_SMTP_URL === undefined ? null : createMailer(config.BELAY_SMTP_URL, config.BELAY_MAIL_FROM),
       ingest,
       store,
+      meter,
+      selfTelemetry,
       pages,
       host: config.HOST,
       port: config.PORT,
@@ -132,6 +146,13 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     await stop()
     throw error
   }
+}
+
+async function readVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(path.join(import.meta.dirname, "../package.json"), "utf8")) as {
+    version: string
+  }
+  return version
 }
 
 /** The first key is kept beside the data, readable by its owner only, so that a restart can name it. */

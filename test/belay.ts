@@ -3,8 +3,10 @@ import path from "node:path"
 import type { KyselyPlugin } from "kysely"
 import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
+import { createMeter, type IngestMeter } from "#server/ingest/meter.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { openSignalStore } from "#server/ingest/signal-store.ts"
+import { startSelfTelemetry } from "#server/self-telemetry.ts"
 import { type Served, serve } from "#server/serve.ts"
 import type { Mailer } from "#server/mail/mailer.ts"
 import { type IdentityProvider, readAuthSecret } from "#server/sign-in/auth.ts"
@@ -21,6 +23,7 @@ export const CAPTURED_AT = new Date("2026-11-20T20:30:00Z")
 const FIXTURES = path.join(import.meta.dirname, "fixtures/otlp")
 
 export interface TestBelay extends Served {
+  readonly meter: IngestMeter
   readonly orgId: string
   readonly now: () => Date
   /** Lets time pass. Sessions and codes of authenticator apps go by the machine's own clock. */
@@ -44,6 +47,8 @@ export async function startTestBelay(
     publicUrl?: string
     ingestRequestsPerMinute?: number
     auditEndpoint?: string
+    metricsToken?: string
+    selfOtlp?: { endpoint: string; headers: Record<string, string> }
     /** Sees every query of the way in. */
     ingestPlugin?: KyselyPlugin
   } = {},
@@ -60,7 +65,16 @@ export async function startTestBelay(
   const app = openDatabase({ url: database.url, role: "belay_app", max: 5, applicationName: "belay_app" })
   const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
   const auth = openDatabase({ url: database.url, role: "belay_auth", max: 3, applicationName: "belay_auth" })
-  const store = openSignalStore({ url: database.url, db: ingest.kysely, now: () => now })
+  const meter = createMeter(() => now)
+  const store = openSignalStore({ url: database.url, db: ingest.kysely, now: () => now, meter })
+  const selfTelemetry = startSelfTelemetry({
+    meter,
+    token: options.metricsToken ?? null,
+    isBehindProxy: options.publicUrl !== undefined,
+    otlp: options.selfOtlp ?? null,
+    version: "0.0.0",
+    tell: options.tell ?? ((line) => console.error(line)),
+  })
   const served = await serve({
     app,
     auth,
@@ -69,6 +83,8 @@ export async function startTestBelay(
     mailer: options.mailer ?? null,
     ingest: options.ingestPlugin ? { ...ingest, kysely: ingest.kysely.withPlugin(options.ingestPlugin) } : ingest,
     store,
+    meter,
+    selfTelemetry,
     pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
     host: "127.0.0.1",
     port: 0,
@@ -90,6 +106,7 @@ export async function startTestBelay(
     })
   return {
     ...served,
+    meter,
     orgId: first.orgId,
     now: () => now,
     advance(ms) {
@@ -103,6 +120,7 @@ export async function startTestBelay(
     },
     async close() {
       await served.close()
+      await selfTelemetry.close()
       await store.close()
       await Promise.all([app.close(), auth.close(), ingest.close()])
     },

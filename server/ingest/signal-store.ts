@@ -4,6 +4,7 @@ import { type CopyClient, openCopyClient } from "../db/copy-client.ts"
 import type { DB } from "../db/types.ts"
 import { createFairQueue } from "./fair-queue.ts"
 import { createInterner } from "./intern.ts"
+import type { IngestMeter } from "./meter.ts"
 import { type Batch, prepareBatch, type PreparedBatch, storeBatches } from "./store.ts"
 
 export interface SignalStore {
@@ -22,6 +23,8 @@ export interface SignalStoreOptions {
   /** Acts as `belay_ingest`, for names and people. */
   readonly db: Kysely<DB>
   readonly now: () => Date
+  /** Counts what is stored. */
+  readonly meter?: IngestMeter
 }
 
 /** While one commits, the next is filled; more share a core with Postgres and win nothing. */
@@ -36,6 +39,8 @@ interface Waiting {
   readonly sender: string
   readonly rows: number
   readonly batch: PreparedBatch
+  /** On the clock of `performance`. */
+  readonly sinceMs: number
   readonly done: PromiseWithResolvers<void>
 }
 
@@ -50,13 +55,13 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
   const repeating = new Set<string>()
   const connections = Array.from({ length: CONNECTIONS }, (): Connection => ({ client: null, work: null }))
 
-  async function commitGroup(client: CopyClient, orgId: string, batches: readonly PreparedBatch[]): Promise<void> {
+  async function commitGroup(client: CopyClient, orgId: string, batches: readonly PreparedBatch[]): Promise<number> {
     for (let attempt = 1; ; attempt++) {
       const mayRepeat = repeating.has(orgId)
       try {
         const { stored } = await storeBatches(client, orgId, batches, mayRepeat)
         if (mayRepeat && stored === batches.reduce((sum, batch) => sum + batch.rows, 0)) repeating.delete(orgId)
-        return
+        return stored
       } catch (error) {
         if (client.isLost() || attempt === ATTEMPTS_MAX) throw error
         await client.copy("rollback", [])
@@ -69,12 +74,19 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
   /** Stores the group, or those of it that can be stored when one cannot. */
   async function settle(client: CopyClient, group: readonly Waiting[]): Promise<void> {
     const orgId = group[0]?.orgId ?? ""
+    const startedMs = performance.now()
     try {
-      await commitGroup(
+      const stored = await commitGroup(
         client,
         orgId,
         group.map((item) => item.batch),
       )
+      options.meter?.committed(orgId, {
+        rows: group.reduce((sum, item) => sum + item.rows, 0),
+        stored,
+        commitMs: performance.now() - startedMs,
+        queueMs: group.map((item) => startedMs - item.sinceMs),
+      })
       for (const item of group) item.done.resolve()
     } catch (error) {
       if (group.length === 1 || client.isLost()) for (const item of group) item.done.reject(error)
@@ -119,7 +131,7 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
       if (batch.rows === 0 && batch.unrecognized.length === 0) return Promise.resolve()
       const done = Promise.withResolvers<void>()
       const { orgId, rows } = batch
-      queue.push({ orgId, sender, rows, batch, done })
+      queue.push({ orgId, sender, rows, batch, sinceMs: performance.now(), done })
       wake()
       return done.promise
     },
