@@ -13,6 +13,7 @@ export default [
     route("people/:id/data", "routes/people/data.tsx"),
     route("me", "routes/me/me.tsx"),
     route("settings", "routes/settings/settings.tsx"),
+    route("settings/ingest", "routes/settings/ingest.tsx"),
     route("account", "routes/account/account.tsx"),
     route("audit", "routes/audit/audit.tsx"),
     route("*", "routes/shell/not-found.tsx"),

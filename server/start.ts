@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
 import { startAuditExport, toLogsUrl } from "./audit/export.ts"
@@ -7,6 +8,7 @@ import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
 import { DEMO_OWNER } from "./demo/accounts.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
+import { forgetMinutes, startMeterLog } from "./ingest/meter-log.ts"
 import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
@@ -26,6 +28,7 @@ export interface Belay {
 
 const UPKEEP_MS = 60 * 60 * 1000
 const AUDIT_EXPORT_EVERY_MS = 2000
+const METER_LOG_EVERY_MS = 5000
 
 /** Starts everything: database, migrations, first organization, servers and background loops. */
 export async function startBelay(config: Config, mode: { isDemo: boolean; isDev: boolean }): Promise<Belay> {
@@ -81,12 +84,16 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       await maintainPartitions(worker.kysely, { now: now(), retentionDays: config.BELAY_RETENTION_DAYS })
       await forgetAttempts(worker.kysely, now())
       await forgetSignIns(worker.kysely, now())
+      await forgetMinutes(worker.kysely, now())
     }
     await maintain()
     const upkeep = setInterval(() => {
       maintain().catch((error: unknown) => log("upkeep failed", error))
     }, UPKEEP_MS)
     closers.push(async () => clearInterval(upkeep))
+
+    const processId = randomUUID()
+    closers.push(startMeterLog({ db: worker.kysely, meter, processId, now, log, everyMs: METER_LOG_EVERY_MS }))
 
     const auditEndpoint = config.BELAY_AUDIT_OTLP_ENDPOINT
     if (auditEndpoint !== undefined) {

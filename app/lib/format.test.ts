@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import {
   formatAge,
+  formatBytes,
   formatCount,
   formatDuration,
   formatMargin,
@@ -18,6 +19,16 @@ test("milliseconds come in the unit in which people think of them", () => {
     "1.5 s",
     "1.5 min",
     "1.5 h",
+  ])
+})
+
+test("bytes come in the largest unit that they fill", () => {
+  expect([0, 1023, 1536, 24 * 1024 ** 2, 3.2 * 1024 ** 3].map(formatBytes)).toEqual([
+    "0 bytes",
+    "1,023 bytes",
+    "1.5 KiB",
+    "24 MiB",
+    "3.2 GiB",
   ])
 })
 

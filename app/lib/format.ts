@@ -33,6 +33,14 @@ export function formatDuration(ms: number): string {
   return `${oneDigit.format(ms / 3_600_000)} h`
 }
 
+const BYTE_UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const
+
+export function formatBytes(bytes: number): string {
+  const step = bytes < 1 ? 0 : Math.min(BYTE_UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 1024 ** step
+  return `${value < 10 && step > 0 ? oneDigit.format(value) : whole.format(value)} ${BYTE_UNITS[step]}`
+}
+
 export function formatRate(rate: number): string {
   return rate < 10 ? oneDigit.format(rate) : whole.format(rate)
 }

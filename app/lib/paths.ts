@@ -21,6 +21,7 @@ export const paths = {
   identities: () => "/people/identities",
   importPeople: () => "/people/import",
   settings: () => "/settings",
+  ingestStatus: () => "/settings/ingest",
   start: () => "/start",
   signOut: () => "/sign-out",
   demoEnter: (role: string, to: string) => `/demo/enter?role=${role}&to=${encodeURIComponent(to)}`,
