@@ -49,7 +49,7 @@ interface Waiting {
  * as large as the load makes them, and nobody waits for a timer.
  */
 export function openSignalStore(options: SignalStoreOptions): SignalStore {
-  const interner = createInterner(options.db, options.now)
+  const interner = createInterner(options.db, { now: options.now, meter: options.meter })
   const queue = createFairQueue<Waiting>()
   /** Organizations of which something came again just now: trying without expecting that would be in vain. */
   const repeating = new Set<string>()
