@@ -14,8 +14,8 @@ export const DISTRIBUTED = ["signal", "developer_day", "developer_usage_day"]
  */
 export const REFERENCE = ["org", "developer", "team", "team_member", "dimension"]
 
-/** The first that hands on grants to shards and workers as Belay's roles need them. */
-const OLDEST_CITUS = 13
+/** The first that hands grants of single columns on to shards, of which Belay's roles have many. */
+const OLDEST_CITUS = { major: 13, minor: 2 }
 
 /**
  * Distributes Belay's tables over a Citus cluster and answers which; none without the extension, or when all are. The
@@ -28,8 +28,12 @@ export async function distributeTables(db: Kysely<DB>): Promise<string[]> {
     select extversion as version from pg_extension where extname = 'citus'`.execute(db)
   const version = extension.rows[0]?.version
   if (version === undefined) return []
-  if (!(Number.parseInt(version) >= OLDEST_CITUS)) {
-    throw new Error(`Belay needs Citus ${OLDEST_CITUS} or newer, and the server of DATABASE_URL has ${version}.`)
+  const [major = 0, minor = 0] = version.split(/[.-]/).map(Number)
+  const oldest = OLDEST_CITUS
+  if (major < oldest.major || (major === oldest.major && minor < oldest.minor)) {
+    throw new Error(
+      `Belay needs Citus ${oldest.major}.${oldest.minor} or newer, and the server of DATABASE_URL has ${version}.`,
+    )
   }
   await requireCoordinator(db)
   await propagateTenant(db)
@@ -45,8 +49,16 @@ export async function distributeTables(db: Kysely<DB>): Promise<string[]> {
   const distributed = DISTRIBUTED.filter((name) => waiting.has(name))
   if (references.length + distributed.length === 0) return []
 
+  const grants = await listColumnGrants(db)
   await replaceIdentities(db)
-  for (const name of references) await sql`select create_reference_table(${name}::regclass)`.execute(db)
+  // At once after each step, as one that is made a table of every node takes along those that refer to it.
+  const grantAgain = async () => {
+    for (const grant of grants) await sql.raw(grant).execute(db)
+  }
+  for (const name of references) {
+    await sql`select create_reference_table(${name}::regclass)`.execute(db)
+    await grantAgain()
+  }
   await grantWholeCopy(db)
   for (const name of distributed) {
     const isFirst = name === DISTRIBUTED[0]
@@ -56,6 +68,7 @@ export async function distributeTables(db: Kysely<DB>): Promise<string[]> {
         : sql`select create_distributed_table(${name}::regclass, 'developer_id', colocate_with => ${DISTRIBUTED[0]})`
     ).execute(db)
   }
+  await grantAgain()
   return [...references, ...distributed]
 }
 
@@ -118,6 +131,17 @@ async function replaceIdentities(db: Kysely<DB>): Promise<void> {
       await sql`grant usage on sequence ${sql.id(sequence)} to belay_app, belay_ingest, belay_worker`.execute(tx)
     })
   }
+}
+
+/** What roles may do with single columns, as statements: making a table Citus' own carries over only the rest. */
+async function listColumnGrants(db: Kysely<DB>): Promise<string[]> {
+  const { rows } = await sql<{ statement: string }>`
+    select format('grant %s (%I) on %s to %I', granted.privilege_type, a.attname, c.oid::regclass, r.rolname) as statement
+    from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+    cross join aclexplode(a.attacl) granted join pg_roles r on r.oid = granted.grantee
+    where n.nspname = 'public' and c.relkind in ('r', 'p') and not c.relispartition and not a.attisdropped
+    order by 1`.execute(db)
+  return rows.map((row) => row.statement)
 }
 
 /**
