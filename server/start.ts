@@ -112,7 +112,12 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       ingestKey: config.BELAY_INGEST_KEY,
     })
     const ingestKey = await rememberIngestKey(dataDir, first.ingestKey)
-    if (mode.isDemo) await loadDemo({ orgId: first.orgId, owner: owner.kysely, store, now })
+    if (mode.isDemo) {
+      // Its history did not arrive just now, so it is not counted as if it had.
+      const uncounted = openSignalStore({ url, db: ingest.kysely, now })
+      closers.push(() => uncounted.close())
+      await loadDemo({ orgId: first.orgId, owner: owner.kysely, store: uncounted, now })
+    }
 
     const served = await serve({
       app,
@@ -138,7 +143,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       tell,
     })
     closers.push(() => served.close())
-    if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, now, log }))
+    if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, meter, now, log }))
 
     announce(config, mode, {
       url: served.url,
