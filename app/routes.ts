@@ -14,6 +14,7 @@ export default [
     route("me", "routes/me/me.tsx"),
     route("settings", "routes/settings/settings.tsx"),
     route("settings/storage", "routes/settings/storage.tsx"),
+    route("settings/ingest", "routes/settings/ingest.tsx"),
     route("account", "routes/account/account.tsx"),
     route("audit", "routes/audit/audit.tsx"),
     route("*", "routes/shell/not-found.tsx"),

@@ -4,6 +4,17 @@ import type { IdentityProvider } from "./sign-in/auth.ts"
 
 const port = z.coerce.number().int().min(0).max(65535)
 
+const endpoint = z.url({ protocol: /^https?$/, error: "starts with https:// or http://" })
+const headers = z.string().transform((text, context) => {
+  try {
+    return parseHeaders(text)
+  } catch {
+    // Not the text itself, which holds a secret.
+    context.addIssue("looks like name=value,name=value with values percent-encoded")
+    return z.NEVER
+  }
+})
+
 const environmentSchema = z
   .object({
     PORT: port.default(3000),
@@ -36,19 +47,11 @@ const environmentSchema = z
     BELAY_OIDC_GROUPS_CLAIM: z.string().default("groups"),
     BELAY_OIDC_SCOPES: z.string().default("openid email profile"),
     BELAY_INGEST_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(100_000_000).default(120_000),
-    BELAY_AUDIT_OTLP_ENDPOINT: z.url({ protocol: /^https?$/, error: "starts with https:// or http://" }).optional(),
-    BELAY_AUDIT_OTLP_HEADERS: z
-      .string()
-      .transform((text, context) => {
-        try {
-          return parseHeaders(text)
-        } catch {
-          // Not the text itself, which holds a secret.
-          context.addIssue("looks like name=value,name=value with values percent-encoded")
-          return z.NEVER
-        }
-      })
-      .optional(),
+    BELAY_AUDIT_OTLP_ENDPOINT: endpoint.optional(),
+    BELAY_AUDIT_OTLP_HEADERS: headers.optional(),
+    BELAY_SELF_OTLP_ENDPOINT: endpoint.optional(),
+    BELAY_SELF_OTLP_HEADERS: headers.optional(),
+    BELAY_METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
     BELAY_RETENTION_DAYS: z.coerce.number().int().min(30).max(3650).default(30),
   })
   .superRefine((values, context) => {
@@ -72,6 +75,12 @@ export function readIdentityProvider(config: Config): IdentityProvider | null {
     groupsClaim: config.BELAY_OIDC_GROUPS_CLAIM,
     scopes: config.BELAY_OIDC_SCOPES.split(/\s+/),
   }
+}
+
+/** Where Belay sends its own metrics; null when it does not. */
+export function readSelfOtlp(config: Config): { endpoint: string; headers: Record<string, string> } | null {
+  const { BELAY_SELF_OTLP_ENDPOINT: endpoint, BELAY_SELF_OTLP_HEADERS: headers = {} } = config
+  return endpoint === undefined ? null : { endpoint, headers }
 }
 
 /**

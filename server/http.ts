@@ -10,6 +10,7 @@ import type { AppContext } from "./context.ts"
 import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
 import { PortTaken } from "./ports.ts"
+import type { SelfTelemetry } from "./self-telemetry.ts"
 import { getViewer } from "./sign-in/sessions.ts"
 import { countAttempt, limitOfAccount } from "./team/rate-limit.ts"
 
@@ -30,9 +31,10 @@ export function createAppServer(options: {
   receiver: OtlpReceiver
   arrivals: Arrivals
   pages: PageServer
+  selfTelemetry: SelfTelemetry
   isBehindProxy: boolean
 }): Server {
-  const { context, receiver, arrivals, pages } = options
+  const { context, receiver, arrivals, pages, selfTelemetry } = options
   const app = express()
   app.disable("x-powered-by")
   app.use((_request, response, next) => {
@@ -57,6 +59,7 @@ export function createAppServer(options: {
       () => response.status(503).type("text").send("The database does not answer.\n"),
     )
   })
+  app.get("/metrics", (request, response) => selfTelemetry.answer(request, response))
   app.get("/events/arrivals", (request, response) => void streamArrivals(request, response, context, arrivals))
   app.use((request, response, next) => {
     if (isForeignWrite(request)) response.status(403).type("text").send("This form was sent from another site.\n")

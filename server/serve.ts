@@ -7,11 +7,13 @@ import { BUDGET_BYTES, type ReceiverOptions } from "./ingest/accept.ts"
 import { closeGrpc, createGrpcServer, listenGrpc } from "./ingest/grpc.ts"
 import { createOtlpReceiver } from "./ingest/http.ts"
 import { createBudget } from "./ingest/budget.ts"
+import type { IngestMeter } from "./ingest/meter.ts"
 import type { SignalStore } from "./ingest/signal-store.ts"
 import { createLane } from "./lane.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import { type Auth, createAuth, type IdentityProvider } from "./sign-in/auth.ts"
+import type { SelfTelemetry } from "./self-telemetry.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
 import { createKeyAuthenticator } from "./team/key-authenticator.ts"
 
@@ -26,6 +28,9 @@ export interface ServeOptions {
   /** Acts as `belay_ingest`. */
   readonly ingest: OpenedDatabase
   readonly store: SignalStore
+  readonly meter: IngestMeter
+  /** Answers `GET /metrics`. */
+  readonly selfTelemetry: SelfTelemetry
   readonly pages: Promise<PageServer>
   readonly host: string
   /** 0 takes a free port. */
@@ -73,6 +78,8 @@ const CLOSE_GRACE_MS = 10_000
 export async function serve(options: ServeOptions): Promise<Served> {
   const { app, ingest, host, now, log } = options
   const arrivals = await openArrivals(app, { now, log })
+  const budget = createBudget(BUDGET_BYTES)
+  options.meter.watch({ heldBytes: () => budget.held(), heldBytesMax: () => BUDGET_BYTES })
   const receiving: ReceiverOptions = {
     authenticate: createKeyAuthenticator(ingest.kysely, {
       now,
@@ -81,7 +88,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
       requestsPerMinute: options.ingestRequestsPerMinute,
     }),
     store: options.store,
-    budget: createBudget(BUDGET_BYTES),
+    budget,
+    meter: options.meter,
     onStored: (orgId, arrived) => arrivals.announce(orgId, arrived),
     now,
     log,
@@ -147,6 +155,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       receiver,
       arrivals,
       pages: await options.pages,
+      selfTelemetry: options.selfTelemetry,
       isBehindProxy: options.publicUrl !== undefined,
     })
     const boundUrl = await bind(appServer, options.port)

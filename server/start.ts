@@ -1,18 +1,22 @@
+import { randomUUID } from "node:crypto"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
 import { startAuditExport, toLogsUrl } from "./audit/export.ts"
-import { type Config, readIdentityProvider } from "./config.ts"
+import { type Config, readIdentityProvider, readSelfOtlp } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
 import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
 import { DEMO_OWNER } from "./demo/accounts.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
+import { forgetMinutes, startMeterLog } from "./ingest/meter-log.ts"
+import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
 import { loadPages } from "./pages.ts"
 import { createMailer } from "./mail/mailer.ts"
 import { countAll, startRollups } from "./rollup/loop.ts"
 import { maintainRollups } from "./rollup/retention.ts"
+import { startSelfTelemetry } from "./self-telemetry.ts"
 import { serve } from "./serve.ts"
 import { readAuthSecret } from "./sign-in/auth.ts"
 import { forgetSignIns } from "./sign-in/sessions.ts"
@@ -26,6 +30,7 @@ export interface Belay {
 
 const UPKEEP_MS = 60 * 60 * 1000
 const AUDIT_EXPORT_EVERY_MS = 2000
+const METER_LOG_EVERY_MS = 5000
 
 /** Starts everything: database, migrations, first organization, servers and background loops. */
 export async function startBelay(config: Config, mode: { isDemo: boolean; isDev: boolean }): Promise<Belay> {
@@ -64,8 +69,18 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const auth = open("belay_auth", 4)
     const ingest = open("belay_ingest", 6)
     const worker = open("belay_worker", 4)
-    const store = openSignalStore({ url, db: ingest.kysely, now })
+    const meter = createMeter(now)
+    const store = openSignalStore({ url, db: ingest.kysely, now, meter })
     closers.push(() => store.close())
+    const selfTelemetry = startSelfTelemetry({
+      meter,
+      token: config.BELAY_METRICS_TOKEN ?? null,
+      isBehindProxy: config.BELAY_URL !== undefined,
+      otlp: readSelfOtlp(config),
+      version: await readVersion(),
+      tell,
+    })
+    closers.push(() => selfTelemetry.close())
 
     const maintain = async () => {
       const retention = { now: now(), retentionDays: config.BELAY_RETENTION_DAYS }
@@ -73,12 +88,16 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       await maintainRollups(worker.kysely, retention)
       await forgetAttempts(worker.kysely, now())
       await forgetSignIns(worker.kysely, now())
+      await forgetMinutes(worker.kysely, now())
     }
     await maintain()
     const upkeep = setInterval(() => {
       maintain().catch((error: unknown) => log("upkeep failed", error))
     }, UPKEEP_MS)
     closers.push(async () => clearInterval(upkeep))
+
+    const processId = randomUUID()
+    closers.push(startMeterLog({ db: worker.kysely, meter, processId, now, log, everyMs: METER_LOG_EVERY_MS }))
 
     const auditEndpoint = config.BELAY_AUDIT_OTLP_ENDPOINT
     if (auditEndpoint !== undefined) {
@@ -98,11 +117,16 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     })
     const ingestKey = await rememberIngestKey(dataDir, first.ingestKey)
     if (mode.isDemo) {
-      await loadDemo({ orgId: first.orgId, owner: owner.kysely, store, now })
+      // Its history did not arrive just now, so it is not counted as if it had.
+      const uncounted = openSignalStore({ url, db: ingest.kysely, now })
+      closers.push(() => uncounted.close())
+      await loadDemo({ orgId: first.orgId, owner: owner.kysely, store: uncounted, now })
       // Its pages shall not be empty at first.
       await countAll(worker.kysely, now())
     }
-    closers.push(startRollups({ db: worker.kysely, now, log }))
+    const rollups = startRollups({ db: worker.kysely, now, log })
+    closers.push(() => rollups.stop())
+    meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
 
     const served = await serve({
       app,
@@ -112,6 +136,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       mailer: config.BELAY_SMTP_URL === undefined ? null : createMailer(config.BELAY_SMTP_URL, config.BELAY_MAIL_FROM),
       ingest,
       store,
+      meter,
+      selfTelemetry,
       pages,
       host: config.HOST,
       port: config.PORT,
@@ -127,7 +153,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       tell,
     })
     closers.push(() => served.close())
-    if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, now, log }))
+    if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, meter, now, log }))
 
     announce(config, mode, {
       url: served.url,
@@ -142,6 +168,13 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     await stop()
     throw error
   }
+}
+
+async function readVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(path.join(import.meta.dirname, "../package.json"), "utf8")) as {
+    version: string
+  }
+  return version
 }
 
 /** The first key is kept beside the data, readable by its owner only, so that a restart can name it. */

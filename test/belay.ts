@@ -3,10 +3,12 @@ import path from "node:path"
 import type { KyselyPlugin } from "kysely"
 import { openDatabase } from "#server/db/client.ts"
 import type { PageServer } from "#server/http.ts"
+import { createMeter, type IngestMeter } from "#server/ingest/meter.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { countAll } from "#server/rollup/loop.ts"
 import { maintainRollups } from "#server/rollup/retention.ts"
 import { openSignalStore } from "#server/ingest/signal-store.ts"
+import { startSelfTelemetry } from "#server/self-telemetry.ts"
 import { type Served, serve } from "#server/serve.ts"
 import type { Mailer } from "#server/mail/mailer.ts"
 import { type IdentityProvider, readAuthSecret } from "#server/sign-in/auth.ts"
@@ -23,6 +25,7 @@ export const CAPTURED_AT = new Date("2026-11-20T20:30:00Z")
 const FIXTURES = path.join(import.meta.dirname, "fixtures/otlp")
 
 export interface TestBelay extends Served {
+  readonly meter: IngestMeter
   readonly orgId: string
   readonly now: () => Date
   /** Brings the rollups up to what came in. */
@@ -48,6 +51,8 @@ export async function startTestBelay(
     publicUrl?: string
     ingestRequestsPerMinute?: number
     auditEndpoint?: string
+    metricsToken?: string
+    selfOtlp?: { endpoint: string; headers: Record<string, string> }
     /** Sees every query of the way in. */
     ingestPlugin?: KyselyPlugin
   } = {},
@@ -65,7 +70,16 @@ export async function startTestBelay(
   const app = openDatabase({ url: database.url, role: "belay_app", max: 5, applicationName: "belay_app" })
   const ingest = openDatabase({ url: database.url, role: "belay_ingest", max: 5, applicationName: "belay_ingest" })
   const auth = openDatabase({ url: database.url, role: "belay_auth", max: 3, applicationName: "belay_auth" })
-  const store = openSignalStore({ url: database.url, db: ingest.kysely, now: () => now })
+  const meter = createMeter(() => now)
+  const store = openSignalStore({ url: database.url, db: ingest.kysely, now: () => now, meter })
+  const selfTelemetry = startSelfTelemetry({
+    meter,
+    token: options.metricsToken ?? null,
+    isBehindProxy: options.publicUrl !== undefined,
+    otlp: options.selfOtlp ?? null,
+    version: "0.0.0",
+    tell: options.tell ?? ((line) => console.error(line)),
+  })
   const served = await serve({
     app,
     auth,
@@ -74,6 +88,8 @@ export async function startTestBelay(
     mailer: options.mailer ?? null,
     ingest: options.ingestPlugin ? { ...ingest, kysely: ingest.kysely.withPlugin(options.ingestPlugin) } : ingest,
     store,
+    meter,
+    selfTelemetry,
     pages: options.pages ?? Promise.resolve({ build: () => Promise.reject(new Error("this test has no pages")) }),
     host: "127.0.0.1",
     port: 0,
@@ -96,6 +112,7 @@ export async function startTestBelay(
     })
   return {
     ...served,
+    meter,
     orgId: first.orgId,
     now: () => now,
     count: () => countAll(database.worker, now),
@@ -110,6 +127,7 @@ export async function startTestBelay(
     },
     async close() {
       await served.close()
+      await selfTelemetry.close()
       await store.close()
       await Promise.all([app.close(), auth.close(), ingest.close()])
     },

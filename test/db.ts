@@ -5,6 +5,7 @@ import { inject, test as base } from "vitest"
 
 import { openDatabase } from "#server/db/client.ts"
 import type { DB } from "#server/db/types.ts"
+import { createCitusDatabase, dropCitusDatabase } from "./citus.ts"
 import { openSignalStore, type SignalStore } from "#server/ingest/signal-store.ts"
 
 /** The clock of a test's own store: it stands still. */
@@ -27,7 +28,8 @@ export interface TestDatabase {
  * `test` with a database of its own for each test, cloned from the migrated template and dropped afterwards.
  *
  * `db` is opened as the application's role, because a superuser would walk through row-level security. `database`
- * has the other roles and the URL.
+ * has the other roles and the URL. With `BELAY_TEST_CITUS_URL`, the coordinator of a Citus cluster as a superuser, every
+ * test gets a database on all of its nodes instead.
  */
 export const test = base
   // oxlint-disable-next-line no-empty-pattern -- vitest reads from it which fixtures are used
@@ -39,6 +41,14 @@ export const test = base
       await Promise.all(drops)
       await admin.close()
     })
+    if (template === null) {
+      return {
+        createDatabase: (name: string) => createCitusDatabase(admin.kysely, adminUrl, name),
+        dropDatabase(name: string): void {
+          drops.push(dropCitusDatabase(admin.kysely, adminUrl, name))
+        },
+      }
+    }
     return {
       async createDatabase(name: string): Promise<string> {
         await sql`create database ${sql.id(name)} template ${sql.id(template)} strategy file_copy`.execute(admin.kysely)

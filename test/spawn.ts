@@ -24,6 +24,13 @@ export interface BelayProcess {
 
 const ROOT = path.join(import.meta.dirname, "..")
 
+/** The embedded Postgres of a data folder, which is somewhere else when its unprivileged user could not reach that. */
+export async function readPostmasterPid(dataDir: string): Promise<number> {
+  const location = await readFile(path.join(dataDir, "LOCATION"), "utf8").catch(() => dataDir)
+  const pidFile = await readFile(path.join(location.trim(), "postgres/postmaster.pid"), "utf8")
+  return Number(pidFile.split("\n")[0])
+}
+
 /** What `npm start` gives Node. */
 async function readArguments(): Promise<string[]> {
   const { scripts } = JSON.parse(await readFile(path.join(ROOT, "package.json"), "utf8")) as {

@@ -15,12 +15,15 @@ const PAGES: readonly {
   { name: "People", path: paths.people(), permission: "people.manage" },
   { name: "Audit", path: paths.audit(), permission: "audit.read" },
   { name: "Settings", path: paths.settings(), permission: "settings.manage" },
+  // For whoever may see how Belay does and change nothing.
+  { name: "Settings", path: paths.ingestStatus(), permission: "ingest.read" },
   { name: "Me", path: paths.me(), permission: "signed_in" },
 ]
 
 /** The pages of a role, the one it starts on first. */
 export function listPages(role: AccountRole) {
-  return PAGES.filter(({ permission }) => permission === "signed_in" || mayDo(role, permission)).map(
-    ({ name, path }) => ({ name, path }),
-  )
+  const allowed = PAGES.filter(({ permission }) => permission === "signed_in" || mayDo(role, permission))
+  return allowed
+    .filter((page, index) => allowed.findIndex(({ name }) => name === page.name) === index)
+    .map(({ name, path }) => ({ name, path }))
 }

@@ -22,6 +22,7 @@ export const paths = {
   importPeople: () => "/people/import",
   settings: () => "/settings",
   storage: () => "/settings/storage",
+  ingestStatus: () => "/settings/ingest",
   start: () => "/start",
   signOut: () => "/sign-out",
   demoEnter: (role: string, to: string) => `/demo/enter?role=${role}&to=${encodeURIComponent(to)}`,

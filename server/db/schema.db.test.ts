@@ -22,6 +22,8 @@ const SHARED = [
   "kysely_migration",
   "kysely_migration_lock",
   "rate_limit",
+  // Of Belay itself: for the worker to write and for anyone who may see the status, through functions.
+  "server_process",
   // Who someone is, before their organization is known: for belay_auth alone, as the next test holds.
   "auth_user",
   "auth_session",

@@ -60,6 +60,12 @@ export interface Account {
   user_id: string | null;
 }
 
+export interface AgentToolArrival {
+  agent_tool_id: number;
+  last_received_at: Timestamp;
+  org_id: string;
+}
+
 export interface AuditEvent {
   action: string;
   actor_email: string | null;
@@ -300,6 +306,36 @@ export interface IngestKey {
   team_id: string | null;
 }
 
+export interface IngestMinute {
+  commit_times: number[];
+  duplicates: number;
+  /**
+   * Signals that carry (other) in place of a name, by the kind of name
+   */
+  folded: Json;
+  late: number;
+  minute: Timestamp;
+  org_id: string;
+  process_id: string;
+  /**
+   * How often what took how long: server/ingest/times.ts has the classes
+   */
+  queue_times: number[];
+  /**
+   * Requests by why nothing of them was taken
+   */
+  refused: Json;
+  /**
+   * Spans, records and points by why they were left out of a request
+   */
+  rejected: Json;
+  requests: number;
+  /**
+   * Acknowledged; duplicates of them were there already
+   */
+  signals: number;
+}
+
 export interface LatencyHour {
   errors: number;
   hour: Timestamp;
@@ -378,6 +414,20 @@ export interface RollupState {
    */
   operations_from: Generated<Timestamp>;
   org_id: string;
+}
+
+export interface ServerProcess {
+  held_bytes: number | null;
+  held_bytes_max: number | null;
+  id: string;
+  resident_bytes: number;
+  rollup_lag_seconds: number | null;
+  seen_at: Timestamp;
+  started_at: Timestamp;
+  /**
+   * Requests without a key that is known here, since it started
+   */
+  unknown_senders: number;
 }
 
 export interface Signal {
@@ -681,6 +731,7 @@ export interface UnrecognizedItem {
 
 export interface DB {
   account: Account;
+  agent_tool_arrival: AgentToolArrival;
   audit_event: AuditEvent;
   audit_export: AuditExport;
   auth_credential: AuthCredential;
@@ -697,11 +748,13 @@ export interface DB {
   developer_usage_day: DeveloperUsageDay;
   dimension: Dimension;
   ingest_key: IngestKey;
+  ingest_minute: IngestMinute;
   latency_hour: LatencyHour;
   operation: Operation;
   org: Org;
   rate_limit: RateLimit;
   rollup_state: RollupState;
+  server_process: ServerProcess;
   sign_in_link: SignInLink;
   signal: Signal;
   signal_batch: SignalBatch;

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto"
 import { type Kysely, sql } from "kysely"
 import type { DB } from "../db/types.ts"
 import { dayOf } from "../ingest/partitions.ts"
+import type { IngestMeter } from "../ingest/meter.ts"
 import { summarize } from "../ingest/arrivals.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
 import { forgetRollups } from "../rollup/rebuild.ts"
@@ -92,17 +93,21 @@ export async function loadDemo(options: DemoOptions): Promise<void> {
 export function startTrickle(options: {
   orgId: string
   served: Pick<Served, "store" | "arrivals">
+  meter: IngestMeter
   now: () => Date
   log: (message: string, error: unknown) => void
 }): () => Promise<void> {
-  const { orgId, served, log } = options
+  const { orgId, served, meter, log } = options
   const random = createRandom("trickle")
   const send = async () => {
     const developer = DEMO_DEVELOPERS[random.between(0, DEMO_DEVELOPERS.length - 1)]
     if (developer === undefined) return
     const signals = generateNow(developer, options.now())
     await served.store.store(orgId, { signals, unrecognized: [] })
-    served.arrivals.announce(orgId, summarize(signals))
+    const tools = summarize(signals)
+    meter.received(orgId, { rejected: [], unrecognized: [], late: 0, tools })
+    meter.request(orgId, "stored")
+    served.arrivals.announce(orgId, tools)
   }
   const trickle = setInterval(() => {
     send().catch((error: unknown) => log("demo trickle failed", error))

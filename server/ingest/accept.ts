@@ -6,6 +6,7 @@ import type { OtlpEncoding } from "./otlp/response.ts"
 import { MalformedOtlp, type OtlpRequest, type OtlpSignal, OversizedOtlp } from "./otlp/types.ts"
 import { type Arrived, summarize } from "./arrivals.ts"
 import type { Budget, Holding } from "./budget.ts"
+import type { IngestMeter } from "./meter.ts"
 import type { SignalStore } from "./signal-store.ts"
 import type { PreparedBatch } from "./store.ts"
 
@@ -14,6 +15,7 @@ export interface ReceiverOptions {
   readonly store: Pick<SignalStore, "prepare" | "commit">
   /** Of the memory that bodies and what is read from them may take, over all transports. */
   readonly budget: Budget
+  readonly meter: IngestMeter
   /** Tells who is watching that signals came in. */
   readonly onStored: (orgId: string, arrived: readonly Arrived[]) => void
   readonly now: () => Date
@@ -89,22 +91,37 @@ export interface Ready {
 
 /** Makes what was read ready to be stored, which is nothing with a key that only tests. */
 export async function prepare(
-  options: Pick<ReceiverOptions, "store">,
+  options: Pick<ReceiverOptions, "store" | "meter" | "now">,
   key: LiveKey,
   normalized: Normalized,
   holding: Holding,
 ): Promise<Ready> {
   const isTest = !key.scopes.includes("ingest")
+  const arrived = isTest ? [] : summarize(normalized.signals)
+  if (!isTest) {
+    const late = countLate(normalized.signals, options.now())
+    options.meter.received(key.orgId, { ...normalized, late, tools: arrived })
+  }
   const batch = isTest ? null : await options.store.prepare(key.orgId, normalized)
   holding.become(batch?.bytes ?? 0)
   return {
     batch,
-    arrived: isTest ? [] : summarize(normalized.signals),
+    arrived,
     rejected: normalized.rejected.reduce((sum, item) => sum + item.count, 0),
     message: normalized.rejected
       .map((item) => `${item.count} refused: ${describeRefusal(item.reason, key)}`)
       .join("; "),
   }
+}
+
+/** What is older when it comes in was held back on its way: a sender that was offline, or one that is behind. */
+const LATE_MS = 60 * 60 * 1000
+
+function countLate(signals: Normalized["signals"], now: Date): number {
+  const before = BigInt(now.getTime() - LATE_MS) * 1_000_000n
+  let late = 0
+  for (const signal of signals) if (signal.observedUnixNano < before) late++
+  return late
 }
 
 /** Resolves after the commit; of a test, at once. */

@@ -3,6 +3,8 @@ export interface Budget {
   open(sender: string): Holding
   /** Since when the sender's oldest request waits, in milliseconds as given to `wait`; null when none does. */
   waitingSince(sender: string): number | null
+  /** Bytes that all requests hold. */
+  held(): number
 }
 
 export interface Holding {
@@ -66,5 +68,6 @@ export function createBudget(bytesMax: number): Budget {
       return holding
     },
     waitingSince: (sender) => accounts.get(sender)?.waiting.values().next().value ?? null,
+    held: () => total,
   }
 }

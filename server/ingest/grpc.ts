@@ -22,6 +22,7 @@ import {
   TEST_HEADER,
   UNSTORABLE,
 } from "./accept.ts"
+import type { RequestOutcome } from "./meter.ts"
 import { PortTaken } from "../ports.ts"
 import { encodeExportResponse, encodeRetryInfo } from "./otlp/response.ts"
 import type { OtlpSignal } from "./otlp/types.ts"
@@ -80,24 +81,36 @@ export function createGrpcServer(options: ReceiverOptions): Server {
         const admission = await admit(options, { authorization, clientAddress: addressOf(call.getPeer()) })
         if (!admission.ok) {
           const { reason, message, retryAfterSeconds } = admission
+          options.meter.request(null, reason)
           if (retryAfterSeconds === null) fail(REFUSED[reason], message)
           else failForNow(REFUSED[reason], message, retryAfterSeconds)
           return
         }
         const { key } = admission
+        const count = (outcome: RequestOutcome) => options.meter.request(key.orgId, outcome)
         const holding = options.budget.open(key.id)
         try {
           const isBusy = findBusy(options, key, holding, call.request.length)
-          if (isBusy !== null) return failForNow(BUSY_STATUS[isBusy], BUSY[isBusy], RETRY_AFTER_SECONDS)
+          if (isBusy !== null) {
+            count(isBusy === "full" ? "busy" : "unfair")
+            return failForNow(BUSY_STATUS[isBusy], BUSY[isBusy], RETRY_AFTER_SECONDS)
+          }
           holding.wait(options.now().getTime())
           const read = readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
-          if (!read.ok) return fail(REFUSED[read.reason], read.message)
+          if (!read.ok) {
+            count(read.reason)
+            return fail(REFUSED[read.reason], read.message)
+          }
           const ready = await prepare(options, key, read.normalized, holding)
           await commit(options, key, ready)
+          count("stored")
           const trailer = new Metadata()
           if (ready.batch === null) trailer.set(TEST_HEADER, NOTHING_STORED)
           const answer = encodeExportResponse(signal, "protobuf", ready.rejected, ready.message)
           respond(null, Buffer.from(answer), trailer)
+        } catch (error) {
+          count(isUnstorable(error) ? "unstorable" : "failed")
+          throw error
         } finally {
           holding.release()
         }

@@ -22,6 +22,7 @@ import {
 } from "./accept.ts"
 import { receiveBody } from "./body.ts"
 import type { Holding } from "./budget.ts"
+import type { RequestOutcome } from "./meter.ts"
 import { createLane } from "../lane.ts"
 import { CONTENT_TYPES, encodeExportResponse, encodeStatus, type OtlpEncoding, RPC_CODE } from "./otlp/response.ts"
 import type { OtlpSignal } from "./otlp/types.ts"
@@ -61,8 +62,27 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
     const { authorization } = request.headers
     const clientAddress = request.socket.remoteAddress ?? null
     const admission = await admit(options, { authorization, clientAddress })
-    if (!admission.ok) return refused(encoding, admission)
+    if (!admission.ok) {
+      options.meter.request(null, admission.reason)
+      return refused(encoding, admission)
+    }
     const { key } = admission
+    try {
+      const answer = await receiveFrom(key, request, signal, encoding)
+      options.meter.request(key.orgId, OUTCOMES[answer.status] ?? "failed")
+      return answer
+    } catch (error) {
+      options.meter.request(key.orgId, isUnstorable(error) ? "unstorable" : "failed")
+      throw error
+    }
+  }
+
+  async function receiveFrom(
+    key: LiveKey,
+    request: IncomingMessage,
+    signal: OtlpSignal,
+    encoding: OtlpEncoding,
+  ): Promise<Answer> {
     const announced = Number(request.headers["content-length"] ?? 0)
     if (announced > COMPRESSED_MAX_BYTES) return tooLarge(encoding, COMPRESSED_MAX_BYTES)
 
@@ -192,6 +212,15 @@ async function decompress(
     const isTooLarge = error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
     return { ok: false, reason: isTooLarge ? "too_large" : "broken" }
   }
+}
+
+/** What an answer says of the request, where its sender is known. */
+const OUTCOMES: Readonly<Record<number, RequestOutcome>> = {
+  200: "stored",
+  400: "malformed",
+  413: "too_large",
+  429: "unfair",
+  503: "busy",
 }
 
 const REFUSED = {

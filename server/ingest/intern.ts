@@ -1,7 +1,8 @@
 import { type Kysely, sql } from "kysely"
-import { asTenant } from "../db/tenant.ts"
+import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import { identityHash, pseudonymOf } from "../team/pseudonyms.ts"
+import type { IngestMeter } from "./meter.ts"
 import { type DimensionKind, dimensionsOf, type InternedNames } from "./rows.ts"
 import type { Identity, Signal } from "./signal.ts"
 
@@ -15,32 +16,55 @@ export interface Interner {
   intern(orgId: string, signals: readonly Signal[]): Promise<(signal: Signal) => InternedNames>
 }
 
+/** Stands for every name of its kind that is one too many. */
+export const OTHER_NAME = "(other)"
+
+/**
+ * New names of one kind that one organization may bring in an hour, and in all. A company of a thousand people works in
+ * some hundreds of repositories on its first day, and then with a few new ones a week; a source that puts an id into a
+ * name makes thousands an hour. Past the second number no filter of a page is of use any more, and all seven kinds
+ * still fit into what is remembered.
+ */
+export const NAME_LIMITS = { perHour: 500, inAll: 5000 }
+
 /** Past this many remembered names an organization's memory is dropped and filled again from the database. */
 const NAMES_REMEMBERED = 50_000
-/** A person who was removed is forgotten here after as long. */
-const DEVELOPERS_REMEMBERED_MS = 60_000
+/** A person who was removed is forgotten here after as long, and a name that was one too many has another try. */
+const REMEMBERED_MS = 60_000
 
 interface OrgNames {
   readonly pseudonymKey: Uint8Array
   readonly unattributedId: string
-  readonly dimensions: Readonly<Record<DimensionKind, Map<string, number>>>
+  readonly dimensions: Dimensions
+  /** Names that were one too many, with the id of `OTHER_NAME` of their kind. */
+  readonly folded: Dimensions
   /** By what the source calls the person: hashing it for every signal would cost more than all the rest. */
   readonly developers: Readonly<Record<Identity["kind"], Map<string, string>>>
-  readonly developersSince: number
+  /** When the people and the folded names were last forgotten. */
+  readonly since: number
 }
 
-export function createInterner(db: Kysely<DB>, now: () => Date): Interner {
+type Dimensions = Readonly<Record<DimensionKind, Map<string, number>>>
+
+export interface InternerOptions {
+  readonly now: () => Date
+  readonly meter?: IngestMeter | undefined
+  readonly limits?: typeof NAME_LIMITS
+}
+
+export function createInterner(db: Kysely<DB>, options: InternerOptions): Interner {
+  const { now, meter, limits = NAME_LIMITS } = options
   const orgs = new Map<string, OrgNames>()
 
   async function namesOf(orgId: string): Promise<OrgNames> {
     const at = now().getTime()
     const known = orgs.get(orgId)
     const isFull = known !== undefined && countNames(known) >= NAMES_REMEMBERED
-    const isOld = known !== undefined && at - known.developersSince >= DEVELOPERS_REMEMBERED_MS
+    const isOld = known !== undefined && at - known.since >= REMEMBERED_MS
     if (known !== undefined && !isFull && !isOld) return known
     // A new one each time: batches in hand keep what they were given.
     const kept = known === undefined || isFull ? await loadOrg(db, orgId) : known
-    const names = { ...kept, developers: noDevelopers(), developersSince: at }
+    const names = { ...kept, folded: noDimensions(), developers: noDevelopers(), since: at }
     orgs.set(orgId, names)
     return names
   }
@@ -48,9 +72,11 @@ export function createInterner(db: Kysely<DB>, now: () => Date): Interner {
   return {
     async intern(orgId, signals) {
       const names = await namesOf(orgId)
-      await internDimensions(db, orgId, names, signals)
+      await internDimensions(db, orgId, names, signals, { now: now(), limits })
       await internDevelopers(db, orgId, names, signals)
-      const dimension = (kind: DimensionKind, value: string) => required(names.dimensions[kind].get(value))
+      if (meter !== undefined) countFolded(meter, orgId, names, signals)
+      const dimension = (kind: DimensionKind, value: string) =>
+        required(names.dimensions[kind].get(value) ?? names.folded[kind].get(value))
       return (signal) => ({
         developerId:
           signal.identity === null
@@ -62,11 +88,23 @@ export function createInterner(db: Kysely<DB>, now: () => Date): Interner {
   }
 }
 
+function noDimensions(): Dimensions {
+  return {
+    agent_tool: new Map(),
+    agent_version: new Map(),
+    mode: new Map(),
+    model: new Map(),
+    provider: new Map(),
+    language: new Map(),
+    repository: new Map(),
+  }
+}
+
 function noDevelopers(): OrgNames["developers"] {
   return { email: new Map(), account: new Map(), installation: new Map(), user: new Map() }
 }
 
-async function loadOrg(db: Kysely<DB>, orgId: string): Promise<Omit<OrgNames, "developers" | "developersSince">> {
+async function loadOrg(db: Kysely<DB>, orgId: string): Promise<Omit<OrgNames, "developers" | "folded" | "since">> {
   return asTenant(db, orgId, async (tx) => {
     const org = await tx.selectFrom("org").select("pseudonym_key").where("id", "=", orgId).executeTakeFirstOrThrow()
     const unattributed = await tx
@@ -78,21 +116,20 @@ async function loadOrg(db: Kysely<DB>, orgId: string): Promise<Omit<OrgNames, "d
     return {
       pseudonymKey: org.pseudonym_key,
       unattributedId: unattributed.id,
-      dimensions: {
-        agent_tool: new Map(),
-        agent_version: new Map(),
-        mode: new Map(),
-        model: new Map(),
-        provider: new Map(),
-        language: new Map(),
-        repository: new Map(),
-      },
+      dimensions: noDimensions(),
     }
   })
 }
 
-function countNames({ dimensions, developers }: OrgNames): number {
-  return [...Object.values(dimensions), ...Object.values(developers)].reduce((sum, names) => sum + names.size, 0)
+function countNames({ dimensions, folded, developers }: OrgNames): number {
+  return [dimensions, folded, developers]
+    .flatMap((names) => Object.values<Map<string, unknown>>(names))
+    .reduce((sum, names) => sum + names.size, 0)
+}
+
+interface Name {
+  readonly kind: DimensionKind
+  readonly value: string
 }
 
 async function internDimensions(
@@ -100,18 +137,22 @@ async function internDimensions(
   orgId: string,
   names: OrgNames,
   signals: readonly Signal[],
+  guard: { now: Date; limits: typeof NAME_LIMITS },
 ): Promise<void> {
-  const missing = new Map<string, { kind: DimensionKind; value: string }>()
-  const newVersions = new Map<string, bigint>()
+  const missing = new Map<string, Name>()
+  /** When a version of a tool was first at work, by the version and the tool. */
+  const firstUses = new Map<string, { version: string; subject: string; unixNano: bigint }>()
   for (const signal of signals) {
     if (hasNames(names, signal)) continue
     for (const [kind, value] of dimensionsOf(signal)) {
-      if (value === null || names.dimensions[kind].has(value)) continue
+      if (value === null || names.dimensions[kind].has(value) || names.folded[kind].has(value)) continue
       missing.set(dimensionKey(kind, value), { kind, value })
       if (kind !== "agent_version") continue
       const subject = `${signal.agentTool} ${value}`
-      const first = newVersions.get(subject)
-      if (first === undefined || signal.observedUnixNano < first) newVersions.set(subject, signal.observedUnixNano)
+      const first = firstUses.get(subject)
+      if (first === undefined || signal.observedUnixNano < first.unixNano) {
+        firstUses.set(subject, { version: value, subject, unixNano: signal.observedUnixNano })
+      }
     }
   }
   if (missing.size === 0) return
@@ -119,39 +160,95 @@ async function internDimensions(
     dimensionKey(a.kind, a.value) < dimensionKey(b.kind, b.value) ? -1 : 1,
   )
   const found = await asTenant(db, orgId, async (tx) => {
-    const kinds = wanted.map((name) => name.kind)
-    const values = wanted.map((name) => name.value)
-    await sql`
-      insert into dimension (org_id, kind, value)
-      select ${orgId}::uuid, kind::dimension_kind, value from unnest(${kinds}::text[], ${values}::text[]) as wanted(kind, value)
-      where not exists (
-        select from dimension d
-        where d.org_id = ${orgId}::uuid and d.kind = wanted.kind::dimension_kind and d.value = wanted.value
-      )
-      on conflict do nothing`.execute(tx)
-    if (newVersions.size > 0) {
+    const known = await findDimensions(tx, orgId, wanted)
+    const isKnown = (name: Name) => known.has(dimensionKey(name.kind, name.value))
+    const unknown = wanted.filter((name) => !isKnown(name))
+    if (unknown.length > 0) {
+      await insertDimensions(tx, orgId, unknown, guard)
+      const others = [...new Set(unknown.map(({ kind }) => kind))].map((kind) => ({ kind, value: OTHER_NAME }))
+      for (const [key, id] of await findDimensions(tx, orgId, [...unknown, ...others])) known.set(key, id)
+    }
+    const changes = [...firstUses.values()].filter(({ version }) => isKnown({ kind: "agent_version", value: version }))
+    if (changes.length > 0) {
       await tx
         .insertInto("change")
         .values(
-          [...newVersions].map(([subject, firstUnixNano]) => ({
+          changes.map(({ subject, unixNano }) => ({
             org_id: orgId,
             kind: "agent_version",
             subject,
-            occurred_at: new Date(Number(firstUnixNano / 1_000_000n)),
+            occurred_at: new Date(Number(unixNano / 1_000_000n)),
           })),
         )
         .onConflict((conflict) => conflict.doNothing())
         .execute()
     }
-    const rows = await sql<{ id: number; kind: DimensionKind; value: string }>`
-      select d.id, d.kind, d.value
-      from dimension d
-      join unnest(${kinds}::text[], ${values}::text[]) as wanted(kind, value)
-        on d.kind = wanted.kind::dimension_kind and d.value = wanted.value
-      where d.org_id = ${orgId}::uuid`.execute(tx)
-    return rows.rows
+    return known
   })
-  for (const row of found) names.dimensions[row.kind].set(row.value, row.id)
+  for (const { kind, value } of wanted) {
+    const id = found.get(dimensionKey(kind, value))
+    if (id !== undefined) names.dimensions[kind].set(value, id)
+    else names.folded[kind].set(value, required(found.get(dimensionKey(kind, OTHER_NAME))))
+  }
+}
+
+/** Ids of those names that there are, by `dimensionKey`. */
+async function findDimensions(tx: TenantTx, orgId: string, names: readonly Name[]): Promise<Map<string, number>> {
+  const { rows } = await sql<Name & { id: number }>`
+    select d.id, d.kind, d.value
+    from dimension d
+    join unnest(${names.map((name) => name.kind)}::text[], ${names.map((name) => name.value)}::text[])
+      as wanted(kind, value) on d.kind = wanted.kind::dimension_kind and d.value = wanted.value
+    where d.org_id = ${orgId}::uuid`.execute(tx)
+  return new Map(rows.map(({ kind, value, id }) => [dimensionKey(kind, value), id]))
+}
+
+/**
+ * Inserts the names as far as their kind has room, and `OTHER_NAME` where it has not. One process at a time does so for
+ * an organization, so that together they stay within the limits; names that are known never come here.
+ */
+async function insertDimensions(
+  tx: TenantTx,
+  orgId: string,
+  names: readonly Name[],
+  { now, limits }: { now: Date; limits: typeof NAME_LIMITS },
+): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtext('belay_dimension'), hashtext(${orgId}))`.execute(tx)
+  await sql`
+    with wanted as (
+      select kind::dimension_kind as kind, value
+      from unnest(${names.map((name) => name.kind)}::text[], ${names.map((name) => name.value)}::text[])
+        as wanted(kind, value)
+    ), fresh as (
+      select w.kind, w.value, row_number() over (partition by w.kind order by w.value) as place from wanted w
+      where not exists (
+        select from dimension d where d.org_id = ${orgId}::uuid and d.kind = w.kind and d.value = w.value
+      )
+    ), room as (
+      select k.kind, least(
+        ${limits.inAll}::int8 - count(d.id),
+        ${limits.perHour}::int8 - count(d.id) filter (where d.first_seen_at > ${now}::timestamptz - interval '1 hour')
+      ) as places
+      from (select distinct kind from fresh) k
+      left join dimension d on d.org_id = ${orgId}::uuid and d.kind = k.kind and d.value <> ${OTHER_NAME}
+      group by k.kind
+    )
+    insert into dimension (org_id, kind, value, first_seen_at)
+    select ${orgId}::uuid, kind, value, ${now}::timestamptz from fresh join room using (kind) where place <= places
+    union
+    select ${orgId}::uuid, kind, ${OTHER_NAME}, ${now}::timestamptz from fresh join room using (kind) where place > places
+    on conflict do nothing`.execute(tx)
+}
+
+function countFolded(meter: IngestMeter, orgId: string, { folded }: OrgNames, signals: readonly Signal[]): void {
+  if (Object.values(folded).every((names) => names.size === 0)) return
+  const counts = new Map<DimensionKind, number>()
+  for (const signal of signals) {
+    for (const [kind, value] of dimensionsOf(signal)) {
+      if (value !== null && folded[kind].has(value)) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    }
+  }
+  for (const [kind, count] of counts) meter.folded(orgId, kind, count)
 }
 
 /** Whether all names of a signal are known, which is almost always so. */

@@ -4,6 +4,7 @@ import { type CopyClient, openCopyClient } from "../db/copy-client.ts"
 import type { DB } from "../db/types.ts"
 import { createFairQueue } from "./fair-queue.ts"
 import { createInterner } from "./intern.ts"
+import type { IngestMeter } from "./meter.ts"
 import { type Batch, prepareBatch, type PreparedBatch, storeBatches } from "./store.ts"
 
 export interface SignalStore {
@@ -22,6 +23,8 @@ export interface SignalStoreOptions {
   /** Acts as `belay_ingest`, for names and people. */
   readonly db: Kysely<DB>
   readonly now: () => Date
+  /** Counts what is stored. */
+  readonly meter?: IngestMeter
 }
 
 /** While one commits, the next is filled; more share a core with Postgres and win nothing. */
@@ -38,6 +41,8 @@ interface Waiting {
   readonly sender: string
   readonly rows: number
   readonly batch: PreparedBatch
+  /** On the clock of `performance`. */
+  readonly sinceMs: number
   readonly done: PromiseWithResolvers<void>
 }
 
@@ -46,7 +51,7 @@ interface Waiting {
  * as large as the load makes them, and nobody waits for a timer.
  */
 export function openSignalStore(options: SignalStoreOptions): SignalStore {
-  const interner = createInterner(options.db, options.now)
+  const interner = createInterner(options.db, { now: options.now, meter: options.meter })
   const queue = createFairQueue<Waiting>()
   /** Organizations of which something came again just now: trying without expecting that would be in vain. */
   const repeating = new Set<string>()
@@ -56,13 +61,13 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
   /** Microseconds, so that newer rows have larger ids; two processes with the same one try again. */
   const nextBatchId = () => (lastBatchId = Math.max(lastBatchId + 1, options.now().getTime() * 1000))
 
-  async function commitGroup(client: CopyClient, orgId: string, batches: readonly PreparedBatch[]): Promise<void> {
+  async function commitGroup(client: CopyClient, orgId: string, batches: readonly PreparedBatch[]): Promise<number> {
     for (let attempt = 1; ; attempt++) {
       const mayRepeat = repeating.has(orgId)
       try {
         const { stored } = await storeBatches(client, orgId, nextBatchId(), batches, mayRepeat)
         if (mayRepeat && stored === batches.reduce((sum, batch) => sum + batch.rows, 0)) repeating.delete(orgId)
-        return
+        return stored
       } catch (error) {
         if (client.isLost() || attempt === ATTEMPTS_MAX) throw error
         await client.copy("rollback", [])
@@ -75,12 +80,19 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
   /** Stores the group, or those of it that can be stored when one cannot. */
   async function settle(client: CopyClient, group: readonly Waiting[]): Promise<void> {
     const orgId = group[0]?.orgId ?? ""
+    const startedMs = performance.now()
     try {
-      await commitGroup(
+      const stored = await commitGroup(
         client,
         orgId,
         group.map((item) => item.batch),
       )
+      options.meter?.committed(orgId, {
+        rows: group.reduce((sum, item) => sum + item.rows, 0),
+        stored,
+        commitMs: performance.now() - startedMs,
+        queueMs: group.map((item) => startedMs - item.sinceMs),
+      })
       for (const item of group) item.done.resolve()
     } catch (error) {
       if (group.length === 1 || client.isLost()) for (const item of group) item.done.reject(error)
@@ -126,7 +138,7 @@ export function openSignalStore(options: SignalStoreOptions): SignalStore {
       if (batch.rows === 0 && batch.unrecognized.length === 0) return Promise.resolve()
       const done = Promise.withResolvers<void>()
       const { orgId, rows } = batch
-      queue.push({ orgId, sender, rows, batch, done })
+      queue.push({ orgId, sender, rows, batch, sinceMs: performance.now(), done })
       wake()
       return done.promise
     },

@@ -325,37 +325,61 @@ function isSignal(key: SignalKey) {
 }
 
 /** An operation that began longer ago has ended. */
-const OPERATION_MAX = "1 day"
+const OPERATION_MAX_MICROS = 86_400_000_000
+/** Prompts that one look-up reads: whoever starts more in a day than anybody can is not waited for. */
+const STARTS_READ_MAX = 50_000
 
 /**
  * Gives a row that knows its session but no operation the operation of the session's latest prompt; a sub-agent's task
  * gets it as its parent. Exporters send every second or so, and some sources write the events of one turn outside its
  * trace, so the prompt is usually in an earlier batch.
+ *
+ * The latest is chosen here: a session has few prompts beside its records, and a query for each record's latest is one
+ * that cannot be asked of several machines at once.
  */
 async function placeInSessions(tx: TenantTx, rows: readonly SignalRow[]): Promise<readonly SignalRow[]> {
   const places = rows.map(placeOf)
-  const unplaced = rows.flatMap((row, index) => (places[index] === null ? [] : [{ row, index }]))
+  const unplaced = rows.filter((_row, index) => places[index] !== null)
   if (unplaced.length === 0) return rows
-  const found = await sql<{ index: number; operation_id: string }>`
-    select unplaced.index, latest.operation_id
-    from unnest(
-      ${unplaced.map(({ index }) => index)}::int4[], ${unplaced.map(({ row }) => row.session_id)}::text[],
-      ${unplaced.map(({ row }) => toTimestamp(row.observed_micros))}::text[]
-    ) as unplaced(index, session_id, observed_at)
-    cross join lateral (
-      select s.operation_id from signal s
-      where s.kind = 'start' and s.session_id = unplaced.session_id and s.operation_id is not null
-        and s.observed_at <= unplaced.observed_at::timestamptz
-        and s.observed_at > unplaced.observed_at::timestamptz - ${OPERATION_MAX}::interval
-      order by s.observed_at desc limit 1
-    ) latest`.execute(tx)
-  const operations = new Map(found.rows.map((row) => [row.index, row.operation_id]))
+  let [earliest, latest] = [Infinity, -Infinity]
+  for (const { observed_micros } of unplaced) {
+    earliest = Math.min(earliest, observed_micros)
+    latest = Math.max(latest, observed_micros)
+  }
+  const found = await sql<Start>`
+    select s.session_id, (extract(epoch from s.observed_at) * 1000000)::int8 as observed_micros, s.operation_id
+    from signal s
+    where s.kind = 'start' and s.session_id = any(${[...new Set(unplaced.map((row) => row.session_id))]}::text[])
+      and s.operation_id is not null and s.observed_at <= ${toTimestamp(latest)}::text::timestamptz
+      and s.observed_at > ${toTimestamp(earliest - OPERATION_MAX_MICROS)}::text::timestamptz
+    order by s.observed_at desc limit ${STARTS_READ_MAX}`.execute(tx)
+  const starts = Map.groupBy(found.rows, (start) => start.session_id)
   return rows.map((row, index) => {
-    const [place, operationId] = [places[index], operations.get(index)]
-    return place == null || operationId === undefined || operationId === row.operation_id
-      ? row
-      : { ...row, [place]: operationId }
+    const place = places[index]
+    if (place == null) return row
+    const start = latestStart(starts.get(row.session_id ?? "") ?? [], row.observed_micros)
+    const isOver = start === undefined || Number(start.observed_micros) <= row.observed_micros - OPERATION_MAX_MICROS
+    return isOver || start.operation_id === row.operation_id ? row : { ...row, [place]: start.operation_id }
   })
+}
+
+interface Start {
+  readonly session_id: string
+  /** An int8, which not every driver reads as a number. */
+  readonly observed_micros: number | string
+  readonly operation_id: string
+}
+
+/** The first of `starts`, which are latest first, at or before `micros`: by halving, as there may be thousands. */
+function latestStart(starts: readonly Start[], micros: number): Start | undefined {
+  let low = 0
+  let high = starts.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (Number(starts[middle]?.observed_micros) <= micros) high = middle
+    else low = middle + 1
+  }
+  return starts[low]
 }
 
 /** The column in which a row lacks its operation; null when it is placed, or stands for more than one operation. */

@@ -18,26 +18,48 @@ async function summarize(db: Kysely<DB>, step: Step): Promise<void> {
   if (step.days.length > 0) await sql`select belay_summarize_signal_batches(${step.days}::date[])`.execute(db)
 }
 
-/** Counts every few seconds until the returned function is called, which waits for the step in hand. */
+/** Seconds since the oldest signals that are not counted were stored; 0 when all are. Takes the worker's database. */
+async function findLagSeconds(db: Kysely<DB>, now: Date): Promise<number> {
+  const oldest = await sql<{ batch_id: number | null }>`select min(batch_id) as batch_id from signal_batch`.execute(db)
+  const since = oldest.rows[0]?.batch_id ?? null
+  return since === null ? 0 : Math.max(0, now.getTime() / 1000 - since / 1e6)
+}
+
+export interface Rollups {
+  /** Null before the first look. */
+  lagSeconds(): number | null
+  /** Waits for the step in hand. */
+  stop(): Promise<void>
+}
+
+/** Counts every few seconds until it is stopped. */
 export function startRollups(options: {
   readonly db: Kysely<DB>
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
-}): () => Promise<void> {
+}): Rollups {
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
+  let lagSeconds: number | null = null
   let work = Promise.resolve()
+  const look = async () => {
+    lagSeconds = await findLagSeconds(options.db, options.now())
+    await countAll(options.db, options.now())
+  }
   const run = () => {
-    work = countAll(options.db, options.now())
+    work = look()
       .catch((error: unknown) => options.log("rollups fell behind", error))
       .finally(() => {
         if (!isStopped) timer = setTimeout(run, EVERY_MS)
       })
   }
   run()
-  return async () => {
-    isStopped = true
-    clearTimeout(timer)
-    await work
+  return {
+    lagSeconds: () => lagSeconds,
+    async stop() {
+      isStopped = true
+      clearTimeout(timer)
+      await work
+    },
   }
 }

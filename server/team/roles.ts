@@ -10,6 +10,7 @@ export type Permission =
   | "people.manage"
   | "people.break_glass"
   | "settings.manage"
+  | "ingest.read"
   | "audit.read"
 
 /** The one table that says which role may do what. A role that is not named may not. */
@@ -22,6 +23,7 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "people.manage": ["owner", "admin"],
   "people.break_glass": ["owner"],
   "settings.manage": ["owner", "admin"],
+  "ingest.read": ["owner", "admin", "on-call"],
   "audit.read": ["owner", "admin", "auditor"],
 }
 

@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises"
-import path from "node:path"
 import { sql } from "kysely"
 import { expect } from "vitest"
 import { openDatabase } from "#server/db/client.ts"
 import { test } from "../process.ts"
-import type { Ready } from "../spawn.ts"
+import { makeSession } from "../session.ts"
+import { type Ready, readPostmasterPid } from "../spawn.ts"
 
 const BATCH = 20
 
@@ -14,22 +13,11 @@ async function sendUntil(target: () => Ready, isDone: () => boolean, name: strin
   for (let count = 0; !isDone(); count++) {
     const session = `${name}-${count}`
     const { otlpUrl, ingestKey } = target()
-    const timeUnixNano = `${Date.now()}000000`
-    const logRecords = Array.from({ length: BATCH }, (_, index) => ({
-      timeUnixNano,
-      attributes: [
-        { key: "event.name", value: { stringValue: "api_request" } },
-        { key: "event.sequence", value: { intValue: String(index) } },
-        { key: "session.id", value: { stringValue: session } },
-        { key: "model", value: { stringValue: "claude-opus-4-5" } },
-      ],
-    }))
-    const scope = { name: "com.anthropic.claude_code.events" }
     try {
       const response = await fetch(`${otlpUrl}/v1/logs`, {
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${ingestKey}` },
-        body: JSON.stringify({ resourceLogs: [{ resource: {}, scopeLogs: [{ scope, logRecords }] }] }),
+        body: makeSession(session, BATCH, new Date()),
       })
       await response.text()
       if (response.status === 200) acknowledged.push(session)
@@ -98,9 +86,7 @@ test(
     )
     await untilStored(belay.ready.databaseUrl, 0)
     const before = await countBySession(belay.ready.databaseUrl)
-    const location = await readFile(path.join(dataDir, "LOCATION"), "utf8").catch(() => dataDir)
-    const pidFile = await readFile(path.join(location.trim(), "postgres/postmaster.pid"), "utf8")
-    process.kill(Number(pidFile.split("\n")[0]), "SIGKILL")
+    process.kill(await readPostmasterPid(dataDir), "SIGKILL")
     await untilStored(belay.ready.databaseUrl, before.size + 10)
     isDone = true
     const acknowledged = (await Promise.all(senders)).flat()

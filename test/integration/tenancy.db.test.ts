@@ -5,8 +5,17 @@ import { expect } from "vitest"
 import { recordAudit } from "#server/audit/commands.ts"
 import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
-import { listLatestArrivals, listUnrecognized } from "#server/ingest/queries.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
+import {
+  getIntake,
+  listLatestArrivals,
+  listProcesses,
+  listToolArrivals,
+  listUnknownNames,
+  listUnrecognized,
+} from "#server/ingest/queries.ts"
+import { writeMeter } from "#server/ingest/meter-log.ts"
+import { createMeter } from "#server/ingest/meter.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { createLink } from "#server/sign-in/links.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
@@ -55,6 +64,7 @@ import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount, s
 const TODAY = "2026-11-20"
 const LATER = new Date(NOW.getTime() + 86_400_000)
 const WEEK_MS = 7 * 86_400_000
+const PROCESS = "00000000-0000-4000-8000-000000000009"
 const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
 
 function actorOf(orgId: string, actorId: string) {
@@ -87,6 +97,10 @@ async function makeXanadu(database: TestDatabase) {
   ])
   const values = { org_id: orgId, dialect: "xanadu", otlp_signal: "logs", name: "xanadu", count: 1 }
   await owner.insertInto("unrecognized_item").values(values).execute()
+  const meter = createMeter(() => NOW)
+  meter.request(orgId, "malformed")
+  meter.received(orgId, { rejected: [], unrecognized: [], late: 7, tools: [{ agentTool: "claude-code", count: 1 }] })
+  await writeMeter({ db: database.worker, meter, processId: PROCESS, now: () => NOW }, NOW)
   const identity = await owner
     .selectFrom("developer_identity")
     .select("developer_id as id")
@@ -139,6 +153,15 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listAuditEntries: (tx) => listAuditEntries(tx, { beforeSequence: null, action: null, limit: 10 }),
     listLatestArrivals: (tx) => listLatestArrivals(tx),
     listUnrecognized: (tx) => listUnrecognized(tx, 10),
+    getIntake: async (tx) => {
+      const intake = await getIntake(tx, scope.from)
+      expect([intake.requests, intake.refused]).toEqual([0, {}])
+      return intake
+    },
+    listToolArrivals: (tx) => listToolArrivals(tx),
+    listUnknownNames: (tx) => listUnknownNames(tx),
+    // Of Belay, whose processes serve every organization.
+    listProcesses: (tx) => listProcesses(tx, scope.from),
     getLadder: async (tx) => [
       await getLadder(tx, { ...scope, ownDeveloperIds: null }),
       await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),

@@ -11,7 +11,8 @@ import { sql } from "kysely"
 
 declare module "vitest" {
   interface ProvidedContext {
-    postgres: { adminUrl: string; template: string }
+    /** On a Citus cluster there is no template to clone, and every database is migrated. */
+    postgres: { adminUrl: string; template: string | null }
   }
 }
 
@@ -22,6 +23,12 @@ export default async function setup(project: TestProject) {
   // Called once for each of our projects that has tests to run, one after the other.
   const root = project.vitest.getRootProject()
   if ("postgres" in root.getProvidedContext()) return undefined
+
+  const citusUrl = process.env["BELAY_TEST_CITUS_URL"]
+  if (citusUrl !== undefined) {
+    root.provide("postgres", { adminUrl: citusUrl, template: null })
+    return undefined
+  }
 
   const dataDir = join(tmpdir(), `belay-test-${randomUUID()}`)
   const embedded = await startEmbeddedPostgres({

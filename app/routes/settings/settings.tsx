@@ -26,6 +26,7 @@ import { Notice } from "../../ui/notice.tsx"
 import { Select } from "../../ui/select.tsx"
 import { CELL, ROW, Table } from "../../ui/table.tsx"
 import { TeamOptions } from "../people/team-options.tsx"
+import { SettingsTabs } from "./tabs.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
@@ -124,6 +125,7 @@ export default function Settings() {
           withheld.
         </p>
       </header>
+      <SettingsTabs />
       <div className="mt-4 max-w-3xl space-y-8">
         {result?.error && <Notice tone="bad">{result.error}</Notice>}
         {result?.done && <Notice tone="good">{result.done}</Notice>}
