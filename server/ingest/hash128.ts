@@ -1,6 +1,6 @@
 /**
- * MurmurHash3's 128 bits (x86 form, seed 0) of a text's UTF-8, as four 32-bit integers in `into`. It takes a tenth of
- * what SHA-256 takes, gives the same everywhere, and by chance no two of 10^15 texts meet. Somebody who wants two to
+ * MurmurHash3's 128 bits (x86 form, seed 0) of a text's UTF-8, as four 32-bit integers in `into`. It takes less
+ * than SHA-256, gives the same everywhere, and by chance no two of 10^15 texts meet. Somebody who wants two to
  * meet can make them do so: not for secrets, nor where one sender could spoil what another sent.
  *
  * @see https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp MurmurHash3_x86_128

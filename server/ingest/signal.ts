@@ -71,7 +71,7 @@ export interface Occurrence {
 const NANOS = new BigUint64Array(1)
 const HALVES = new Uint32Array(NANOS.buffer)
 
-/** Whole microseconds in so many nanoseconds, below 2^64. Dividing bigints would take ten times as long. */
+/** Whole microseconds in so many nanoseconds, below 2^64. Dividing bigints would make two more of them. */
 export function toMicros(nanos: bigint): number {
   NANOS[0] = nanos
   const [low = 0, high = 0] = [HALVES[0], HALVES[1]]

@@ -29,7 +29,7 @@ export interface Span {
 
 /**
  * Reads JSON from its bytes in the order in which it stands there, and makes nothing but what it is asked for: what is
- * skipped is checked and no more. `JSON.parse` takes several times as long to make all of it.
+ * skipped is checked and no more. To make all of it with `JSON.parse` and then look at it takes over half as long again.
  *
  * Throws `MalformedOtlp` on what is not JSON, and `Misfit` when a value is not of the kind that was asked for.
  */

@@ -112,7 +112,7 @@ function readUint64(json: JsonScanner): bigint {
 const JOINED = new BigUint64Array(1)
 const HALVES = new Uint32Array(JOINED.buffer)
 
-/** high * 10^9 + low, by numbers that stay below 2^53: bigints would take several times as long. */
+/** high * 10^9 + low, by numbers that stay below 2^53, so that only one bigint is made. */
 function joinDigits(high: number, low: number): bigint {
   const upper = Math.floor(high / 2 ** 16) * 1e9
   const lower = (high % 2 ** 16) * 1e9 + low + (upper % 2 ** 16) * 2 ** 16
