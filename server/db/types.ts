@@ -476,7 +476,7 @@ export interface Signal {
    */
   rung: Rung;
   session_id: string | null;
-  signal_id: Buffer;
+  signal_id: string;
   surface: Surface | null;
   tool_calls: number | null;
   wait_ms: number | null;
@@ -584,7 +584,7 @@ export interface SignalOccurrence {
   observed_at: Timestamp;
   occurrence_id: Buffer;
   org_id: string;
-  signal_id: Buffer;
+  signal_id: string;
 }
 
 export interface SignalReadable {
@@ -662,7 +662,7 @@ export interface SignalRetraction {
   retracted_by: number;
   rung: Rung;
   session_id: string | null;
-  signal_id: Buffer;
+  signal_id: string;
   surface: Surface | null;
   tool_calls: number | null;
   wait_ms: number | null;

@@ -50,7 +50,7 @@ export const SIGNAL_COLUMNS: readonly { readonly name: SignalColumn; readonly ty
   { name: "org_id", type: "uuid" },
   { name: "developer_id", type: "uuid" },
   { name: "observed_at", type: "timestamptz" },
-  { name: "signal_id", type: "bytea" },
+  { name: "signal_id", type: "uuid" },
   { name: "kind", type: "signal_kind" },
   { name: "rung", type: "rung" },
   { name: "operation_id", type: "text" },
@@ -141,10 +141,11 @@ export function shortHash(text: string): string {
 
 const hashed = new Int32Array(4)
 
-/** The column `signal_id` as Postgres reads hex bytes: what the encoder writes of the row. */
+/** The column `signal_id` as Postgres prints a uuid: what the encoder writes of the row. */
 export function signalIdOf(row: Pick<SignalRow, "source_id">): string {
   hash128(row.source_id, hashed)
-  return `\\x${Array.from(hashed, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("")}`
+  const hex = Array.from(hashed, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("")
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-")
 }
 
 const INT4_MAX = 2_147_483_647

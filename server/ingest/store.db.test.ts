@@ -165,7 +165,7 @@ test("a batch of one organization cannot be stored as another's, even by whoever
     await refused(`insert into signal_20261120 (org_id) values ('${theirs}')`, /permission denied/)
     await refused(
       `insert into signal (org_id, developer_id, observed_at, signal_id, kind, rung, agent_tool_id)
-       select '${theirs}', developer_id, observed_at, 'other', kind, rung, agent_tool_id from signal`,
+       select '${theirs}', developer_id, observed_at, gen_random_uuid(), kind, rung, agent_tool_id from signal`,
       /row-level security/,
     )
     await refused("select from signal_20261120", /permission denied/)

@@ -240,7 +240,7 @@ async function settleReports(
   if (reports.length === 0) return []
   const fresh = await sql<{ occurrence_id: string }>`
     insert into signal_occurrence (org_id, occurrence_id, is_primary, observed_at, developer_id, signal_id)
-    select ${orgId}::uuid, occurrence_id::bytea, is_primary, observed_at::timestamptz, developer_id, signal_id::bytea
+    select ${orgId}::uuid, occurrence_id::bytea, is_primary, observed_at::timestamptz, developer_id, signal_id::uuid
     from unnest(
       ${reports.map((report) => report.occurrenceId)}::text[], ${reports.map((report) => report.isPrimary)}::bool[],
       ${reports.map((report) => toTimestamp(report.row.observed_micros))}::text[],
@@ -256,7 +256,7 @@ async function settleReports(
 
   const known = await sql<KnownOccurrence>`
     select '\\x' || encode(occurrence_id, 'hex') as occurrence_id, is_primary, observed_at::text as observed_at,
-      to_char(observed_at at time zone 'UTC', 'YYYYMMDD') as observed_day, developer_id, '\\x' || encode(signal_id, 'hex') as signal_id
+      to_char(observed_at at time zone 'UTC', 'YYYYMMDD') as observed_day, developer_id, signal_id::text as signal_id
     from signal_occurrence
     where org_id = ${orgId}::uuid
       and occurrence_id = any(array(select id::bytea from unnest(${seenBefore.map((r) => r.occurrenceId)}::text[]) id))
@@ -308,7 +308,7 @@ async function replaceSecondary(
   await sql`
     update signal_occurrence
     set is_primary = true, observed_at = ${toTimestamp(report.row.observed_micros)}::timestamptz,
-      developer_id = ${report.row.developer_id}::uuid, signal_id = ${signalIdOf(report.row)}::text::bytea
+      developer_id = ${report.row.developer_id}::uuid, signal_id = ${signalIdOf(report.row)}::uuid
     where org_id = ${orgId}::uuid and occurrence_id = ${report.occurrenceId}::text::bytea`.execute(tx)
   const secondary = removed.rows[0]
   return secondary === undefined ? report.row : fillFrom(report.row, secondary)
@@ -321,7 +321,7 @@ function asSent(column: SignalColumn) {
 
 function isSignal(key: SignalKey) {
   return sql`observed_at = ${key.observed_at}::text::timestamptz and developer_id = ${key.developer_id}::uuid
-    and signal_id = ${key.signal_id}::text::bytea`
+    and signal_id = ${key.signal_id}::uuid`
 }
 
 /** An operation that began longer ago has ended. */

@@ -154,7 +154,7 @@ async function fill(
       insert into signal (org_id, developer_id, observed_at, signal_id, kind, rung, operation_id, agent_tool_id, model_id,
         outcome, origin, latency_ms, duration_ms, input_tokens, output_tokens)
       select ${orgId}::uuid, md5('person ' || person)::uuid, ${day}::text::timestamptz + n * (${span}::text::interval / ${rows}::int),
-        decode(md5((${first}::float8 + n)::text), 'hex'),
+        md5((${first}::float8 + n)::text)::uuid,
         (case when is_suggestion then 'suggestion' when n % 10 = 7 then 'turn' when n % 10 = 8 then 'tool_call' else 'model_call' end)::signal_kind,
         (case when is_suggestion then 'autocomplete' when n / 10 % 4 = 0 then 'orchestration' when n / 10 % 2 = 0 then 'chat' else 'agent' end)::rung,
         case when is_suggestion then 's' || (${first}::float8 + n) else 'o' || (${first}::float8 + n / 25) end,
