@@ -52,6 +52,7 @@ const environmentSchema = z
     BELAY_SELF_OTLP_ENDPOINT: endpoint.optional(),
     BELAY_SELF_OTLP_HEADERS: headers.optional(),
     BELAY_METRICS_TOKEN: z.string().min(16, "has at least 16 characters").optional(),
+    BELAY_BACKGROUND_WORK: z.enum(["on", "off"]).default("on"),
     BELAY_RETENTION_DAYS: z.coerce.number().int().min(30).max(3650).default(30),
   })
   .superRefine((values, context) => {

@@ -91,10 +91,13 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       await forgetMinutes(worker.kysely, now())
     }
     await maintain()
-    const upkeep = setInterval(() => {
-      maintain().catch((error: unknown) => log("upkeep failed", error))
-    }, UPKEEP_MS)
-    closers.push(async () => clearInterval(upkeep))
+    const isBackgroundOn = config.BELAY_BACKGROUND_WORK === "on"
+    if (isBackgroundOn) {
+      const upkeep = setInterval(() => {
+        maintain().catch((error: unknown) => log("upkeep failed", error))
+      }, UPKEEP_MS)
+      closers.push(async () => clearInterval(upkeep))
+    }
 
     const processId = randomUUID()
     closers.push(startMeterLog({ db: worker.kysely, meter, processId, now, log, everyMs: METER_LOG_EVERY_MS }))
@@ -124,9 +127,11 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       // Its pages shall not be empty at first.
       await countAll(worker.kysely, now())
     }
-    const rollups = startRollups({ db: worker.kysely, now, log })
-    closers.push(() => rollups.stop())
-    meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
+    if (isBackgroundOn) {
+      const rollups = startRollups({ db: worker.kysely, now, log })
+      closers.push(() => rollups.stop())
+      meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
+    }
 
     const served = await serve({
       app,

@@ -45,42 +45,32 @@ const IS_WATCHED = sql`kind in ('suggestion', 'turn', 'task', 'run', 'model_call
 
 /**
  * Adds the counted signals to the rollups that are sums over signals. One pass makes cells, which are fewer: a minute,
- * kind, rung, tool, model and latency bucket each. Minutes, hours and days are sums of those. Returns how many signals
- * were counted.
+ * person, kind, rung, tool, model and latency bucket each; the rollups are sums of those. Returns how many signals were
+ * counted.
  */
 export async function addCells(counting: Counting): Promise<number> {
   const { tx, timeZone, minutesFrom, daysFrom } = counting
-  await sql`
-    create temporary table if not exists counted_cell on commit delete rows as
-    select observed_at as minute, kind, rung, agent_tool_id, model_id, 0::smallint as bucket, 0 as times, ${named(MEASURES)}
-    from signal_day cross join (select now() as observed_at) empty with no data`.execute(tx)
-  await sql`truncate counted_cell`.execute(tx)
-  await sql`
-    insert into counted_cell (minute, kind, rung, agent_tool_id, model_id, bucket, times, ${named(MEASURES)})
-    select date_trunc('minute', observed_at), kind, rung, agent_tool_id, coalesce(model_id, 0),
-      belay_latency_bucket(${TIMED_MS}), sum(sign), ${counted}
-    from counted_signal group by 1, 2, 3, 4, 5, 6`.execute(tx)
-
-  const cells = sql`(
-    select *, date_trunc('hour', minute) as hour, (minute at time zone ${timeZone})::date as day from counted_cell
-  ) cell`
+  await makeCells(counting)
+  const places = sql`(
+    select *, date_trunc('hour', minute) as hour, (minute at time zone ${timeZone})::date as day from counted_place
+  ) place`
   await addTo(
     counting,
     MINUTE,
     sql`(
-    select * from counted_cell
+    select * from counted_place
     where ${IS_WATCHED} and minute >= (${`${minutesFrom} 00:00:00+00`}::text)::timestamptz
-  ) cell`,
+  ) place`,
   )
-  await addTo(counting, HOUR, cells)
-  await addTo(counting, DAY, sql`(select * from ${cells} where day >= (${daysFrom}::text)::date) whole`)
-  await addTo(counting, LATENCY_HOUR, cells)
+  await addTo(counting, HOUR, places)
+  await addTo(counting, DAY, sql`(select * from ${places} where day >= (${daysFrom}::text)::date) whole`)
+  await addTo(counting, LATENCY_HOUR, places)
   await sql`
     insert into developer_usage_day as r (org_id, ${keyOf(USAGE)}, ${named(MEASURES)})
-    select ${counting.orgId}::uuid, (observed_at at time zone ${timeZone})::date, developer_id, rung, agent_tool_id,
-      coalesce(model_id, 0), ${counted}
-    from counted_signal where (observed_at at time zone ${timeZone})::date >= (${daysFrom}::text)::date
-    group by 2, 3, 4, 5, 6 order by 2, 3, 4, 5, 6
+    select ${counting.orgId}::uuid, day, developer_id, rung, agent_tool_id, model_id, ${summed(MEASURES)}
+    from (select *, (minute at time zone ${timeZone})::date as day from counted_cell) cell
+    where day >= (${daysFrom}::text)::date
+    group by day, developer_id, rung, agent_tool_id, model_id order by day, developer_id, rung, agent_tool_id, model_id
     on conflict (org_id, ${keyOf(USAGE)}) do update set ${additions(MEASURES)}`.execute(tx)
 
   const result = await sql<{ rows: number; has_returns: boolean }>`
@@ -88,6 +78,33 @@ export async function addCells(counting: Counting): Promise<number> {
   const { rows = 0, has_returns: hasReturns = false } = result.rows[0] ?? {}
   if (hasReturns) await removeEmpty(counting)
   return rows
+}
+
+/** `counted_cell`, and `counted_place`: the same without the person. Whether there is an operation is for suggestions. */
+async function makeCells({ tx }: Counting): Promise<void> {
+  const measures = named(MEASURES)
+  await sql`
+    create temporary table if not exists counted_cell on commit delete rows as
+    select observed_at as minute, developer_id, kind, rung, agent_tool_id, model_id, true as has_operation,
+      0::smallint as bucket, 0 as times, ${measures}
+    from developer_usage_day cross join (select now() as observed_at, 'turn'::signal_kind as kind) empty with no data`.execute(
+    tx,
+  )
+  await sql`
+    create temporary table if not exists counted_place on commit delete rows as
+    select minute, kind, rung, agent_tool_id, model_id, bucket, times, ${measures} from counted_cell with no data`.execute(
+    tx,
+  )
+  await sql`truncate counted_cell, counted_place`.execute(tx)
+  await sql`
+    insert into counted_cell (minute, developer_id, kind, rung, agent_tool_id, model_id, has_operation, bucket, times, ${measures})
+    select date_trunc('minute', observed_at), developer_id, kind, rung, agent_tool_id, coalesce(model_id, 0),
+      operation_id is not null, belay_latency_bucket(${TIMED_MS}), sum(sign), ${counted}
+    from counted_signal group by 1, 2, 3, 4, 5, 6, 7, 8`.execute(tx)
+  await sql`
+    insert into counted_place (minute, kind, rung, agent_tool_id, model_id, bucket, times, ${measures})
+    select minute, kind, rung, agent_tool_id, model_id, bucket, sum(times), ${summed(MEASURES)}
+    from counted_cell group by 1, 2, 3, 4, 5, 6`.execute(tx)
 }
 
 const keyOf = (rollup: Rollup) => sql.join(rollup.key.map((column) => sql.ref(column)))

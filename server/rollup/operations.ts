@@ -1,4 +1,4 @@
-import { sql } from "kysely"
+import { type RawBuilder, sql } from "kysely"
 import { ADD_HISTOGRAM, HISTOGRAM_OF_CELLS } from "./histogram.ts"
 import { IS_ACCEPTED, IS_PRESENTED, IS_PROMPT } from "./measures.ts"
 import { SCRATCH_COLUMNS } from "./scratch.ts"
@@ -25,35 +25,49 @@ const FIELDS = sql.raw(
    first_ms, whole_ms, accepted, presented, prompts`,
 )
 
-/** What one operation's signals say together; of rows with the columns of a signal. */
-function foldOf(orgId: string) {
+/**
+ * What one operation's signals say together; of rows with the columns of a signal. First by person, as most operations
+ * have one, and telling whose it is costs more than the rest.
+ */
+function foldOf(orgId: string, signals: RawBuilder<unknown>) {
   return sql`
-    ${orgId}::uuid as org_id,
-    operation_id,
-    -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
-    coalesce(
-      max(developer_id::text) filter (where developer_id <> nobody.id), min(developer_id::text)
-    )::uuid as developer_id,
-    max(agent_tool_id) as agent_tool_id,
-    max(rung) as rung,
-    max(parent_operation_id) as parent_operation_id,
-    min(observed_at) as started_at,
-    min(observed_at) filter (where kind = 'start') as asked_at,
-    max(observed_at) as last_at,
-    count(*)::integer as signals,
-    max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
-    max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
-    count(*) filter (where ${IS_ACCEPTED})::integer as accepted,
-    count(*) filter (where ${IS_PRESENTED})::integer as presented,
-    count(*) filter (where ${IS_PROMPT})::integer as prompts`
+    select
+      ${orgId}::uuid as org_id,
+      operation_id,
+      -- Some tools name the person on one kind of record only; whoever is named anywhere did the whole.
+      coalesce(
+        max(developer_id::text) filter (where developer_id <> nobody.id), min(developer_id::text)
+      )::uuid as developer_id,
+      max(agent_tool_id), max(rung), max(parent_operation_id), min(started_at), min(asked_at), max(last_at),
+      sum(signals)::integer, max(first_ms), max(whole_ms), sum(accepted)::integer, sum(presented)::integer,
+      sum(prompts)::integer
+    from (
+      select
+        operation_id,
+        developer_id,
+        max(agent_tool_id) as agent_tool_id,
+        max(rung) as rung,
+        max(parent_operation_id) as parent_operation_id,
+        min(observed_at) as started_at,
+        min(observed_at) filter (where kind = 'start') as asked_at,
+        max(observed_at) as last_at,
+        count(*) as signals,
+        max(latency_ms) filter (where kind in ('suggestion', 'turn')) as first_ms,
+        max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
+        count(*) filter (where ${IS_ACCEPTED}) as accepted,
+        count(*) filter (where ${IS_PRESENTED}) as presented,
+        count(*) filter (where ${IS_PROMPT}) as prompts
+      from ${signals}
+      where ${IS_OF_OPERATION}
+      group by operation_id, developer_id
+    ) of_person cross join (
+      select id from developer where org_id = ${orgId}::uuid and is_unattributed
+    ) nobody
+    group by operation_id`
 }
 
 /** What becomes of the work comes days later and is no part of doing it. */
 const IS_OF_OPERATION = sql`operation_id is not null and rung <> 'autocomplete' and kind <> 'outcome'`
-
-function nobody(orgId: string) {
-  return sql`(select id from developer where org_id = ${orgId}::uuid and is_unattributed) nobody`
-}
 
 /** Into `counted_operation`, and into `touched_operation` which they are and whose rung may change with them. */
 async function foldOperations({ tx, orgId }: Counting): Promise<void> {
@@ -63,11 +77,13 @@ async function foldOperations({ tx, orgId }: Counting): Promise<void> {
     where role = 'counted' and ${IS_OF_OPERATION} group by operation_id`.execute(tx)
   await sql`
     insert into counted_operation
-    select ${foldOf(orgId)}
-    from counted_signal cross join ${nobody(orgId)}
-    where role = 'current' and ${IS_OF_OPERATION}
-      and operation_id not in (select operation_id from touched_operation)
-    group by operation_id`.execute(tx)
+    ${foldOf(
+      orgId,
+      sql`(
+        select * from counted_signal
+        where role = 'current' and operation_id not in (select operation_id from touched_operation)
+      ) current`,
+    )}`.execute(tx)
   const recounted = await sql<{ from_at: string | null; to_at: string | null }>`
     select min(at)::text as from_at, max(at)::text as to_at from (
       select observed_at as at from counted_signal
@@ -81,17 +97,18 @@ async function foldOperations({ tx, orgId }: Counting): Promise<void> {
     // As text, since a Date has no microseconds. Rows of batches that wait are counted with those.
     await sql`
       insert into counted_operation
-      select ${foldOf(orgId)}
-      from (
-        select ${SCRATCH_COLUMNS} from signal s
-        where org_id = ${orgId}::uuid and observed_at between (${from}::text)::timestamptz and (${to}::text)::timestamptz
-          and operation_id in (select operation_id from touched_operation where is_recounted)
-          and not exists (
-            select from signal_batch b where b.org_id = ${orgId}::uuid and b.batch_id = s.batch_id
-          )
-      ) known cross join ${nobody(orgId)}
-      where ${IS_OF_OPERATION}
-      group by operation_id`.execute(tx)
+      ${foldOf(
+        orgId,
+        sql`(
+          select ${SCRATCH_COLUMNS} from signal s
+          where org_id = ${orgId}::uuid
+            and observed_at between (${from}::text)::timestamptz and (${to}::text)::timestamptz
+            and operation_id in (select operation_id from touched_operation where is_recounted)
+            and not exists (
+              select from signal_batch b where b.org_id = ${orgId}::uuid and b.batch_id = s.batch_id
+            )
+        ) known`,
+      )}`.execute(tx)
   }
   await sql`
     insert into touched_operation
@@ -120,6 +137,7 @@ async function touchDays({ tx, orgId, timeZone }: Counting): Promise<void> {
 }
 
 async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
+  const nobody = sql`select id from developer where org_id = ${orgId}::uuid and is_unattributed`
   await sql`
     delete from operation o
     where org_id = ${orgId}::uuid
@@ -129,8 +147,9 @@ async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
     select org_id, ${FIELDS} from counted_operation order by operation_id
     on conflict (org_id, operation_id) do update set
       developer_id = case
-        when excluded.developer_id = (select id from ${nobody(orgId)}) then o.developer_id
-        when o.developer_id = (select id from ${nobody(orgId)}) then excluded.developer_id
+        when o.developer_id = excluded.developer_id then o.developer_id
+        when excluded.developer_id = (${nobody}) then o.developer_id
+        when o.developer_id = (${nobody}) then excluded.developer_id
         else greatest(o.developer_id, excluded.developer_id)
       end,
       agent_tool_id = greatest(o.agent_tool_id, excluded.agent_tool_id),
@@ -197,7 +216,7 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
     order by day, developer_id, rung, agent_tool_id`.execute(tx)
 }
 
-/** Suggestions are counted as they come. */
+/** Suggestions are counted as they come, from the cells: each is an operation, and its own minute is when it began. */
 async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Promise<void> {
   await sql`
     insert into developer_day as r (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
@@ -206,16 +225,13 @@ async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Prom
       sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
       ${HISTOGRAM_OF_CELLS}
     from (
-      select (observed_at at time zone ${timeZone})::date as day, developer_id, agent_tool_id,
-        case when kind in ('suggestion', 'turn') then belay_latency_bucket(latency_ms) end as bucket,
-        sum(sign)::integer as times,
-        coalesce(sum(sign) filter (where kind in ('suggestion', 'turn', 'task', 'run')), 0) as operations,
-        coalesce(sum(sign) filter (where ${IS_ACCEPTED}), 0) as accepted,
-        coalesce(sum(sign) filter (where ${IS_PRESENTED}), 0) as presented,
-        coalesce(sum(sign) filter (where ${IS_PROMPT}), 0) as prompts
-      from counted_signal
-      where operation_id is not null and rung = 'autocomplete'
-        and (observed_at at time zone ${timeZone})::date >= (${daysFrom}::text)::date
+      select (minute at time zone ${timeZone})::date as day, developer_id, agent_tool_id,
+        case when kind in ('suggestion', 'turn') then bucket end as bucket,
+        sum(times)::integer as times,
+        coalesce(sum(times) filter (where kind in ('suggestion', 'turn', 'task', 'run')), 0) as operations,
+        sum(accepted) as accepted, sum(presented) as presented, sum(prompts) as prompts
+      from counted_cell
+      where has_operation and rung = 'autocomplete' and (minute at time zone ${timeZone})::date >= (${daysFrom}::text)::date
       group by 1, 2, 3, 4
     ) cell
     group by day, developer_id, agent_tool_id

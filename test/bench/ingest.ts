@@ -7,6 +7,8 @@ import path from "node:path"
 import { parseArgs } from "node:util"
 import { Client } from "pg"
 import { to as copyTo } from "pg-copy-streams"
+import { openDatabase } from "#server/db/client.ts"
+import { countAll, startRollups } from "#server/rollup/loop.ts"
 import { type BelayProcess, spawnBelay } from "../spawn.ts"
 import type { CopyJob, CopyResult, LoadJob, LoadResult } from "./load.ts"
 
@@ -50,6 +52,7 @@ interface Use {
 
 interface Measured {
   readonly rate: number
+  readonly acknowledged: number
   readonly p50Ms: number
   readonly p99Ms: number
   readonly refused: number
@@ -63,6 +66,8 @@ const children: ChildProcess[] = []
 let belay: BelayProcess | undefined
 try {
   belay = await spawnBelay(dataDir, {
+    // Counting is measured by itself, by whom the bench starts for it.
+    BELAY_BACKGROUND_WORK: "off",
     BELAY_INGEST_KEY: INGEST_KEY,
     BELAY_INGEST_REQUESTS_PER_MINUTE: "100000000",
     ...(flags.profile !== undefined && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${flags.profile}` }),
@@ -78,6 +83,13 @@ try {
 async function run({ ready, process: server }: BelayProcess): Promise<void> {
   const database = new Client({ connectionString: ready.databaseUrl })
   await database.connect()
+  const worker = openDatabase({
+    url: ready.databaseUrl,
+    role: "belay_worker",
+    max: 1,
+    applicationName: "bench rollups",
+  })
+  await countAll(worker.kysely, new Date())
   const postmaster = parentOf(Number((await query(database, "select pg_backend_pid() as value"))[0]?.["value"]))
   const serverPid = server.pid ?? 0
   const sender = forkModule("load.ts")
@@ -106,8 +118,7 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
   }
 
   const load = async (args: Partial<LoadJob> = {}): Promise<Measured> => {
-    await query(database, "truncate signal, signal_occurrence")
-    await query(database, "checkpoint")
+    await empty(database)
     const job: LoadJob = {
       kind: "load",
       url: ready.otlpUrl,
@@ -128,6 +139,7 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
     const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0
     return {
       rate: result.acknowledged / result.seconds,
+      acknowledged: result.acknowledged,
       p50Ms: at(0.5),
       p99Ms: at(0.99),
       refused: result.refused,
@@ -140,8 +152,7 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
   const copy = async (): Promise<Measured> => {
     // What the server stored is what COPY stores.
     template ??= await readTemplate(database)
-    await query(database, "truncate signal, signal_occurrence")
-    await query(database, "checkpoint")
+    await empty(database)
     const job: CopyJob = {
       kind: "copy",
       databaseUrl: ready.databaseUrl,
@@ -151,7 +162,35 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
     }
     const { result, uses } = await measure(() => ask(sender, job))
     await requireStored(database, result.rows)
-    return { rate: result.rows / result.seconds, p50Ms: 0, p99Ms: 0, refused: 0, ...namedUses(uses) }
+    return {
+      rate: result.rows / result.seconds,
+      acknowledged: result.rows,
+      p50Ms: 0,
+      p99Ms: 0,
+      refused: 0,
+      ...namedUses(uses),
+    }
+  }
+
+  /** As fast as signals are stored and counted: until the last one of the load is in the rollups. */
+  const loadAndCount = async (): Promise<Measured> => {
+    const log = (message: string, error: unknown) => console.error(message, error)
+    const rollups = startRollups({ db: worker.kysely, now: () => new Date(), log })
+    const started = performance.now()
+    const measured = await load()
+    await rollups.stop()
+    const { result: caughtUp, uses } = await measure(async () => {
+      await countAll(worker.kysely, new Date())
+      return (performance.now() - started) / 1000
+    })
+    const left = Number((await query(database, "select count(*)::int as value from signal_batch"))[0]?.["value"])
+    if (left > 0) throw new Error(`${left} batches were not counted`)
+    const { postgres } = namedUses(uses)
+    return {
+      ...measured,
+      rate: measured.acknowledged / caughtUp,
+      postgres: { ...measured.postgres, rssMiB: Math.max(measured.postgres.rssMiB, postgres.rssMiB) },
+    }
   }
 
   const single = { items: 1, connections: SINGLE_CONNECTIONS } as const
@@ -166,6 +205,7 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
     logs: () => load({ signal: "logs" }),
     single: () => load(single),
     echo: () => load({ ...single, url: echoUrl }),
+    rollups: loadAndCount,
     overload: () => load({ connections: OVERLOAD_CONNECTIONS }),
   }
   const names = flags.only === undefined ? Object.keys(measurements) : flags.only.split(",")
@@ -187,6 +227,7 @@ async function run({ ready, process: server }: BelayProcess): Promise<void> {
       if (measured !== undefined) results.get(name)?.push(measured)
     }
   }
+  await worker.close()
   await database.end()
   report(results, space)
 }
@@ -225,6 +266,7 @@ function report(results: ReadonlyMap<string, readonly Measured[]>, space: Space 
     protobuf_vs_copy: ratio("protobuf", "copy"),
     logs_vs_copy: ratio("logs", "copy"),
     json_vs_copy: ratio("json", "copy"),
+    with_rollups_vs_copy: ratio("rollups", "copy"),
     single_span_vs_echo: ratio("single", "echo"),
   }
   const whole = (value: number) => (Number.isNaN(value) ? null : Math.round(value))
@@ -233,6 +275,7 @@ function report(results: ReadonlyMap<string, readonly Measured[]>, space: Space 
     signals_per_s: whole(middle("protobuf", (m) => m.rate)),
     log_signals_per_s: whole(middle("logs", (m) => m.rate)),
     json_signals_per_s: whole(middle("json", (m) => m.rate)),
+    counted_signals_per_s: whole(middle("rollups", (m) => m.rate)),
     copy_rows_per_s: whole(middle("copy", (m) => m.rate)),
     single_span_requests_per_s: whole(middle("single", (m) => m.rate)),
     echo_requests_per_s: whole(middle("echo", (m) => m.rate)),
@@ -290,6 +333,16 @@ async function readSpace(database: Client): Promise<Space> {
   )
   const [heap, key, rows] = [Number(sizes?.["heap"]), Number(sizes?.["key"]), Number(sizes?.["rows"])]
   return { heapBytesPerRow: heap / rows, heapAndKeyVsHeap: (heap + key) / heap }
+}
+
+/** As after a fresh start: every measurement finds the same tables. */
+async function empty(database: Client): Promise<void> {
+  await query(
+    database,
+    `truncate signal, signal_occurrence, signal_batch, signal_retraction, signal_minute, signal_hour, latency_hour,
+       signal_day, developer_usage_day, developer_day, operation`,
+  )
+  await query(database, "checkpoint")
 }
 
 async function requireStored(database: Client, acknowledged: number): Promise<void> {
