@@ -25,7 +25,7 @@ export interface Spool {
    * `refused` is removed as well as what is `sent`. Never rejects.
    */
   drain(send: (entry: SpoolEntry) => Promise<SendResult>): Promise<DrainResult>
-  /** What waits, and what was dropped since the folder was made. Never throws. */
+  /** What waits, and what was dropped since the folder was made. Reads the folder's names before it returns. Never throws. */
   status(): SpoolStatus
 }
 
@@ -55,7 +55,7 @@ export interface DrainResult {
   /** Signals, by what became of them. */
   readonly sent: number
   readonly refused: number
-  /** Whether something still waits. */
+  /** Whether the sending stopped before all was gone. */
   readonly isMoreLeft: boolean
 }
 
@@ -94,7 +94,8 @@ const DROPPED_BYTES_MAX = 64 * 1024
 const openFile = promisify(fs.open)
 const writeFile = promisify(fs.write)
 const truncateFile = promisify(fs.ftruncate)
-const { readFile, truncate } = fs.promises
+const closeFile = promisify(fs.close)
+const { promises } = fs
 
 interface Waiting {
   readonly name: string
@@ -116,12 +117,11 @@ export function openSpool(options: SpoolOptions): Spool {
   const newName = () => `${String(now()).padStart(15, "0")}-${String(named++).padStart(6, "0")}-${sender}`
   const readyName = (id: string, items: number, bytes: number) => `${id}.${items}.${bytes}.ready`
   const heldName = (id: string, state: "open" | "sent") => `${id}.${now()}.${process.pid}.${host}.${state}`
-  const makeFolder = () => fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
 
-  function list(): { waiting: Waiting[]; orphans: string[] } {
+  function sort(names: readonly string[]): { waiting: Waiting[]; orphans: string[] } {
     const waiting: Waiting[] = []
     const orphans: string[] = []
-    for (const name of namesIn(folder)) {
+    for (const name of names.toSorted()) {
       const [, first = "", second = "", third = "", state] = name.split(".")
       if (name.endsWith(".ready")) waiting.push({ name, items: Number(first), bytes: Number(second) })
       else if ((state === "open" || state === "sent") && isGone(Number(first), Number(second), third))
@@ -138,44 +138,44 @@ export function openSpool(options: SpoolOptions): Spool {
   function countDropped(reason: keyof Dropped, items: number): void {
     const file = at(DROPPED_FILE)
     try {
-      fs.appendFileSync(file, `${reason} ${items}\n`, { mode: 0o600 })
+      fs.appendFileSync(file, droppedLine(reason, items), { mode: 0o600 })
       if (fs.statSync(file).size <= DROPPED_BYTES_MAX) return
-      const { full, corrupt } = readDropped()
-      fs.writeFileSync(`${file}.${sender}`, `full ${full}\ncorrupt ${corrupt}\n`, { mode: 0o600 })
-      fs.renameSync(`${file}.${sender}`, file)
+      const { full, corrupt } = parseDropped(fs.readFileSync(file, "utf8"))
+      const temporary = `${file}.${sender}`
+      fs.writeFileSync(temporary, droppedLine("full", full) + droppedLine("corrupt", corrupt), { mode: 0o600 })
+      fs.renameSync(temporary, file)
     } catch {
       // Of a disk that takes nothing, nothing more is to be had.
     }
   }
 
-  function readDropped(): Dropped {
-    const dropped = { full: 0, corrupt: 0 }
-    for (const line of textOf(at(DROPPED_FILE)).split("\n")) {
-      const [reason, items] = line.split(" ")
-      if (reason === "full" || reason === "corrupt") dropped[reason] += Number(items)
+  const countDroppedLater = (reason: keyof Dropped, items: number) =>
+    promises.appendFile(at(DROPPED_FILE), droppedLine(reason, items), { mode: 0o600 }).catch(() => {})
+
+  /** The oldest of what waits, as many as have to go before so many bytes have room; null when they never have. */
+  function excessOf(names: readonly string[], bytes: number): readonly Waiting[] | null {
+    if (bytes > bytesMax) return null
+    const { waiting } = sort(names)
+    let total = waiting.reduce((sum, entry) => sum + entry.bytes, bytes)
+    let going = 0
+    while (going < waiting.length && (total > bytesMax || waiting.length - going >= ENTRIES_MAX)) {
+      total -= waiting[going]?.bytes ?? 0
+      going++
     }
-    return dropped
+    return waiting.slice(0, going)
   }
 
-  /** Makes room for so many bytes, oldest first; false when there cannot be any. */
-  function makeRoom(bytes: number): boolean {
-    if (bytes > bytesMax) return false
-    const { waiting } = list()
-    let total = waiting.reduce((sum, entry) => sum + entry.bytes, 0)
-    let left = waiting.length
-    for (const entry of waiting) {
-      if (total + bytes <= bytesMax && left < ENTRIES_MAX) break
-      if (remove(at(entry.name))) countDropped("full", entry.items)
-      total -= entry.bytes
-      left--
-    }
-    return true
+  /** False when there is no room. */
+  function makeRoomSync(bytes: number): boolean {
+    const excess = excessOf(namesIn(folder), bytes)
+    for (const entry of excess ?? []) if (removeSync(at(entry.name))) countDropped("full", entry.items)
+    return excess !== null
   }
 
-  /** Takes a file for this process; null when another one has it already. */
-  function hold(name: string): string | null {
-    const held = heldName(idOf(name), "sent")
-    return rename(at(name), at(held)) ? held : null
+  async function makeRoom(bytes: number): Promise<boolean> {
+    const excess = excessOf(await promises.readdir(folder), bytes)
+    for (const entry of excess ?? []) if (await remove(at(entry.name))) await countDroppedLater("full", entry.items)
+    return excess !== null
   }
 
   return {
@@ -185,9 +185,9 @@ export function openSpool(options: SpoolOptions): Spool {
       const id = newName()
       const temporary = at(heldName(id, "open"))
       try {
-        makeFolder()
+        fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
         const file = Buffer.concat([encodeMeta(meta), encodeFrame(body, items)])
-        if (!makeRoom(file.length)) {
+        if (!makeRoomSync(file.length)) {
           countDropped("full", items)
           return false
         }
@@ -195,16 +195,16 @@ export function openSpool(options: SpoolOptions): Spool {
         fs.renameSync(temporary, at(readyName(id, items, file.length)))
         return true
       } catch {
-        remove(temporary)
+        removeSync(temporary)
         return false
       }
     },
 
     async open(meta) {
-      makeFolder()
+      await promises.mkdir(folder, { recursive: true, mode: 0o700 })
       const id = newName()
-      const name = heldName(id, "open")
-      const fd = await openFile(at(name), "wx", 0o600)
+      const name = at(heldName(id, "open"))
+      const fd = await openFile(name, "wx", 0o600)
       let [items, bytes] = [0, 0]
       // What was written in part is written over by what comes next.
       const count = (written: number, frame: Buffer, added: number) => {
@@ -214,12 +214,7 @@ export function openSpool(options: SpoolOptions): Spool {
       }
       const head = encodeMeta(meta)
       count((await writeFile(fd, head, 0, head.length, 0)).bytesWritten, head, 0)
-      const rest = () => {
-        fs.closeSync(fd)
-        if (items === 0) remove(at(name))
-        else if (makeRoom(bytes)) fs.renameSync(at(name), at(readyName(id, items, bytes)))
-        else if (remove(at(name))) countDropped("full", items)
-      }
+      const sealedName = () => at(readyName(id, items, bytes))
       return {
         async write(body, added) {
           const frame = encodeFrame(body, added)
@@ -231,51 +226,57 @@ export function openSpool(options: SpoolOptions): Spool {
         },
         async seal() {
           await truncateFile(fd, bytes)
-          rest()
+          await closeFile(fd)
+          if (items === 0) await remove(name)
+          else if (await makeRoom(bytes)) await promises.rename(name, sealedName())
+          else if (await remove(name)) await countDroppedLater("full", items)
         },
         sealSync() {
           fs.ftruncateSync(fd, bytes)
-          rest()
+          fs.closeSync(fd)
+          if (items === 0) removeSync(name)
+          else if (makeRoomSync(bytes)) fs.renameSync(name, sealedName())
+          else if (removeSync(name)) countDropped("full", items)
         },
       }
     },
 
     async drain(send) {
       let [sent, refused] = [0, 0]
-      const { waiting, orphans } = list()
-      const names = [...waiting.map((entry) => entry.name), ...orphans].toSorted()
-      for (const name of names) {
-        const held = hold(name)
-        if (held === null) continue
-        const file = await readFile(at(held)).catch(() => null)
+      const { waiting, orphans } = sort(await promises.readdir(folder).catch(() => []))
+      for (const name of [...waiting.map((entry) => entry.name), ...orphans].toSorted()) {
+        const held = at(heldName(idOf(name), "sent"))
+        // Somebody else was faster.
+        if (!(await rename(at(name), held))) continue
+        const file = await promises.readFile(held).catch(() => null)
         const entry = file === null ? null : decodeEntry(file)
         const isCut = entry === null || entry.wholeBytes !== file?.length
         // Half a frame at the end of what was being written is how a killed process leaves it; elsewhere it is damage.
-        if (isCut && !name.endsWith(".open")) countDropped("corrupt", 1)
+        if (isCut && !name.endsWith(".open")) await countDroppedLater("corrupt", 1)
         if (entry === null) {
-          remove(at(held))
+          await remove(held)
           continue
         }
-        if (isCut) await truncate(at(held), entry.wholeBytes).catch(() => {})
+        if (isCut) await promises.truncate(held, entry.wholeBytes).catch(() => {})
         const result = await send(entry).catch((): SendResult => "retry")
         if (result === "retry") {
-          rename(at(held), at(readyName(idOf(held), entry.items, entry.wholeBytes)))
+          await rename(held, at(readyName(idOf(name), entry.items, entry.wholeBytes)))
           return { sent, refused, isMoreLeft: true }
         }
-        remove(at(held))
+        await remove(held)
         if (result === "sent") sent += entry.items
         else refused += entry.items
       }
-      return { sent, refused, isMoreLeft: list().waiting.length > 0 }
+      return { sent, refused, isMoreLeft: false }
     },
 
     status() {
-      const { waiting } = list()
+      const { waiting } = sort(namesIn(folder))
       return {
         entries: waiting.length,
         items: waiting.reduce((sum, entry) => sum + entry.items, 0),
         bytes: waiting.reduce((sum, entry) => sum + entry.bytes, 0),
-        dropped: readDropped(),
+        dropped: parseDropped(textOf(at(DROPPED_FILE))),
       }
     },
   }
@@ -285,9 +286,22 @@ function idOf(name: string): string {
   return name.slice(0, name.indexOf("."))
 }
 
+function droppedLine(reason: keyof Dropped, items: number): string {
+  return `${reason} ${items}\n`
+}
+
+function parseDropped(text: string): Dropped {
+  const dropped = { full: 0, corrupt: 0 }
+  for (const line of text.split("\n")) {
+    const [reason, items] = line.split(" ")
+    if (reason === "full" || reason === "corrupt") dropped[reason] += Number(items)
+  }
+  return dropped
+}
+
 function namesIn(folder: string): string[] {
   try {
-    return fs.readdirSync(folder).toSorted()
+    return fs.readdirSync(folder)
   } catch {
     return []
   }
@@ -301,16 +315,22 @@ function textOf(file: string): string {
   }
 }
 
-function rename(from: string, to: string): boolean {
-  try {
-    fs.renameSync(from, to)
-    return true
-  } catch {
-    return false
-  }
+/** Of two processes that rename one file, one does. */
+function rename(from: string, to: string): Promise<boolean> {
+  return promises.rename(from, to).then(
+    () => true,
+    () => false,
+  )
 }
 
-function remove(file: string): boolean {
+function remove(file: string): Promise<boolean> {
+  return promises.unlink(file).then(
+    () => true,
+    () => false,
+  )
+}
+
+function removeSync(file: string): boolean {
   try {
     fs.unlinkSync(file)
     return true
