@@ -1,5 +1,6 @@
 import { readSync, writeSync } from "node:fs"
 import { homedir } from "node:os"
+import { runHook } from "./hook/run-hook.ts"
 import { type Host, readSettings, spoolFolder } from "./home.ts"
 import { lockFlush } from "./state.ts"
 import { VERSION } from "./version.ts"
@@ -11,22 +12,23 @@ import { VERSION } from "./version.ts"
 
 const host: Host = { env: process.env, home: homedir(), cwd: process.cwd(), now: Date.now }
 const [command = "help", ...args] = process.argv.slice(2)
-const done = command === "hook" ? hook(args[0] ?? "") : import("./commands.ts").then(({ run }) => run(command, args, host))
-done.then(
-  (exitCode) => {
-    process.exitCode = exitCode
-  },
-  (error: unknown) => {
+if (command === "hook") process.exitCode = hook(args[0] ?? "")
+else void runCommand()
+
+async function runCommand(): Promise<void> {
+  try {
+    const { run } = await import("./commands.ts")
+    process.exitCode = await run(command, args, host)
+  } catch (error) {
     writeSync(2, `belay: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1
-  },
-)
+  }
+}
 
-async function hook(tool: string): Promise<number> {
+function hook(tool: string): number {
   try {
-    const { runHook } = await import("./hook/run-hook.ts")
     // The policy engine takes its place here; until then no action is decided on.
-    const { answer, isKept } = await runHook({ tool, read: readStdin, decide: () => null, host, version: VERSION })
+    const { answer, isKept } = runHook({ tool, read: readStdin, decide: () => null, host, version: VERSION })
     if (answer.stdout !== "") writeSync(1, answer.stdout)
     if (answer.stderr !== "") writeSync(2, answer.stderr)
     if (isKept) startFlush()

@@ -42,7 +42,9 @@ async function runFlush(args: readonly string[], host: Host): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { locked: { type: "boolean" } } })
   try {
     const { sent, refused, isMoreLeft, error } = await flush(host)
-    print([`${sent} sent, ${refused} refused${isMoreLeft ? ", the rest waits" : ""}${error === null ? "" : `: ${error}`}`])
+    print([
+      `${sent} sent, ${refused} refused${isMoreLeft ? ", the rest waits" : ""}${error === null ? "" : `: ${error}`}`,
+    ])
     return isMoreLeft || refused > 0 ? 1 : 0
   } finally {
     // Whoever started this process took the lock for it.

@@ -36,7 +36,7 @@ export const cursor: HookProtocol = {
   },
 
   readAction(payload) {
-    switch (textOf(payload, "hook_event_name")) {
+    switch (textOf(payload, "hook_event_name") ?? "") {
       case "beforeShellExecution":
         return { kind: "shell", tool: "Shell", command: textOf(payload, "command"), paths: [] }
       case "beforeMCPExecution":

@@ -7,7 +7,15 @@ import { claudeCode } from "./claude-code.ts"
 import { codex } from "./codex.ts"
 import { cursor } from "./cursor.ts"
 import { geminiCli } from "./gemini-cli.ts"
-import { type Decide, type HookAction, type HookAnswer, type HookDecision, type HookProtocol, type HookSignal, NO_OPINION } from "./hook.ts"
+import {
+  type Decide,
+  type HookAction,
+  type HookAnswer,
+  type HookDecision,
+  type HookProtocol,
+  type HookSignal,
+  NO_OPINION,
+} from "./hook.ts"
 import { judgePaths } from "./judge-paths.ts"
 import { parsePayload, type Payload } from "./payload.ts"
 
@@ -17,8 +25,6 @@ const PROTOCOLS: ReadonlyMap<string, HookProtocol> = new Map([
   ["cursor", cursor],
   ["gemini-cli", geminiCli],
 ])
-
-export const HOOK_TOOLS: readonly string[] = [...PROTOCOLS.keys()]
 
 export interface HookRun {
   readonly tool: string
@@ -30,13 +36,13 @@ export interface HookRun {
 }
 
 /**
- * One call of a hook: the tool's payload in, its answer out, the facts in the spool. `isKept` is whether there was
+ * One call of a hook: the tool's payload in, its answer out, the facts in the spool, before it returns. `isKept` is whether there was
  * something to keep and it was kept.
  *
- * Never rejects and never stands in the tool's way: what it cannot read, does not know or cannot keep is counted beside
+ * Never throws and never stands in the tool's way: what it cannot read, does not know or cannot keep is counted beside
  * the spool, and the answer is no opinion. What was decided is answered whatever becomes of the facts.
  */
-export async function runHook(run: HookRun): Promise<{ answer: HookAnswer; isKept: boolean }> {
+export function runHook(run: HookRun): { answer: HookAnswer; isKept: boolean } {
   const { tool, read, decide, host } = run
   const protocol = PROTOCOLS.get(tool)
   if (protocol === undefined) return { answer: NO_OPINION, isKept: false }
@@ -57,7 +63,7 @@ export async function runHook(run: HookRun): Promise<{ answer: HookAnswer; isKep
     const signals = [...(facts ?? [])]
     if (action !== null && decision !== null) signals.push(toPolicySignal(action, decision))
     if (signals.length === 0) return { answer, isKept: false }
-    const isKept = await keep(run, protocol, payload, signals)
+    const isKept = keep(run, protocol, payload, signals)
     if (!isKept) fail("spool")
     return { answer, isKept }
   } catch {
@@ -66,12 +72,12 @@ export async function runHook(run: HookRun): Promise<{ answer: HookAnswer; isKep
   }
 }
 
-async function keep(
+function keep(
   { host, version }: HookRun,
   protocol: HookProtocol,
   payload: Payload,
   signals: readonly HookSignal[],
-): Promise<boolean> {
+): boolean {
   const person = protocol.enduserId(payload)
   const resource = {
     serviceName: "belay-hook",
@@ -80,12 +86,10 @@ async function keep(
   }
   const sender = { agentTool: protocol.agentTool, agentVersion: protocol.agentVersion(payload) }
   const workspace = protocol.workspace(payload)
-  const records = await Promise.all(
-    signals.map(async ({ paths = [], ...signal }) => {
-      const pathScope = await judgePaths(paths, workspace)
-      return toRecord({ ...signal, ...sender, pathScope }, host.now())
-    }),
-  )
+  const records = signals.map(({ paths = [], ...signal }) => {
+    const pathScope = judgePaths(paths, workspace)
+    return toRecord({ ...signal, ...sender, pathScope }, host.now())
+  })
   const spool = openSpool({ folder: spoolFolder(host), now: host.now })
   return spool.append(toOtlpJson(resource, records), { contentType: OTLP_JSON, items: records.length })
 }
