@@ -103,17 +103,23 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   let unwrittenBytes = 0
   const counts = { emitted: 0, spooled: 0, sent: 0, memory: 0, rejected: 0, invalid: 0, shutdown: 0 }
 
-  /** Pending signals become one chunk. */
   function encode(): void {
     isEncodingSoon = false
-    if (pending.length === 0) return
+    if (!encodePending()) return
+    soon()
+    void write()
+  }
+
+  /** Pending signals become one chunk; false when there are none. */
+  function encodePending(): boolean {
+    if (pending.length === 0) return false
     const [taken, takenAt] = [pending, times]
     pending = []
     times = []
     if (unwrittenBytes >= memoryBytesMax) {
       counts.memory += taken.length
       report("signals were dropped: neither disk nor endpoint keeps up")
-      return
+      return false
     }
     let text = ""
     let items = 0
@@ -126,15 +132,10 @@ export function startPipeline(options: PipelineOptions): Pipeline {
         counts.invalid++
       }
     }
-    if (items === 0) return
-    add({ text, items })
-    soon()
-    void write()
-  }
-
-  function add(chunk: Chunk): void {
-    unwritten.push(chunk)
-    unwrittenBytes += chunk.text.length
+    if (items === 0) return false
+    unwritten.push({ text, items })
+    unwrittenBytes += text.length
+    return true
   }
 
   function take(): Chunk | undefined {
@@ -232,9 +233,12 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     await sealed?.writer.seal()
   }
 
-  function giveUpStuckDisk(): void {
+  async function giveUpStuckDisk(): Promise<void> {
     const stuck = writing
     if (stuck === null || clock.elapsed() - stuck.since < DISK_ANSWER_MS) return
+    // It may have answered while the process was busy with something else.
+    await new Promise(setImmediate)
+    if (writing !== stuck) return
     writing = null
     batch = null
     // It may be written all the same, and then it is sent twice and stored once.
@@ -307,7 +311,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   }
 
   async function endBatch(): Promise<void> {
-    giveUpStuckDisk()
+    await giveUpStuckDisk()
     isSealWanted = true
     const written = write()
     if (writing !== null) soon(DISK_ANSWER_MS)
@@ -321,7 +325,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   async function flush({ deadlineMs = DEADLINE_MS }: Deadline = {}): Promise<FlushResult> {
     const work = async () => {
       encode()
-      giveUpStuckDisk()
+      await giveUpStuckDisk()
       isSealWanted = true
       await write()
       // A batch may have been open with nothing left to write.
@@ -341,7 +345,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   }
 
   function saveSync(): void {
-    encode()
+    encodePending()
     const chunks = [...sendingFromMemory, ...(writing?.chunk ? [writing.chunk] : []), ...unwritten.splice(0)]
     unwrittenBytes = 0
     try {
