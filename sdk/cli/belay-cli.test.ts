@@ -40,7 +40,7 @@ function belayBeside(home: string, args: readonly string[], input = "", more: Re
 }
 
 function statusOf(home: string) {
-  return readStatus({ env: {}, home, cwd: home, now: Date.now })
+  return readStatus({ env: {}, home, cwd: home, platform: "linux", now: Date.now })
 }
 
 /** An endpoint that takes what it is given; `requests` resolves with as many bodies. */

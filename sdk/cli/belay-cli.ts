@@ -10,7 +10,7 @@ import { VERSION } from "./version.ts"
  * after each action of an agent, so what other commands need is loaded for them alone.
  */
 
-const host: Host = { env: process.env, home: homedir(), cwd: process.cwd(), now: Date.now }
+const host: Host = { env: process.env, home: homedir(), cwd: process.cwd(), platform: process.platform, now: Date.now }
 const [command = "help", ...args] = process.argv.slice(2)
 if (command === "hook") process.exitCode = hook(args[0] ?? "")
 else void runCommand()

@@ -1,4 +1,7 @@
+import { realpathSync } from "node:fs"
 import { parseArgs } from "node:util"
+import { connect, undo } from "./connect/connect.ts"
+import { checkLines, examine } from "./doctor.ts"
 import { flush } from "./flush.ts"
 import { type Host, spoolFolder } from "./home.ts"
 import { unlockFlush } from "./state.ts"
@@ -16,6 +19,14 @@ const HELP = `belay <command>
 /** Every command but `hook`. Resolves to the exit code; rejects with what went wrong in words for the person. */
 export async function run(command: string, args: readonly string[], host: Host): Promise<number> {
   switch (command) {
+    case "connect":
+      return runConnect(args, host)
+    case "doctor": {
+      const { values } = parseArgs({ args: [...args], options: { json: { type: "boolean" } } })
+      const checks = await examine(host, ownCommand())
+      print(values.json === true ? [JSON.stringify(checks)] : checkLines(checks))
+      return checks.some(({ result }) => result === "error") ? 1 : 0
+    }
     case "flush":
       return runFlush(args, host)
     case "status": {
@@ -36,6 +47,32 @@ export async function run(command: string, args: readonly string[], host: Host):
 
 export function print(lines: readonly string[]): void {
   process.stdout.write(`${lines.join("\n")}\n`)
+}
+
+function runConnect(args: readonly string[], host: Host): number {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      endpoint: { type: "string" },
+      key: { type: "string" },
+      user: { type: "string" },
+      "dry-run": { type: "boolean", default: false },
+      undo: { type: "boolean", default: false },
+    },
+  })
+  const [tool = ""] = positionals
+  const given = { endpoint: values.endpoint, key: values.key, enduserId: values.user }
+  const options = { tool, given, isDryRun: values["dry-run"], belay: ownCommand() }
+  print(values.undo ? undo(tool, host) : connect(options, host))
+  return 0
+}
+
+/** How a tool is to call this command: by its whole path, since tools are started with all kinds of PATH. */
+function ownCommand(): string {
+  return [process.execPath, realpathSync(process.argv[1] ?? "")]
+    .map((part) => (/[\s"'$]/.test(part) ? `"${part}"` : part))
+    .join(" ")
 }
 
 async function runFlush(args: readonly string[], host: Host): Promise<number> {

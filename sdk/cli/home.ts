@@ -7,6 +7,7 @@ export interface Host {
   /** The person's home folder. */
   readonly home: string
   readonly cwd: string
+  readonly platform: NodeJS.Platform
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }

@@ -1,9 +1,12 @@
+import { readdirSync } from "node:fs"
 import { openSpool, type SpoolStatus } from "../spool.ts"
 import { type Host, spoolFolder } from "./home.ts"
 import { type Failures, type Flushed, readFailures, readFlushed } from "./state.ts"
 
 export interface Status extends SpoolStatus {
   readonly folder: string
+  /** When the oldest request that waits was kept, in milliseconds since the epoch; null when none does. */
+  readonly oldestAt: number | null
   readonly flushed: Flushed
   readonly failures: Failures
 }
@@ -12,15 +15,33 @@ export interface Status extends SpoolStatus {
 export function readStatus(host: Host): Status {
   const folder = spoolFolder(host)
   const spool = openSpool({ folder, now: host.now })
-  return { folder, ...spool.status(), flushed: readFlushed(folder), failures: readFailures(folder) }
+  return {
+    folder,
+    ...spool.status(),
+    oldestAt: oldestIn(folder),
+    flushed: readFlushed(folder),
+    failures: readFailures(folder),
+  }
+}
+
+/** Requests are named after the time they were kept at. */
+function oldestIn(folder: string): number | null {
+  try {
+    const [oldest] = readdirSync(folder)
+      .filter((name) => name.endsWith(".ready"))
+      .toSorted()
+    return oldest === undefined ? null : Number.parseInt(oldest, 10)
+  } catch {
+    return null
+  }
 }
 
 export function statusLines(status: Status, now: number): readonly string[] {
-  const { items, entries, bytes, dropped, flushed, failures } = status
+  const { items, entries, bytes, oldestAt, dropped, flushed, failures } = status
   const reasons = Object.entries(failures.reasons).map(([reason, count]) => `${reason} ${count}`)
   return [
     `spool      ${status.folder}`,
-    `waiting    ${items} signals in ${entries} requests, ${bytes} bytes`,
+    `waiting    ${items} signals in ${entries} requests, ${bytes} bytes${oldestAt === null ? "" : `, the oldest from ${ago(oldestAt, now)}`}`,
     `last sent  ${flushed.sentAt === null ? "never" : ago(flushed.sentAt, now)} (${flushed.sent} signals in all)`,
     `refused    ${flushed.refused} signals`,
     `dropped    ${dropped.full} signals for want of room, ${dropped.corrupt} unreadable requests`,

@@ -15,7 +15,7 @@ const NOW = Date.UTC(2026, 10, 20, 20)
 function openHost(): Host {
   const home = mkdtempSync(path.join(tmpdir(), "belay-hook-"))
   onTestFinished(() => rmSync(home, { recursive: true, force: true }))
-  return { env: {}, home, cwd: home, now: () => NOW }
+  return { env: {}, home, cwd: home, platform: "linux", now: () => NOW }
 }
 
 function hook(host: Host, tool: string, input: unknown, decide: Decide = () => null) {
