@@ -1,5 +1,8 @@
 import { realpathSync } from "node:fs"
 import { parseArgs } from "node:util"
+import { once } from "node:events"
+import { reportLines } from "./conformance/judge.ts"
+import { runConformance } from "./conformance/run-conformance.ts"
 import { connect, undo } from "./connect/connect.ts"
 import { checkLines, examine } from "./doctor.ts"
 import { flush } from "./flush.ts"
@@ -13,6 +16,7 @@ const HELP = `belay <command>
   doctor           says what works and what does not            --json
   status           says what waits, was sent, and was lost      --json
   flush            sends what waits
+  conformance      says what of an agent's telemetry Belay can use   --port --json [-- program arguments]
   hook <tool>      is called by a tool, with its payload on stdin
 `
 
@@ -21,6 +25,8 @@ export async function run(command: string, args: readonly string[], host: Host):
   switch (command) {
     case "connect":
       return runConnect(args, host)
+    case "conformance":
+      return runConformanceCommand(args, host)
     case "doctor": {
       const { values } = parseArgs({ args: [...args], options: { json: { type: "boolean" } } })
       const checks = await examine(host, ownCommand())
@@ -47,6 +53,27 @@ export async function run(command: string, args: readonly string[], host: Host):
 
 export function print(lines: readonly string[]): void {
   process.stdout.write(`${lines.join("\n")}\n`)
+}
+
+async function runConformanceCommand(args: readonly string[], host: Host): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { port: { type: "string" }, json: { type: "boolean", default: false } },
+  })
+  const isWaiting = positionals.length === 0
+  const port = Number(values.port ?? (isWaiting ? 4318 : 0))
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error("--port is no port")
+  const report = await runConformance({
+    port,
+    program: positionals,
+    stop: once(process, "SIGINT"),
+    tell: (line) => process.stderr.write(`${line}${isWaiting ? "; Ctrl-C ends it and prints the report" : ""}\n`),
+    env: process.env,
+    now: host.now,
+  })
+  print(values.json ? [JSON.stringify(report)] : reportLines(report))
+  return report.findings.some(({ severity }) => severity === "error") ? 1 : 0
 }
 
 function runConnect(args: readonly string[], host: Host): number {

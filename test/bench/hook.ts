@@ -70,9 +70,9 @@ async function run(): Promise<void> {
 function time(args: readonly string[], input: string, home: string): number {
   const env = { ...process.env, BELAY_HOME: path.join(folder, home) }
   const startedAt = performance.now()
-  const { status, stderr } = spawnSync(process.execPath, args, { input, env })
+  const { status, stderr } = spawnSync(process.execPath, args, { input, env, encoding: "utf8" })
   const ms = performance.now() - startedAt
-  if (status !== 0 || stderr.length > 0) throw new Error(`${args.join(" ")} ended with ${status}: ${stderr}`)
+  if (status !== 0 || stderr.length > 0) throw new Error(`${args.join(" ")} ended with ${String(status)}: ${stderr}`)
   return ms
 }
 
