@@ -36,9 +36,10 @@ const test = base
 
 const signal = (signalId: string) => ({ kind: "suggestion", rung: "autocomplete", signalId }) as const
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => `n${from + index}`)
-const idsOf = (records: readonly Record<string, string | number>[]) => records.map((record) => record["belay.signal_id"])
+const idsOf = (records: readonly Record<string, string | number>[]) =>
+  records.map((record) => record["belay.signal_id"])
 /** What many things of the real world need a moment for: sockets, files. */
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 2 })
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 10_000, interval: 2 })
 
 test("sends in batches after a while, and leaves nothing on disk", async ({ start, receiver, clock, folder }) => {
   const pipeline = start()
@@ -63,7 +64,11 @@ test("a full batch does not wait", async ({ start, receiver }) => {
   expect(receiver.requests.length).toBeGreaterThan(4)
 })
 
-test("an endpoint that is away for a day gets everything once it is back, in order", async ({ start, receiver, clock }) => {
+test("an endpoint that is away for a day gets everything once it is back, in order", async ({
+  start,
+  receiver,
+  clock,
+}) => {
   const pipeline = start()
   receiver.answer = (response) => response.writeHead(503).end()
   for (let hour = 0; hour < 24; hour++) {
@@ -94,7 +99,11 @@ test("waits as long as it is told to before it tries again", async ({ start, rec
   await until(() => expect(idsOf(receiver.records)).toEqual(["n0"]))
 })
 
-test("what is refused is dropped and counted, and what a partial success rejects", async ({ start, receiver, problems }) => {
+test("what is refused is dropped and counted, and what a partial success rejects", async ({
+  start,
+  receiver,
+  problems,
+}) => {
   const pipeline = start()
   receiver.answer = (response) => response.writeHead(500).end()
   for (const id of range(0, 3)) pipeline.emit(signal(id))
@@ -106,7 +115,12 @@ test("what is refused is dropped and counted, and what a partial success rejects
   expect(problems).toEqual(["the endpoint refused signals (HTTP 500): they are dropped"])
 })
 
-test("a disk that takes nothing: signals are sent from memory, and a bound is kept", async ({ start, receiver, folder, problems }) => {
+test("a disk that takes nothing: signals are sent from memory, and a bound is kept", async ({
+  start,
+  receiver,
+  folder,
+  problems,
+}) => {
   writeFileSync(folder, "a file where the folder should be")
   receiver.answer = (response) => response.writeHead(503).end()
   const pipeline = start({ memoryBytesMax: 20_000 })
@@ -174,7 +188,11 @@ test("a disk that never answers keeps nobody waiting", async ({ start, receiver,
   })
 })
 
-test("a slow endpoint ends a shutdown at its deadline, and the rest is there at the next start", async ({ start, receiver, clock }) => {
+test("a slow endpoint ends a shutdown at its deadline, and the rest is there at the next start", async ({
+  start,
+  receiver,
+  clock,
+}) => {
   const pipeline = start()
   receiver.answer = () => {}
   for (const id of range(0, 10)) pipeline.emit(signal(id))
@@ -192,7 +210,11 @@ test("a slow endpoint ends a shutdown at its deadline, and the rest is there at 
   })
 })
 
-test("the end of a process, from which nothing can be waited for, loses nothing", async ({ start, receiver, folder }) => {
+test("the end of a process, from which nothing can be waited for, loses nothing", async ({
+  start,
+  receiver,
+  folder,
+}) => {
   const pipeline = start()
   for (const id of range(0, 3)) pipeline.emit(signal(id))
   await until(() => expect(pipeline.stats().spooled).toBe(3))
@@ -235,7 +257,9 @@ test("fields that throw when they are read are no signal, and no error", async (
 test("leftovers of others are found without a signal of our own", async ({ start, receiver, folder, clock }) => {
   mkdirSync(folder)
   start()
-  const body = Buffer.from('{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"belay.turn","attributes":[]}]}]}]}')
+  const body = Buffer.from(
+    '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"belay.turn","attributes":[]}]}]}]}',
+  )
   openSpool({ folder }).append(body, { contentType: "application/json", items: 1 })
   clock.advance(2000)
   await until(() => expect(receiver.records.length).toBe(1))

@@ -12,7 +12,11 @@ const test = base.extend("receiver", async ({}, { onCleanup }) => {
 const NOW = Date.UTC(2026, 10, 20, 12)
 const EMPTY = '{"resourceLogs":[]}'
 const request = { body: Buffer.from(EMPTY), contentType: "application/json" }
-const targetOf = (endpoint: string, timeoutMs = 5000) => ({ url: `${endpoint}/v1/logs`, headers: { "x-key": "k" }, timeoutMs })
+const targetOf = (endpoint: string, timeoutMs = 5000) => ({
+  url: `${endpoint}/v1/logs`,
+  headers: { "x-key": "k" },
+  timeoutMs,
+})
 const answering =
   (status: number, headers: Record<string, string> = {}, text = "") =>
   (response: ServerResponse) =>
@@ -25,7 +29,12 @@ test.for([
   [200, {}, '{"partialSuccess":{"rejectedLogRecords":"3","errorMessage":"x"}}', { result: "sent", rejected: 3 }],
   [200, {}, '{"partialSuccess":{"rejectedLogRecords":-3}}', { result: "sent", rejected: 0 }],
   [429, { "retry-after": "7" }, "", { result: "retry", retryAfterMs: 7000, reason: "HTTP 429" }],
-  [503, { "retry-after": new Date(NOW + 9000).toUTCString() }, "", { result: "retry", retryAfterMs: 9000, reason: "HTTP 503" }],
+  [
+    503,
+    { "retry-after": new Date(NOW + 9000).toUTCString() },
+    "",
+    { result: "retry", retryAfterMs: 9000, reason: "HTTP 503" },
+  ],
   [503, { "retry-after": "99999999" }, "", { result: "retry", retryAfterMs: 3_600_000, reason: "HTTP 503" }],
   [503, { "retry-after": "soon" }, "", { result: "retry", retryAfterMs: null, reason: "HTTP 503" }],
   [502, {}, "", { result: "retry", retryAfterMs: null, reason: "HTTP 502" }],
@@ -52,7 +61,10 @@ test("what is worth it is compressed, what is compressed stays as it is", async 
 
 test("a dead endpoint, one that hangs up and one that never answers are tried again later", async ({ receiver }) => {
   receiver.answer = (response) => response.destroy()
-  expect(await send(targetOf(receiver.endpoint), request, () => NOW)).toMatchObject({ result: "retry", retryAfterMs: null })
+  expect(await send(targetOf(receiver.endpoint), request, () => NOW)).toMatchObject({
+    result: "retry",
+    retryAfterMs: null,
+  })
   receiver.answer = () => {}
   expect(await send(targetOf(receiver.endpoint, 50), request, () => NOW)).toMatchObject({ reason: "TimeoutError" })
   receiver.answer = (response) => response.writeHead(200).write("{")
