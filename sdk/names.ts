@@ -51,6 +51,13 @@ const ID = /^[A-Za-z0-9_.:#-]{1,64}$/
 /** An id as it is when it can only be one, otherwise 32 hex digits that stand for it, so that equal ids stay equal. */
 export const toId = remembering((text: string) => (ID.test(text) && !KEY.test(text) ? text : digest(text)))
 
+const ADDRESS = /^[^\s@/\\]{1,64}@[A-Za-z0-9.-]{1,189}$/
+
+/** An e-mail address as it is; anything else as an id. */
+export function toIdentity(value: string): string {
+  return ADDRESS.test(value) ? value : toId(value)
+}
+
 /** cyrb128: no secret is kept by it, but it does not give back what was put in, and equal texts stay equal. */
 function digest(text: string): string {
   let [a, b, c, d] = [1779033703, 3144134277, 1013904242, 2773480762]

@@ -39,7 +39,7 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 const idsOf = (records: readonly Record<string, string | number>[]) =>
   records.map((record) => record["belay.signal_id"])
 /** What many things of the real world need a moment for: sockets, files. */
-const until = (condition: () => void) => vi.waitFor(condition, { timeout: 10_000, interval: 2 })
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, { timeout: 10_000, interval: 2 })
 
 test("sends in batches after a while, and leaves nothing on disk", async ({ start, receiver, clock, folder }) => {
   const pipeline = start()

@@ -84,15 +84,16 @@ const DISK_PAUSE_MS = 30_000
 const LEFTOVERS_MS = 60_000
 const DEADLINE_MS = 5000
 
-/** Encoded records of one turn, joined by commas. */
+/** Encoded records, each after a comma. */
 interface Chunk {
-  readonly text: string
+  readonly bytes: Buffer<ArrayBuffer>
   readonly items: number
 }
 
 export function startPipeline(options: PipelineOptions): Pipeline {
   const { target, spool, clock, memoryBytesMax, delayMs, report } = options
-  const head = otlpJsonHead(options.resource)
+  const head = Buffer.from(otlpJsonHead(options.resource))
+  const tail = Buffer.from(OTLP_JSON_TAIL)
   const backoff = createBackoff(() => clock.random())
 
   let pending: SignalFields[] = []
@@ -125,41 +126,37 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     let items = 0
     for (const [index, fields] of taken.entries()) {
       try {
-        const json = recordToJson(toRecord(fields, takenAt[index] ?? 0))
-        text += items === 0 ? json : `,${json}`
+        text += `,${recordToJson(toRecord(fields, takenAt[index] ?? 0))}`
         items++
       } catch {
         counts.invalid++
       }
     }
     if (items === 0) return false
-    unwritten.push({ text, items })
-    unwrittenBytes += text.length
+    const bytes = Buffer.from(text)
+    unwritten.push({ bytes, items })
+    unwrittenBytes += bytes.length
     return true
   }
 
+  /** Takes as many chunks as one request shall hold, as one; undefined when there are none. */
   function take(): Chunk | undefined {
-    const chunk = unwritten.shift()
-    unwrittenBytes -= chunk?.text.length ?? 0
-    return chunk
-  }
-
-  function putBack(chunks: readonly Chunk[]): void {
-    unwritten.unshift(...chunks)
-    unwrittenBytes += textLength(chunks)
-  }
-
-  /** Takes as many of `chunks` as one request shall hold. */
-  function takeBatch(chunks: Chunk[]) {
     let items = 0
-    const from = chunks.findIndex((chunk) => (items += chunk.items) >= BATCH_ITEMS)
-    const taken = chunks.splice(0, from === -1 ? chunks.length : from + 1)
-    return {
-      chunks: taken,
-      items,
-      body: Buffer.from(`${head}${taken.map(({ text }) => text).join(",")}${OTLP_JSON_TAIL}`),
-    }
+    const full = unwritten.findIndex((chunk) => (items += chunk.items) >= BATCH_ITEMS)
+    const taken = unwritten.splice(0, full === -1 ? unwritten.length : full + 1)
+    const [first] = taken
+    if (first === undefined) return undefined
+    const bytes = taken.length === 1 ? first.bytes : Buffer.concat(taken.map((chunk) => chunk.bytes))
+    unwrittenBytes -= bytes.length
+    return { bytes, items }
   }
+
+  function putBack(chunk: Chunk): void {
+    unwritten.unshift(chunk)
+    unwrittenBytes += chunk.bytes.length
+  }
+
+  const bodyOf = ({ bytes }: Chunk) => Buffer.concat([head, bytes.subarray(1), tail])
 
   // Writing
 
@@ -195,7 +192,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     own.done = writeAll(spool, own)
       .catch(() => {
         if (writing !== own) return
-        if (own.chunk !== null) putBack([own.chunk])
+        if (own.chunk !== null) putBack(own.chunk)
         const broken = batch
         batch = null
         void broken?.writer.seal().catch(() => {})
@@ -210,14 +207,14 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   async function writeAll(disk: Spool, own: Writing): Promise<void> {
     for (let chunk = take(); chunk !== undefined; chunk = take()) {
       own.chunk = chunk
-      const { text, items } = chunk
+      const { bytes, items } = chunk
       const meta = { contentType: OTLP_JSON, tail: OTLP_JSON_TAIL }
       const opened = batch ?? { writer: await disk.open(meta), items: 0, bytes: 0 }
-      await opened.writer.write(Buffer.from((opened.items === 0 ? head : ",") + text), items)
+      await opened.writer.write(opened.items === 0 ? Buffer.concat([head, bytes.subarray(1)]) : bytes, items)
       counts.spooled += items
       own.chunk = null
       opened.items += items
-      opened.bytes += text.length
+      opened.bytes += bytes.length
       // It got through after all, when it had been given up.
       if (writing !== own) return opened.writer.seal()
       batch = opened
@@ -242,7 +239,7 @@ export function startPipeline(options: PipelineOptions): Pipeline {
     writing = null
     batch = null
     // It may be written all the same, and then it is sent twice and stored once.
-    if (stuck.chunk !== null) putBack([stuck.chunk])
+    if (stuck.chunk !== null) putBack(stuck.chunk)
     pauseDisk("the disk does not answer: signals are kept in memory")
   }
 
@@ -275,19 +272,16 @@ export function startPipeline(options: PipelineOptions): Pipeline {
 
   /** Without a disk, batches are sent from memory. */
   const drainMemory = oneAtATime(async () => {
-    while (!isDiskUsable() && unwritten.length > 0) {
-      const { chunks, items, body } = takeBatch(unwritten)
-      unwrittenBytes -= textLength(chunks)
-      sendingFromMemory = chunks
-      const result = await attempt({ body, contentType: OTLP_JSON }, items)
-      sendingFromMemory = []
-      if (result === "retry") {
-        putBack(chunks)
-        return
-      }
+    while (!isDiskUsable()) {
+      const chunk = take()
+      if (chunk === undefined) return
+      sendingFromMemory = chunk
+      const result = await attempt({ body: bodyOf(chunk), contentType: OTLP_JSON }, chunk.items)
+      sendingFromMemory = null
+      if (result === "retry") return putBack(chunk)
     }
   })
-  let sendingFromMemory: readonly Chunk[] = []
+  let sendingFromMemory: Chunk | null = null
 
   const drain = () => Promise.all([drainMemory(), drainSpool()])
 
@@ -346,8 +340,8 @@ export function startPipeline(options: PipelineOptions): Pipeline {
 
   function saveSync(): void {
     encodePending()
-    const chunks = [...sendingFromMemory, ...(writing?.chunk ? [writing.chunk] : []), ...unwritten.splice(0)]
-    unwrittenBytes = 0
+    if (sendingFromMemory !== null) putBack(sendingFromMemory)
+    if (writing?.chunk) putBack(writing.chunk)
     try {
       // One that is in use is left for the next start to take over.
       if (writing === null) batch?.writer.sealSync()
@@ -355,9 +349,9 @@ export function startPipeline(options: PipelineOptions): Pipeline {
       report("the disk does not take signals: the last are lost")
     }
     batch = null
-    while (chunks.length > 0) {
-      const { items, body } = takeBatch(chunks)
-      if (isDiskUsable() && spool?.append(body, { contentType: OTLP_JSON, items })) counts.spooled += items
+    for (let chunk = take(); chunk !== undefined; chunk = take()) {
+      const { items } = chunk
+      if (isDiskUsable() && spool?.append(bodyOf(chunk), { contentType: OTLP_JSON, items })) counts.spooled += items
       else counts.shutdown += items
     }
   }
@@ -396,10 +390,6 @@ export function startPipeline(options: PipelineOptions): Pipeline {
       return { emitted, spooled, sent, waiting, dropped }
     },
   }
-}
-
-function textLength(chunks: readonly Chunk[]): number {
-  return chunks.reduce((sum, chunk) => sum + chunk.text.length, 0)
 }
 
 /** `work`, of which one runs at a time: a call during it gets one that begins when it has ended. */

@@ -1,5 +1,5 @@
 import type { Origin, Outcome, PathScope, Rung, SignalKind, Surface } from "./ladder.ts"
-import { toErrorClass, toId, toName } from "./names.ts"
+import { toErrorClass, toId, toIdentity, toName } from "./names.ts"
 import {
   ATTR_BELAY_ACTION,
   ATTR_BELAY_AGENT_TOOL,
@@ -182,17 +182,13 @@ export interface SignalResource {
   readonly enduserId?: string | undefined
 }
 
-/** As long as an e-mail address may be, without the white space that a sentence has. */
-const IDENTITY = /^[^\s]{1,254}$/
-
 /** The resource's attributes; a service name that is no name becomes `unknown`. */
 export function toResourceAttributes(resource: SignalResource): RecordAttributes {
   const version = toName(resource.serviceVersion)
   return {
     [ATTR_SERVICE_NAME]: toName(resource.serviceName) ?? "unknown",
     ...(version !== undefined && { [ATTR_SERVICE_VERSION]: version }),
-    ...(resource.enduserId !== undefined &&
-      IDENTITY.test(resource.enduserId) && { [ATTR_ENDUSER_ID]: resource.enduserId }),
+    ...(resource.enduserId !== undefined && { [ATTR_ENDUSER_ID]: toIdentity(resource.enduserId) }),
   }
 }
 
@@ -229,7 +225,8 @@ function attributesToJson(attributes: RecordAttributes): string {
 
 function valueToJson(value: string | number): string {
   if (typeof value === "string") return `{"stringValue":${JSON.stringify(value)}}`
-  return Number.isSafeInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${value}}`
+  // More than a millionth of a millisecond, or of a cent, is noise.
+  return Number.isSafeInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${Math.round(value * 1e6) / 1e6}}`
 }
 
 /**
