@@ -4,7 +4,7 @@ import { type Core, misuse } from "./core.ts"
 import { type Diff, emitLate, Late, type LateOutcomes } from "./late-outcomes.ts"
 import type { Origin, Outcome } from "./ladder.ts"
 import { toErrorClass, toName } from "./names.ts"
-import { neverThrow } from "./safety.ts"
+import { attempt, neverThrow } from "./safety.ts"
 import { type Boundary, createScopeJudge, type ScopeJudge } from "./scope.ts"
 import {
   ATTR_ERROR_TYPE,
@@ -190,9 +190,17 @@ export class TaskHandle implements Task {
   }
 
   finish(finish: Finish): LateOutcomes {
-    const late = new Late(this.#core, this.#operation)
-    if (this.#isMisused("finish")) return late
-    this.#isOver = true
+    if (!this.#isMisused("finish")) {
+      this.#isOver = true
+      attempt(
+        () => this.#finish(finish),
+        () => this.#endSpan(this.#span, undefined),
+      )
+    }
+    return new Late(this.#core, this.#operation)
+  }
+
+  #finish(finish: Finish): void {
     const { outcome, origin = "human", diff, verification, error } = finish
     const durationMs = this.#core.clock.elapsed() - this.#startedAt
     this.#endSpan(this.#span, outcome === "failed" ? (error ?? "other") : error)
@@ -210,7 +218,6 @@ export class TaskHandle implements Task {
       filesChanged: diff?.filesChanged,
       error,
     })
-    return late
   }
 
   emit(fields: Omit<SignalFields, "rung">): void {

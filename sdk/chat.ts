@@ -1,7 +1,7 @@
 import { type Core, misuse } from "./core.ts"
 import { emitLate, type LateOutcomes, Late } from "./late-outcomes.ts"
 import type { Outcome } from "./ladder.ts"
-import { neverThrow } from "./safety.ts"
+import { attempt, neverThrow } from "./safety.ts"
 import { newId } from "./signal.ts"
 import { type OperationRef, toToken } from "./token.ts"
 
@@ -71,7 +71,11 @@ class TurnHandle implements Turn {
 
   answered(usage?: Usage): AnsweredTurn {
     if (this.#isOver) misuse(this.#core, "answered", "the end")
-    else this.#emit(usage, undefined)
+    else
+      attempt(
+        () => this.#emit(usage, undefined),
+        () => {},
+      )
     return new AnsweredHandle(this.#core, this.#operation)
   }
 

@@ -35,7 +35,7 @@ export function attempt<Answer>(work: () => Answer, otherwise: () => Answer): An
 
 /**
  * Makes the methods of a class of handles answer the handle itself where they would throw: a wrong argument from plain
- * JavaScript, an object whose fields throw when they are read.
+ * JavaScript, an object whose fields throw when they are read. Methods that give another handle see to that themselves.
  */
 export function neverThrow(handle: { readonly prototype: object }): void {
   const { prototype } = handle

@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib"
 /** A receiver of OTLP/JSON for tests: a real server, whose answers a test decides. */
 export interface TestReceiver {
   readonly endpoint: string
-  readonly requests: { readonly headers: IncomingHttpHeaders; readonly text: string }[]
+  readonly requests: { readonly path: string; readonly headers: IncomingHttpHeaders; readonly text: string }[]
   /** Attributes of every record that was answered with 200, with its event and time. */
   readonly records: Record<string, string | number>[]
   /** What requests get from now on. */
@@ -36,9 +36,9 @@ export async function startReceiver(port = 0): Promise<TestReceiver> {
     request.on("end", () => {
       const body = Buffer.concat(chunks)
       const text = (request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body).toString()
-      requests.push({ headers: request.headers, text })
+      requests.push({ path: request.url ?? "", headers: request.headers, text })
       response.on("finish", () => {
-        if (response.statusCode === 200) records.push(...recordsOf(text))
+        if (response.statusCode === 200 && request.url === "/v1/logs") records.push(...recordsOf(text))
       })
       receiver.answer(response)
     })
