@@ -57,7 +57,7 @@ test("sends in batches after a while, and leaves nothing on disk", async ({ star
 })
 
 test("a full batch does not wait", async ({ start, receiver }) => {
-  const pipeline = start()
+  const pipeline = start({ memoryBytesMax: 16 * 1024 * 1024 })
   for (const id of range(0, 9000)) pipeline.emit(signal(id))
   expect(await pipeline.flush({ deadlineMs: 60_000 })).toEqual({ isComplete: true })
   expect(idsOf(receiver.records)).toEqual(range(0, 9000))

@@ -224,13 +224,14 @@ export function startPipeline(options: PipelineOptions): Pipeline {
       batch = opened
       if (opened.items >= BATCH_ITEMS || opened.bytes >= BATCH_BYTES) await seal()
     }
-    if (isSealWanted && writing === own) await seal()
+    if (!isSealWanted || writing !== own) return
+    isSealWanted = false
+    await seal()
   }
 
   async function seal(): Promise<void> {
     const sealed = batch
     batch = null
-    isSealWanted = false
     await sealed?.writer.seal()
   }
 

@@ -17,8 +17,8 @@ import { openSpool } from "#sdk/spool.ts"
  * attributes in the same process, which goes over a batch processor and OTLP/protobuf to the same bare HTTP server.
  *
  * `inline` is the time that the calls themselves take, which is what a keystroke waits for: the median over the turns of
- * the event loop, in which other processes count little. `all in` is the processor time of the whole process until everything has arrived, with encoding, disk and network. Measurements take turns in
- * every round; medians are printed.
+ * the event loop, in which other processes count little. `all in` is the processor time of the whole process until
+ * everything has arrived, with encoding, disk and network. Measurements take turns in every round; medians are printed.
  */
 
 const { values: flags } = parseArgs({
@@ -241,6 +241,8 @@ async function measureMemory() {
     for (let index = 0; index < TURN; index++) autocomplete?.operate(index)
     await new Promise(setImmediate)
   }
+  // Twice, since what the first finalizes the second frees.
+  collect()
   collect()
   const after = process.memoryUsage()
   const { spooled, dropped, waiting } = belay.stats()
