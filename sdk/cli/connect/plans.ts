@@ -165,13 +165,13 @@ function openCode(connection: Connection, host: Host): Plan {
       },
     ],
     environment: standardVariables(connection),
-    notes: ["Who allowed what is known only with the plugin @belay/sdk/opencode."],
+    notes: ["Its telemetry does not tell who allowed what."],
   }
 }
 
 function kilo(connection: Connection, host: Host): Plan {
   const folder = path.join(host.env["XDG_CONFIG_HOME"] ?? path.join(host.home, ".config"), "kilo")
-  const notes = ["Who allowed what is known only with the plugin @belay/sdk/opencode."]
+  const notes = ["Its telemetry does not tell who allowed what."]
   return { folder, changes: [], environment: standardVariables(connection), notes }
 }
 
