@@ -55,6 +55,8 @@ export const ATTR_BELAY_DURATION_MS = "belay.duration_ms"
 /** Milliseconds spent waiting on a human. */
 export const ATTR_BELAY_WAIT_MS = "belay.wait_ms"
 export const ATTR_BELAY_COST_USD = "belay.cost_usd"
+/** Characters that were taken over. */
+export const ATTR_BELAY_CHARS_ADDED = "belay.chars_added"
 export const ATTR_BELAY_LINES_ADDED = "belay.lines_added"
 export const ATTR_BELAY_LINES_REMOVED = "belay.lines_removed"
 export const ATTR_BELAY_FILES_CHANGED = "belay.files_changed"
@@ -63,4 +65,14 @@ export const ATTR_BELAY_PROMPTS = "belay.prompts"
 export const ATTR_BELAY_PATH_SCOPE = "belay.path_scope"
 /** Content-free name of what was done: `git push`, a tool, `server/tool`. Never arguments. */
 export const ATTR_BELAY_ACTION = "belay.action"
+/** Share of 0..1 of an accepted result that is still there, and after how long: `30s`, `5m`, `1d`, `merge`. */
+export const ATTR_BELAY_SURVIVAL_SHARE = "belay.survival.share"
+export const ATTR_BELAY_SURVIVAL_AT = "belay.survival.at"
+/** The rung that a session was on before this signal's. */
+export const ATTR_BELAY_PREVIOUS_RUNG = "belay.previous_rung"
+/** What a policy decided on an action: `allow`, `ask` or `deny`; why, and the rule and layer that did. */
+export const ATTR_BELAY_POLICY_EFFECT = "belay.policy.effect"
+export const ATTR_BELAY_POLICY_BECAUSE = "belay.policy.because"
+export const ATTR_BELAY_POLICY_RULE_ID = "belay.policy.rule_id"
+export const ATTR_BELAY_POLICY_LAYER = "belay.policy.layer"
 export const ATTR_BELAY_POLICY_VERSION = "belay.policy_version"

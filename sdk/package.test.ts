@@ -1,0 +1,141 @@
+import { execFileSync } from "node:child_process"
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import path from "node:path"
+import { gzipSync } from "node:zlib"
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
+import { build } from "esbuild"
+import { publint } from "publint"
+import { formatMessage } from "publint/utils"
+import { expect, test as base } from "vitest"
+
+/** The package as npm would publish it, packed and laid out as an author has it. */
+const test = base.extend("published", { scope: "file" }, async ({}, { onCleanup }) => {
+  const folder = mkdtempSync(path.join(tmpdir(), "belay-package-"))
+  onCleanup(() => rmSync(folder, { recursive: true, force: true }))
+  execFileSync(process.execPath, [path.join(import.meta.dirname, "build.ts")])
+  execFileSync("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], {
+    cwd: import.meta.dirname,
+    stdio: "pipe",
+  })
+  const tarball = path.join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "")
+  const modules = path.join(folder, "node_modules")
+  const installed = path.join(modules, "@belay/sdk")
+  mkdirSync(installed, { recursive: true })
+  execFileSync("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"])
+  const ours = path.join(import.meta.dirname, "../node_modules")
+  for (const name of ["@opentelemetry", "@types", "undici-types"])
+    symlinkSync(path.join(ours, name), path.join(modules, name))
+  return { folder, installed, tarball }
+})
+
+const TIMEOUT = 120_000
+
+test("has nothing that publint finds wrong", { timeout: TIMEOUT }, async ({ published }) => {
+  const { messages, pkg } = await publint({ pkgDir: published.installed, strict: true, pack: false })
+  expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([])
+})
+
+test("has the types that its modules have, however they are found", { timeout: TIMEOUT }, async ({ published }) => {
+  const data = createPackageFromTarballData(new Uint8Array(readFileSync(published.tarball)))
+  const analysis = await checkPackage(data)
+  expect(analysis.types).toMatchObject({ kind: "included" })
+  // `node10` knows no entry points but the first.
+  const problems = "problems" in analysis ? analysis.problems : []
+  const isOld = (problem: object) => "resolutionKind" in problem && problem.resolutionKind === "node10"
+  expect(problems.filter((problem) => !isOld(problem))).toEqual([])
+})
+
+const PROGRAM = `const suggestion = noBelay.autocomplete.suggest({ model: "m" })
+console.log(JSON.stringify([typeof startBelay, RUNGS.length, typeof suggestion.shown().accepted, typeof openSpool, typeof toOtlpJson]))`
+
+test("is loaded by import and by require", { timeout: TIMEOUT }, ({ published }) => {
+  const { folder } = published
+  const imported = `import { startBelay, noBelay, RUNGS } from "@belay/sdk"; import { openSpool } from "@belay/sdk/spool"; import { toOtlpJson } from "@belay/sdk/signal"`
+  const required = `const { startBelay, noBelay, RUNGS } = require("@belay/sdk"), { openSpool } = require("@belay/sdk/spool"), { toOtlpJson } = require("@belay/sdk/signal")`
+  for (const [name, head] of [
+    ["program.mjs", imported],
+    ["program.cjs", required],
+  ] as const) {
+    writeFileSync(path.join(folder, name), `${head}\n${PROGRAM}`)
+    const printed = execFileSync(process.execPath, [path.join(folder, name)]).toString()
+    expect([name, JSON.parse(printed)]).toEqual([name, ["function", 4, "function", "function", "function"]])
+  }
+})
+
+test(
+  "compiles in an author's project, strictly, in every way of finding modules",
+  { timeout: TIMEOUT },
+  ({ published }) => {
+    const { folder } = published
+    const source = `import { type Belay, startBelay } from "@belay/sdk"
+    import { startBelayWithOpenTelemetry } from "@belay/sdk/node"
+    const belay: Belay = startBelay({ endpoint: "http://127.0.0.1", ingestKey: "k", agent: { name: "a" }, logs: "own" })
+    belay.autocomplete.suggest({ model: "m" }).shown().accepted({ lines: 1 })
+    export const other = startBelayWithOpenTelemetry`
+    writeFileSync(path.join(folder, "author.mts"), source)
+    writeFileSync(path.join(folder, "author.cts"), source)
+    const compiler = createRequire(import.meta.url).resolve("typescript/bin/tsc")
+    for (const [module, resolution] of [
+      ["nodenext", "nodenext"],
+      ["esnext", "bundler"],
+    ]) {
+      const files = module === "nodenext" ? ["author.mts", "author.cts"] : ["author.mts"]
+      const options = [
+        "--module",
+        module ?? "",
+        "--moduleResolution",
+        resolution ?? "",
+        "--target",
+        "es2022",
+        "--types",
+        "node",
+      ]
+      execFileSync(
+        process.execPath,
+        [compiler, "--strict", "--noEmit", "--skipLibCheck", "false", ...options, ...files],
+        {
+          cwd: folder,
+          stdio: "inherit",
+        },
+      )
+    }
+  },
+)
+
+/** Kilobytes, bundled, minified and gzipped, without OpenTelemetry's API. */
+test.for([
+  ["@belay/sdk", "startBelay", 12],
+  ["@belay/sdk/signal", "toOtlpJson", 4],
+  ["@belay/sdk/spool", "openSpool", 4],
+  ["@belay/sdk", "RUNGS", 0.3],
+] as const)("%s with %s alone is at most %d kB", { timeout: TIMEOUT }, async ([entry, name, max], { published }) => {
+  const { folder } = published
+  const file = path.join(folder, "entry.mjs")
+  writeFileSync(file, `import { ${name} } from ${JSON.stringify(entry)}; console.log(${name})`)
+  const { outputFiles } = await build({
+    entryPoints: [file],
+    bundle: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    external: ["@opentelemetry/*"],
+    tsconfigRaw: {},
+  })
+  expect(gzipSync(outputFiles[0]?.contents ?? "").length / 1000).toBeLessThan(max)
+})
+
+test("is no larger than it has to be", ({ published }) => {
+  expect(statSync(published.tarball).size).toBeLessThan(120_000)
+})

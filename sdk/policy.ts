@@ -1,0 +1,113 @@
+import type { Core } from "./core.ts"
+import type { Rung } from "./ladder.ts"
+import { attempt } from "./safety.ts"
+
+/** What an agent is about to do. */
+export interface PolicyAction {
+  /** Content-free: `git push`, a tool, `server/tool`. */
+  readonly action: string
+  readonly rung: Rung
+  readonly sessionId?: string | undefined
+}
+
+export interface Decision {
+  readonly effect: "allow" | "ask" | "deny"
+  /** `rule` or `default` of a policy; `no_policy` when there is none to go by, `error` when it could not be asked. */
+  readonly because: "rule" | "default" | "no_policy" | "error"
+  readonly ruleId: string | null
+  /** For the person who is asked or refused. */
+  readonly reason: string | null
+  readonly layer: string | null
+  readonly version: number | null
+}
+
+/** Who decides. Answers at once, from what is in memory. */
+export interface PolicySource {
+  decide(action: PolicyAction): Decision
+}
+
+/** Asks the person; resolves to whether they allow it. */
+export type OnPrompt = (action: PolicyAction, decision: Decision) => Promise<boolean>
+
+export interface Policy {
+  /** Decides, and signals what was decided. Never throws. */
+  decide(action: PolicyAction): Decision
+  /**
+   * Decides, and asks the person through `onPrompt` where the decision is `ask`. Without an `onPrompt`, or when it
+   * fails, nobody allowed it. Never rejects.
+   */
+  check(action: PolicyAction): Promise<{ readonly isAllowed: boolean; readonly decision: Decision }>
+}
+
+export interface PolicyOptions {
+  readonly source: PolicySource | null
+  /** Where there is no policy to go by. */
+  readonly onPolicyUnavailable: "allow" | "ask" | "deny"
+  readonly onPrompt: OnPrompt | null
+}
+
+export function createPolicy(core: Core, options: PolicyOptions): Policy {
+  const { source, onPolicyUnavailable, onPrompt } = options
+  const unavailable = (because: "no_policy" | "error"): Decision => ({
+    effect: onPolicyUnavailable,
+    because,
+    ruleId: null,
+    reason: null,
+    layer: null,
+    version: null,
+  })
+
+  const decide = (action: PolicyAction): Decision => {
+    const decision =
+      source === null
+        ? unavailable("no_policy")
+        : attempt(
+            () => source.decide(action),
+            () => unavailable("error"),
+          )
+    attempt(
+      () =>
+        core.emit?.({
+          ...fieldsOf(core, action),
+          kind: "policy_decision",
+          policyEffect: decision.effect,
+          policyBecause: decision.because,
+          policyRuleId: decision.ruleId ?? undefined,
+          policyLayer: decision.layer ?? undefined,
+          policyVersion: decision.version ?? undefined,
+        }),
+      () => {},
+    )
+    return decision
+  }
+
+  return {
+    decide,
+    async check(action) {
+      const decision = decide(action)
+      if (decision.effect !== "ask") return { isAllowed: decision.effect === "allow", decision }
+      if (onPrompt === null) return { isAllowed: false, decision }
+      const askedAt = core.clock.elapsed()
+      const isAllowed = await new Promise<boolean>((resolve) => {
+        resolve(onPrompt(action, decision))
+      }).catch(() => null)
+      attempt(
+        () =>
+          core.emit?.({
+            ...fieldsOf(core, action),
+            kind: "permission",
+            outcome: isAllowed === null ? "ignored" : isAllowed ? "accepted" : "rejected",
+            origin: isAllowed === null ? "dismissed" : "human",
+            waitMs: core.clock.elapsed() - askedAt,
+            policyVersion: decision.version ?? undefined,
+          }),
+        () => {},
+      )
+      return { isAllowed: isAllowed === true, decision }
+    },
+  }
+}
+
+function fieldsOf(core: Core, { action, rung, sessionId }: PolicyAction) {
+  return { action, rung, sessionId, surface: core.surface, repository: core.repository }
+}

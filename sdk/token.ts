@@ -1,0 +1,31 @@
+import { RUNGS, type Rung } from "./ladder.ts"
+import { toId } from "./names.ts"
+
+/** What a token stands for: an operation that another process may say more of, days later. */
+export interface OperationRef {
+  readonly rung: Rung
+  readonly operationId: string
+  readonly sessionId: string | undefined
+}
+
+const VERSION = "blo1"
+const PART = /^[A-Za-z0-9_.:#-]{1,64}$/
+
+/**
+ * A text that stands for an operation and may be kept anywhere: a commit's trailer, a pull request, a job's variable. It
+ * holds random ids and the rung, is no secret, and needs no escaping in a URL but for what ids of the host's may hold.
+ */
+export function toToken({ rung, operationId, sessionId }: OperationRef): string {
+  const session = sessionId === undefined ? "" : `~${toId(sessionId)}`
+  return `${VERSION}~${RUNGS.indexOf(rung)}~${operationId}${session}`
+}
+
+/** Undefined for what is no token. */
+export function parseToken(token: unknown): OperationRef | undefined {
+  if (typeof token !== "string" || token.length > 256) return undefined
+  const [version, rungIndex, operationId = "", sessionId, ...rest] = token.trim().split("~")
+  const rung = RUNGS[Number(rungIndex)]
+  const isWhole = version === VERSION && PART.test(operationId) && rest.length === 0
+  if (!isWhole || rung === undefined || (sessionId !== undefined && !PART.test(sessionId))) return undefined
+  return { rung, operationId, sessionId }
+}
