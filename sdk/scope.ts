@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises"
+import * as fs from "node:fs"
 import path from "node:path"
 import type { PathScope } from "./ladder.ts"
 
@@ -10,6 +10,7 @@ export interface Boundary {
   readonly sensitive?: readonly string[] | undefined
 }
 
+const ALLOWED = ["."]
 const SENSITIVE = [
   "**/.env",
   "**/.env.*",
@@ -23,40 +24,33 @@ const SENSITIVE = [
   "**/.git/**",
 ]
 
+/** As file systems of these machines are made. */
+const IS_CASE_KEPT = process.platform !== "win32" && process.platform !== "darwin"
+
 /** Judges where a path lies; nothing of the path is kept. */
 export interface ScopeJudge {
   /** A relative path is one of the workspace. Resolves links; never rejects: what cannot be found out is undefined. */
   judge(file: string): Promise<PathScope | undefined>
 }
 
-export function createScopeJudge(
-  workspace: string,
-  boundary: Boundary,
-  // As file systems of these machines are made.
-  isCaseKept = process.platform !== "win32" && process.platform !== "darwin",
-): ScopeJudge {
-  const fold = (text: string) => (isCaseKept ? text : text.toLowerCase())
-  const patternsOf = async (patterns: readonly string[]) => {
+export function createScopeJudge(workspace: string, boundary: Boundary, isCaseKept = IS_CASE_KEPT): ScopeJudge {
+  const patternsOf = async (places: readonly Place[]) => {
     const root = await resolveLinks(path.resolve(workspace))
     return Promise.all(
-      patterns.map(async (pattern) => {
-        // Links in the part without stars are resolved as those of the path will be.
-        const [fixed = "", ...rest] = pattern.split(/(?=[^/\\]*\*)/)
-        const base = pattern.startsWith("**") ? "" : await resolveLinks(path.resolve(root, fixed))
-        return toRegExp(fold(slashed(base)), fold(pattern.startsWith("**") ? pattern : slashed(rest.join(""))))
-      }),
+      places.map(async (place) => toPattern(place, await resolveLinks(path.resolve(root, place.base)), isCaseKept)),
     )
   }
-  const ready = Promise.all([patternsOf(boundary.allow ?? ["."]), patternsOf(boundary.sensitive ?? SENSITIVE)])
+  const ready = Promise.all([
+    patternsOf(placesOf(boundary.allow ?? ALLOWED)),
+    patternsOf(placesOf(boundary.sensitive ?? SENSITIVE)),
+  ])
   // Whoever judges sees it.
   ready.catch(() => {})
   return {
     async judge(file) {
       try {
         const [allowed, sensitive] = await ready
-        const resolved = fold(slashed(await resolveLinks(path.resolve(workspace, file))))
-        if (sensitive.some((pattern) => pattern.test(resolved))) return "sensitive"
-        return allowed.some((pattern) => pattern.test(resolved)) ? "in_scope" : "out_of_scope"
+        return judgeResolved(await resolveLinks(path.resolve(workspace, file)), allowed, sensitive, isCaseKept)
       } catch {
         return undefined
       }
@@ -64,16 +58,79 @@ export function createScopeJudge(
   }
 }
 
+/** As a judge with no boundary but the workspace, before it returns: for a process that lives for one file. */
+export function judgeScopeSync(file: string, workspace: string, isCaseKept = IS_CASE_KEPT): PathScope | undefined {
+  try {
+    const root = resolveLinksSync(path.resolve(workspace))
+    const patternsOf = (places: readonly Place[]) => places.map((place) => toPattern(place, root, isCaseKept))
+    const resolved = resolveLinksSync(path.resolve(workspace, file))
+    return judgeResolved(resolved, patternsOf(placesOf(ALLOWED)), patternsOf(placesOf(SENSITIVE)), isCaseKept)
+  } catch {
+    return undefined
+  }
+}
+
+/** A pattern in two parts: the first has no stars, and its links are resolved as those of the path will be. */
+interface Place {
+  readonly base: string
+  readonly rest: string
+  /** Whether it is to be found in any folder, of the workspace or not. */
+  readonly isAnywhere: boolean
+}
+
+function placesOf(patterns: readonly string[]): readonly Place[] {
+  return patterns.map((pattern) => {
+    if (pattern.startsWith("**")) return { base: ".", rest: pattern, isAnywhere: true }
+    const [base = "", ...rest] = pattern.split(/(?=[^/\\]*\*)/)
+    return { base, rest: rest.join(""), isAnywhere: false }
+  })
+}
+
+function toPattern({ rest, isAnywhere }: Place, resolved: string, isCaseKept: boolean): RegExp {
+  return toRegExp(
+    isAnywhere ? "" : fold(slashed(resolved), isCaseKept),
+    fold(isAnywhere ? rest : slashed(rest), isCaseKept),
+  )
+}
+
+function judgeResolved(
+  file: string,
+  allowed: readonly RegExp[],
+  sensitive: readonly RegExp[],
+  isCaseKept: boolean,
+): PathScope {
+  const name = fold(slashed(file), isCaseKept)
+  if (sensitive.some((pattern) => pattern.test(name))) return "sensitive"
+  return allowed.some((pattern) => pattern.test(name)) ? "in_scope" : "out_of_scope"
+}
+
+function fold(text: string, isCaseKept: boolean): string {
+  return isCaseKept ? text : text.toLowerCase()
+}
+
 /** The path without links; of one that is not there yet, its nearest folder that is. */
 async function resolveLinks(file: string): Promise<string> {
   try {
-    return await realpath(file)
+    return await fs.promises.realpath(file)
   } catch (error) {
-    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT"
     const folder = path.dirname(file)
-    if (!isMissing || folder === file) throw error
+    if (!isMissing(error) || folder === file) throw error
     return path.join(await resolveLinks(folder), path.basename(file))
   }
+}
+
+function resolveLinksSync(file: string): string {
+  try {
+    return fs.realpathSync.native(file)
+  } catch (error) {
+    const folder = path.dirname(file)
+    if (!isMissing(error) || folder === file) throw error
+    return path.join(resolveLinksSync(folder), path.basename(file))
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT"
 }
 
 function slashed(file: string): string {

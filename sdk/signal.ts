@@ -229,9 +229,12 @@ function valueToJson(value: string | number): string {
   return Number.isSafeInteger(value) ? `{"intValue":"${value}"}` : `{"doubleValue":${Math.round(value * 1e6) / 1e6}}`
 }
 
-/** Random for each load of this module, and a count: an id that no other has, for little. */
-const SENDER = [...globalThis.crypto.getRandomValues(new Uint32Array(3))]
-  .map((word) => word.toString(16).padStart(8, "0"))
+/**
+ * When this process began and two random words, and a count: an id that no other has, for little. It is no secret, and
+ * to load a generator of secrets would take a hook's process longer than the rest of its work.
+ */
+const SENDER = [performance.timeOrigin * 1000, Math.random() * 2 ** 32, Math.random() * 2 ** 32]
+  .map((word) => (word >>> 0).toString(16).padStart(8, "0"))
   .join("")
 let issued = 0
 

@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib"
+import { crc32 } from "./crc32.ts"
 
 /**
  * The format of a spooled request: frames of length, checksum, number of items and bytes. The first holds JSON about the

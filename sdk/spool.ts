@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto"
 import * as fs from "node:fs"
 import { hostname } from "node:os"
 import path from "node:path"
@@ -96,7 +95,6 @@ const openFile = promisify(fs.open)
 const writeFile = promisify(fs.write)
 const truncateFile = promisify(fs.ftruncate)
 const closeFile = promisify(fs.close)
-const { promises } = fs
 
 interface Waiting {
   readonly name: string
@@ -110,7 +108,8 @@ export function openSpool(options: SpoolOptions): Spool {
     .replaceAll(/[^A-Za-z0-9-]/g, "-")
     .slice(0, 40)
   let named = 0
-  const sender = randomBytes(6).toString("hex")
+  // Unlike those of node:crypto, which takes a hook's process milliseconds to load, these tell senders apart and no more.
+  const sender = `${process.pid.toString(36)}-${Math.random().toString(36).slice(2, 12)}`
 
   const at = (name: string) => path.join(folder, name)
   // Names sort by age; the count keeps those of one millisecond in order.
@@ -150,7 +149,7 @@ export function openSpool(options: SpoolOptions): Spool {
   }
 
   const countDroppedLater = (reason: keyof Dropped, items: number) =>
-    promises.appendFile(at(DROPPED_FILE), droppedLine(reason, items), { mode: 0o600 }).catch(() => {})
+    fs.promises.appendFile(at(DROPPED_FILE), droppedLine(reason, items), { mode: 0o600 }).catch(() => {})
 
   /** The oldest of what waits, as many as have to go before so many bytes have room; null when they never have. */
   function excessOf(names: readonly string[], bytes: number): readonly Waiting[] | null {
@@ -173,7 +172,7 @@ export function openSpool(options: SpoolOptions): Spool {
   }
 
   async function makeRoom(bytes: number): Promise<boolean> {
-    const excess = excessOf(await promises.readdir(folder), bytes)
+    const excess = excessOf(await fs.promises.readdir(folder), bytes)
     for (const entry of excess ?? []) if (await remove(at(entry.name))) await countDroppedLater("full", entry.items)
     return excess !== null
   }
@@ -201,7 +200,7 @@ export function openSpool(options: SpoolOptions): Spool {
     },
 
     async open(meta) {
-      await promises.mkdir(folder, { recursive: true, mode: 0o700 })
+      await fs.promises.mkdir(folder, { recursive: true, mode: 0o700 })
       const id = newName()
       const name = at(heldName(id, "open"))
       const fd = await openFile(name, "wx", 0o600)
@@ -228,7 +227,7 @@ export function openSpool(options: SpoolOptions): Spool {
           await truncateFile(fd, bytes)
           await closeFile(fd)
           if (items === 0) await remove(name)
-          else if (await makeRoom(bytes)) await promises.rename(name, sealedName())
+          else if (await makeRoom(bytes)) await fs.promises.rename(name, sealedName())
           else if (await remove(name)) await countDroppedLater("full", items)
         },
         sealSync() {
@@ -243,12 +242,12 @@ export function openSpool(options: SpoolOptions): Spool {
 
     async drain(send) {
       let [sent, refused] = [0, 0]
-      const { waiting, orphans } = sort(await promises.readdir(folder).catch(() => []))
+      const { waiting, orphans } = sort(await fs.promises.readdir(folder).catch(() => []))
       for (const name of [...waiting.map((entry) => entry.name), ...orphans].toSorted()) {
         const held = at(heldName(idOf(name), "sent"))
         // Somebody else was faster.
         if (!(await rename(at(name), held))) continue
-        const file = await promises.readFile(held).catch(() => null)
+        const file = await fs.promises.readFile(held).catch(() => null)
         const entry = file === null ? null : decodeEntry(file)
         const isCut = entry === null || entry.wholeBytes !== file?.length
         // Half a frame at the end of what was being written is how a killed process leaves it; elsewhere it is damage.
@@ -257,7 +256,7 @@ export function openSpool(options: SpoolOptions): Spool {
           await remove(held)
           continue
         }
-        if (isCut) await promises.truncate(held, entry.wholeBytes).catch(() => {})
+        if (isCut) await fs.promises.truncate(held, entry.wholeBytes).catch(() => {})
         const result = await send(entry).catch((): SendResult => "retry")
         if (result === "retry") {
           await rename(held, at(readyName(idOf(name), entry.items, entry.wholeBytes)))
@@ -317,14 +316,14 @@ function textOf(file: string): string {
 
 /** Of two processes that rename one file, one does. */
 function rename(from: string, to: string): Promise<boolean> {
-  return promises.rename(from, to).then(
+  return fs.promises.rename(from, to).then(
     () => true,
     () => false,
   )
 }
 
 function remove(file: string): Promise<boolean> {
-  return promises.unlink(file).then(
+  return fs.promises.unlink(file).then(
     () => true,
     () => false,
   )

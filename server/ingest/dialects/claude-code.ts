@@ -1,4 +1,5 @@
 import type { Origin, Outcome, Rung, Surface } from "#sdk/ladder.ts"
+import { toShellAction } from "#sdk/shell-action.ts"
 import type { Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
 import {
@@ -15,7 +16,6 @@ import {
 } from "./attributes.ts"
 import type { Dialect } from "./dialect.ts"
 import { readEach, SILENT, spanName } from "./reading.ts"
-import { toShellAction } from "./shell-action.ts"
 import {
   durationMsOf,
   eventOf,

@@ -1,4 +1,5 @@
 import type { Origin, Outcome, Rung, Surface } from "#sdk/ladder.ts"
+import { toShellAction } from "#sdk/shell-action.ts"
 import type { Attributes, LogRecord } from "../otlp/types.ts"
 import { type Signal, toSignal } from "../signal.ts"
 import {
@@ -16,7 +17,6 @@ import {
 } from "./attributes.ts"
 import type { Dialect } from "./dialect.ts"
 import { readEach, readNoMetrics, SILENT, spanName } from "./reading.ts"
-import { toShellAction } from "./shell-action.ts"
 import { eventOf, identityOf, isIdeTerminal, isVsCodeAgentHost, recordKey, repositoryOf, traceOf } from "./source.ts"
 
 const PREFIX = "codex."

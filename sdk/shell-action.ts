@@ -1,5 +1,7 @@
-import type { AttributeValue } from "../otlp/types.ts"
-import { isList } from "./attributes.ts"
+/**
+ * What a shell command is called without its arguments: the one place that decides it, for the hooks that send it and
+ * the server that reads other tools' telemetry.
+ */
 
 /** Programs whose first argument is a command of their own rather than data. */
 const WITH_SUBCOMMANDS: ReadonlySet<string> = new Set([
@@ -64,9 +66,9 @@ const MAX_READ = 1000
  * The program and sub-command that a shell command starts with (`git push`, `ls`), never an argument. `command` is
  * a command line or an argument vector. Null when it is neither, or is not plain enough to be sure of that.
  */
-export function toShellAction(command: AttributeValue | undefined): string | null {
+export function toShellAction(command: unknown): string | null {
   if (typeof command === "string") return fromLine(command)
-  return isList(command) ? fromArguments(command) : null
+  return Array.isArray(command) ? fromArguments(command) : null
 }
 
 function fromLine(line: string): string | null {
@@ -75,7 +77,7 @@ function fromLine(line: string): string | null {
   return fromWords(first.trim().split(/\s+/))
 }
 
-function fromArguments(values: readonly AttributeValue[]): string | null {
+function fromArguments(values: readonly unknown[]): string | null {
   const [program, flag, script] = values
   if (typeof program !== "string") return null
   // How an agent's own shell tool wraps a command line: ["bash", "-lc", "git push"].

@@ -1,0 +1,66 @@
+import type { SignalFields } from "../../signal.ts"
+import type { Payload } from "./payload.ts"
+
+/** What an agent is about to do, as its hook tells. It stays in this process: only content-free facts of it are sent. */
+export interface HookAction {
+  readonly kind: "shell" | "edit" | "read" | "web" | "mcp" | "subagent" | "tool"
+  /** The tool's own name for it. */
+  readonly tool: string
+  readonly command?: string | undefined
+  /** Of files. */
+  readonly paths: readonly string[]
+}
+
+/** What the policy says about an action. */
+export interface HookDecision {
+  readonly effect: "allow" | "ask" | "deny"
+  /** Shown to the person and the model. */
+  readonly reason?: string | undefined
+  readonly because: string
+  readonly ruleId?: string | undefined
+  readonly layer?: string | undefined
+  readonly policyVersion: number
+}
+
+/** The policy; null means it has no opinion, and the tool's own permission flow goes on. */
+export type Decide = (action: HookAction) => HookDecision | null
+
+/** What goes back to the tool. */
+export interface HookAnswer {
+  readonly stdout: string
+  readonly stderr: string
+  readonly exitCode: 0 | 2
+}
+
+/** What most tools take for no opinion. */
+export const NO_OPINION: HookAnswer = { stdout: "", stderr: "", exitCode: 0 }
+
+export function answerJson(value: unknown): HookAnswer {
+  return { stdout: `${JSON.stringify(value)}\n`, stderr: "", exitCode: 0 }
+}
+
+/** A fact, and the files it is of, which are judged by where they lie and forgotten. */
+export interface HookSignal extends SignalFields {
+  readonly paths?: readonly string[] | undefined
+}
+
+/** A tool's hooks: how its payloads are read and how it is answered. Pure; times of signals are the caller's. */
+export interface HookProtocol {
+  /** The name its signals are stored under. */
+  readonly agentTool: string
+  readonly agentVersion: (payload: Payload) => string | undefined
+  /** The person that the payload names, where it does. */
+  readonly enduserId: (payload: Payload) => string | undefined
+  /** The folder that the agent works in. */
+  readonly workspace: (payload: Payload) => string | undefined
+  /** The action that this event lets a hook decide on; null when it is not such an event. */
+  readonly readAction: (payload: Payload) => HookAction | null
+  readonly answer: (payload: Payload, decision: HookDecision) => HookAnswer
+  /** What lets the tool's own permission flow go on. */
+  readonly noOpinion: HookAnswer
+  /** The facts in this event that the tool's own telemetry does not tell; null when the event is not known. */
+  readonly readSignals: (payload: Payload) => readonly HookSignal[] | null
+}
+
+/** For events that are known and say nothing that is not told elsewhere. */
+export const SILENT: readonly HookSignal[] = []

@@ -1,0 +1,42 @@
+const LANGUAGES: ReadonlyMap<string, string> = new Map([
+  ["c", "c"],
+  ["cc", "cpp"],
+  ["cpp", "cpp"],
+  ["cs", "csharp"],
+  ["css", "css"],
+  ["dart", "dart"],
+  ["ex", "elixir"],
+  ["exs", "elixir"],
+  ["go", "go"],
+  ["h", "c"],
+  ["hpp", "cpp"],
+  ["html", "html"],
+  ["java", "java"],
+  ["js", "javascript"],
+  ["json", "json"],
+  ["jsx", "javascriptreact"],
+  ["kt", "kotlin"],
+  ["lua", "lua"],
+  ["md", "markdown"],
+  ["mjs", "javascript"],
+  ["php", "php"],
+  ["py", "python"],
+  ["rb", "ruby"],
+  ["rs", "rust"],
+  ["scala", "scala"],
+  ["sh", "shellscript"],
+  ["sql", "sql"],
+  ["swift", "swift"],
+  ["tf", "terraform"],
+  ["toml", "toml"],
+  ["ts", "typescript"],
+  ["tsx", "typescriptreact"],
+  ["vue", "vue"],
+  ["yaml", "yaml"],
+  ["yml", "yaml"],
+])
+
+/** The language of a file by its ending, in VS Code's names; undefined for one that is not on the list. */
+export function languageOf(file: string): string | undefined {
+  return LANGUAGES.get(file.slice(file.lastIndexOf(".") + 1).toLowerCase())
+}
