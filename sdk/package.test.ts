@@ -122,6 +122,7 @@ test.for([
 ] as const)("%s with %s alone is at most %d kB", { timeout: TIMEOUT }, async ([entry, name, max], { published }) => {
   const { folder } = published
   const file = path.join(folder, "entry.mjs")
+  writeFileSync(path.join(folder, "tsconfig.json"), "{}")
   writeFileSync(file, `import { ${name} } from ${JSON.stringify(entry)}; console.log(${name})`)
   const { outputFiles } = await build({
     entryPoints: [file],
@@ -131,7 +132,7 @@ test.for([
     format: "esm",
     platform: "node",
     external: ["@opentelemetry/*"],
-    tsconfigRaw: {},
+    tsconfig: path.join(folder, "tsconfig.json"),
   })
   expect(gzipSync(outputFiles[0]?.contents ?? "").length / 1000).toBeLessThan(max)
 })

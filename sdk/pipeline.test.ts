@@ -57,11 +57,11 @@ test("sends in batches after a while, and leaves nothing on disk", async ({ star
 })
 
 test("a full batch does not wait", async ({ start, receiver }) => {
-  const pipeline = start()
-  for (const id of range(0, 5000)) pipeline.emit(signal(id))
+  const pipeline = start({ memoryBytesMax: 16 * 1024 * 1024 })
+  for (const id of range(0, 9000)) pipeline.emit(signal(id))
   expect(await pipeline.flush({ deadlineMs: 60_000 })).toEqual({ isComplete: true })
-  expect(idsOf(receiver.records)).toEqual(range(0, 5000))
-  expect(receiver.requests.length).toBeGreaterThan(4)
+  expect(idsOf(receiver.records)).toEqual(range(0, 9000))
+  expect(receiver.requests.length).toBeGreaterThan(3)
 })
 
 test("an endpoint that is away for a day gets everything once it is back, in order", async ({

@@ -75,8 +75,8 @@ export interface PipelineOptions {
 
 /** Signals that may come in one turn before they are encoded in it. */
 const PENDING_MAX = 1024
-const BATCH_ITEMS = 512
-const BATCH_BYTES = 512 * 1024
+const BATCH_ITEMS = 2048
+const BATCH_BYTES = 1024 * 1024
 /** A disk that does not answer for so long is left alone for a while. */
 const DISK_ANSWER_MS = 5000
 const DISK_PAUSE_MS = 30_000
@@ -141,8 +141,12 @@ export function startPipeline(options: PipelineOptions): Pipeline {
 
   /** Takes as many chunks as one request shall hold, as one; undefined when there are none. */
   function take(): Chunk | undefined {
-    let items = 0
-    const full = unwritten.findIndex((chunk) => (items += chunk.items) >= BATCH_ITEMS)
+    let [items, size] = [0, 0]
+    const full = unwritten.findIndex((chunk) => {
+      items += chunk.items
+      size += chunk.bytes.length
+      return items >= BATCH_ITEMS || size >= BATCH_BYTES
+    })
     const taken = unwritten.splice(0, full === -1 ? unwritten.length : full + 1)
     const [first] = taken
     if (first === undefined) return undefined
@@ -220,13 +224,14 @@ export function startPipeline(options: PipelineOptions): Pipeline {
       batch = opened
       if (opened.items >= BATCH_ITEMS || opened.bytes >= BATCH_BYTES) await seal()
     }
-    if (isSealWanted && writing === own) await seal()
+    if (!isSealWanted || writing !== own) return
+    isSealWanted = false
+    await seal()
   }
 
   async function seal(): Promise<void> {
     const sealed = batch
     batch = null
-    isSealWanted = false
     await sealed?.writer.seal()
   }
 

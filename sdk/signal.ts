@@ -123,10 +123,10 @@ export function toRecord(fields: SignalFields, now: number): SignalRecord {
   const figure = (key: string, value: number | undefined) => {
     if (typeof value === "number" && value >= 0 && value < Infinity) attributes[key] = value
   }
-  attributes[ATTR_BELAY_SIGNAL_ID] = fields.signalId === undefined ? newId() : toId(fields.signalId)
-  if (fields.operationId !== undefined) attributes[ATTR_BELAY_OPERATION_ID] = toId(fields.operationId)
+  attributes[ATTR_BELAY_SIGNAL_ID] = fields.signalId === undefined ? newId() : toKnownId(fields.signalId)
+  if (fields.operationId !== undefined) attributes[ATTR_BELAY_OPERATION_ID] = toKnownId(fields.operationId)
   if (fields.parentOperationId !== undefined)
-    attributes[ATTR_BELAY_PARENT_OPERATION_ID] = toId(fields.parentOperationId)
+    attributes[ATTR_BELAY_PARENT_OPERATION_ID] = toKnownId(fields.parentOperationId)
   if (fields.sessionId !== undefined) attributes[ATTR_SESSION_ID] = toId(fields.sessionId)
   // Words are names too: a type does not stop a caller from plain JavaScript.
   word(ATTR_BELAY_RUNG, toName(fields.rung))
@@ -237,6 +237,12 @@ const SENDER = [performance.timeOrigin * 1000, Math.random() * 2 ** 32, Math.ran
   .map((word) => (word >>> 0).toString(16).padStart(8, "0"))
   .join("")
 let issued = 0
+
+/** Ours are what they are, and too many to be remembered. */
+function toKnownId(id: string): string {
+  return OWN_ID.test(id) ? id : toId(id)
+}
+const OWN_ID = /^[0-9a-f]{24}-[0-9a-z]{1,12}$/
 
 /** An id that no other call gives, here or elsewhere. */
 export function newId(): string {
