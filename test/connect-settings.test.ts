@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { expect, test } from "vitest"
-import { AGENT_TOOLS } from "#app/routes/connect/tools.ts"
+import { AGENT_TOOLS, type Snippet } from "#app/routes/connect/tools.ts"
 import { PLANS } from "#sdk/cli/connect/plans.ts"
 
 /** Two ways to the same settings: what the page tells people to paste, and what the command writes. */
@@ -17,12 +17,16 @@ test.for(["claude-code", "gemini-cli", "qwen-code", "opencode", "kilo", "vscode-
     const plan = PLANS[id]?.(connection, host)
     rmSync(home, { recursive: true })
     const written = plan?.changes.map(({ edit }) => JSON.parse(edit("")) as unknown) ?? []
-    for (const { code } of AGENT_TOOLS.find((tool) => tool.id === id)?.snippets(ENDPOINT) ?? []) {
-      if (code.startsWith("{")) expect(written).toContainEqual(expect.objectContaining(JSON.parse(code)))
-      else expect(toVariables(code)).toEqual(variablesOf(id, plan?.environment, written))
-    }
+    const snippets = AGENT_TOOLS.find((tool) => tool.id === id)?.snippets(ENDPOINT) ?? []
+    const [files, variables] = [snippets.filter(isFile), snippets.filter((snippet) => !isFile(snippet))]
+    expect(written).toMatchObject(files.map(({ code }) => JSON.parse(code) as unknown))
+    expect(variables.map(({ code }) => toVariables(code))).toEqual(
+      variables.map(() => variablesOf(id, plan?.environment, written)),
+    )
   },
 )
+
+const isFile = ({ code }: Snippet) => code.startsWith("{")
 
 function toVariables(code: string): Record<string, string> {
   return Object.fromEntries(

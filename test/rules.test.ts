@@ -29,9 +29,10 @@ async function filesWith(pattern: RegExp, isAllowed: (file: string) => boolean):
 }
 
 const isTest = (file: string) => file.startsWith("test/") || /\.test\.tsx?$/.test(file)
+const isExample = (file: string) => file.startsWith("sdk/examples/")
 
 test("the environment is read in one place", async () => {
-  const readers = await filesWith(/process\.env/, (file) => isTest(file) || file.endsWith("-cli.ts"))
+  const readers = await filesWith(/process\.env/, (file) => isTest(file) || file.endsWith("-cli.ts") || isExample(file))
   expect(readers).toEqual(["server/main.ts"])
 })
 

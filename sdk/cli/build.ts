@@ -1,5 +1,4 @@
 import path from "node:path"
-import { fileURLToPath } from "node:url"
 import { build } from "vite"
 
 /**
@@ -41,6 +40,3 @@ async function bundle(folder: string, entry: string, file: string): Promise<void
     },
   })
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  await buildCommand(path.join(import.meta.dirname, "../dist/cli"))

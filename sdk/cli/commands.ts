@@ -69,7 +69,7 @@ async function runConformanceCommand(args: readonly string[], host: Host): Promi
     program: positionals,
     stop: once(process, "SIGINT"),
     tell: (line) => process.stderr.write(`${line}${isWaiting ? "; Ctrl-C ends it and prints the report" : ""}\n`),
-    env: process.env,
+    env: host.env,
     now: host.now,
   })
   print(values.json ? [JSON.stringify(report)] : reportLines(report))

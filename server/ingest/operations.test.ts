@@ -35,8 +35,8 @@ test("a signal that has an operation keeps it", () => {
   expect(assignOperations(signals)).toEqual(signals)
 })
 
-test("a session and a person's presence belong to no operation", () => {
-  const kinds = ["session", "presence"] as const
+test("a session, a person's presence and a change of mode or rung belong to no operation", () => {
+  const kinds = ["session", "presence", "mode_change"] as const
   const signals = [
     start("s", "first", 0n),
     ...kinds.map((kind) => signal({ kind, sessionId: "s", observedUnixNano: 1n })),

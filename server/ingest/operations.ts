@@ -18,7 +18,8 @@ export function assignOperations(signals: readonly Signal[]): readonly Signal[] 
 }
 
 function isUnplaced(signal: Signal): boolean {
-  if (signal.kind === "session" || signal.kind === "presence") return false // outlast any operation
+  // These outlast any operation: a change of rung would lift the task before it to the rung of what comes after.
+  if (signal.kind === "session" || signal.kind === "presence" || signal.kind === "mode_change") return false
   if (signal.operationId === null) return signal.kind !== "task"
   // Below orchestration a task is what was asked for, not what an agent handed on.
   return signal.kind === "task" && signal.rung === "orchestration" && signal.parentOperationId === null

@@ -14,7 +14,7 @@ export interface ConformanceOptions {
   readonly stop: Promise<unknown>
   readonly tell: (line: string) => void
   /** What the program is started with, besides where to send. */
-  readonly env: NodeJS.ProcessEnv
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly now: () => number
 }
 
@@ -28,14 +28,13 @@ const BYTES_MAX = 64 * 1024 * 1024
 export async function runConformance(options: ConformanceOptions): Promise<Report> {
   const items: Item[] = []
   const server = createServer((request, response) => {
-    receive(request).then(
-      ({ status, body, received }) => {
+    void receive(request)
+      .catch(() => ({ status: 400, body: "", received: [] }))
+      .then(({ status, body, received }) => {
         items.push(...received)
         const type = request.headers["content-type"] ?? "application/json"
-        response.writeHead(status, { "content-type": type }).end(type.startsWith("application/json") ? body : "")
-      },
-      () => response.writeHead(400).end(),
-    )
+        return response.writeHead(status, { "content-type": type }).end(type.startsWith("application/json") ? body : "")
+      })
   })
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject)
@@ -58,7 +57,8 @@ function runProgram({ program, env }: ConformanceOptions, url: string): Promise<
     // The report is what goes to stdout.
     stdio: ["inherit", process.stderr, "inherit"],
     env: {
-      ...env,
+      // A framework's types want NODE_ENV in every environment.
+      ...(env as NodeJS.ProcessEnv),
       BELAY_ENDPOINT: url,
       BELAY_INGEST_KEY: "blk_conformance_0123456789abcdef",
       OTEL_EXPORTER_OTLP_ENDPOINT: url,
