@@ -368,7 +368,7 @@ const STATEMENTS = [
      as $$
        select parent.relname::text, substring(part.relname from '[0-9]+$'),
          pg_total_relation_size(coalesce(part.oid, parent.oid)),
-         greatest(0, coalesce(part.reltuples, parent.reltuples))::bigint
+         nullif(coalesce(part.reltuples, parent.reltuples), -1)::bigint
        from pg_class parent
        left join pg_inherits i on i.inhparent = parent.oid
        left join pg_class part on part.oid = i.inhrelid

@@ -15,7 +15,7 @@ import { openSignalStore } from "./ingest/signal-store.ts"
 import { loadPages } from "./pages.ts"
 import { createMailer } from "./mail/mailer.ts"
 import { countAll, startRollups } from "./rollup/loop.ts"
-import { maintainRollups } from "./rollup/retention.ts"
+import { isAllCounted, maintainRollups } from "./rollup/retention.ts"
 import { startSelfTelemetry } from "./self-telemetry.ts"
 import { serve } from "./serve.ts"
 import { readAuthSecret } from "./sign-in/auth.ts"
@@ -84,7 +84,9 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
 
     const maintain = async () => {
       const retention = { now: now(), retentionDays: config.BELAY_RETENTION_DAYS }
-      await maintainPartitions(worker.kysely, retention)
+      // What no rollup has yet is not dropped: an older Belay kept signals longer and counted none.
+      const mayDrop = await isAllCounted(worker.kysely)
+      await maintainPartitions(worker.kysely, { ...retention, mayDrop })
       await maintainRollups(worker.kysely, retention)
       await forgetAttempts(worker.kysely, now())
       await forgetSignIns(worker.kysely, now())

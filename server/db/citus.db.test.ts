@@ -4,7 +4,15 @@ import { test } from "../../test/db.ts"
 import { DISTRIBUTED, distributeTables, listDistributed, REFERENCE } from "./citus.ts"
 
 /** Tables of people that stay on the coordinator: few rows, and found by something else than the person. */
-const LOCAL = ["account", "developer_identity", "operation", "signal_occurrence", "signal_retraction"]
+const LOCAL = [
+  "developer_day",
+  "developer_usage_day",
+  "account",
+  "developer_identity",
+  "operation",
+  "signal_occurrence",
+  "signal_retraction",
+]
 
 test("every table that says whose its rows are is distributed, on every node, or meant to stay", async ({
   database,

@@ -2,10 +2,10 @@ import { type Kysely, sql } from "kysely"
 import type { DB } from "./types.ts"
 
 /**
- * By developer: what grows with people, each shard with the same people's rows. Tables that are not there are left out.
- * Every unique key of theirs has `developer_id` in it, and they have no foreign keys.
+ * By developer: what grows with use. Every unique key has `developer_id` in it, and there are no foreign keys. The rollups
+ * stay on the coordinator: they are a thousandth of it, and whole statements are about them.
  */
-export const DISTRIBUTED = ["signal", "developer_day", "developer_usage_day"]
+export const DISTRIBUTED = ["signal"]
 
 /**
  * On every node, whole: what signals are joined with. In the order of their foreign keys. Everything else stays on the
@@ -61,12 +61,7 @@ export async function distributeTables(db: Kysely<DB>): Promise<string[]> {
   }
   await grantWholeCopy(db)
   for (const name of distributed) {
-    const isFirst = name === DISTRIBUTED[0]
-    await (
-      isFirst
-        ? sql`select create_distributed_table(${name}::regclass, 'developer_id', colocate_with => 'none')`
-        : sql`select create_distributed_table(${name}::regclass, 'developer_id', colocate_with => ${DISTRIBUTED[0]})`
-    ).execute(db)
+    await sql`select create_distributed_table(${name}::regclass, 'developer_id', colocate_with => 'none')`.execute(db)
   }
   await grantAgain()
   return [...references, ...distributed]

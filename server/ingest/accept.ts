@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises"
 import type { AuthenticateKey, LiveKey } from "../team/key-authenticator.ts"
 import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
 import { decodeJson } from "./otlp/json.ts"
@@ -22,9 +23,7 @@ export interface ReceiverOptions {
   readonly log: (message: string, error: unknown) => void
 }
 
-export type Read =
-  | { readonly ok: true; readonly normalized: Normalized }
-  | { readonly ok: false; readonly reason: "malformed" | "too_large"; readonly message: string }
+export type Read = { readonly ok: true; readonly normalized: Normalized } | Extract<Decoded, { ok: false }>
 
 export type Refusal = "unauthenticated" | "forbidden" | "throttled"
 
@@ -59,26 +58,38 @@ export async function admit(
   return { ok: false, reason: "throttled", message, retryAfterSeconds: found.retryAfterSeconds }
 }
 
+/** More than this is read in two turns of the event loop, so that a large body holds the others up half as long. */
+const ONE_TURN_MAX_BYTES = 512 * 1024
+
 /**
  * Decodes and normalizes one request's body, whatever transport brought it; `now` is when it came in. `onlyTool` is the
  * agent tool that the key is for, null for any.
  */
-export function readRequest(
+export async function readRequest(
   signal: OtlpSignal,
   encoding: OtlpEncoding,
   body: Uint8Array,
   now: Date,
   onlyTool: string | null,
-): Read {
-  let decoded: OtlpRequest
+): Promise<Read> {
+  const decoded = decodeRequest(signal, encoding, body)
+  if (!decoded.ok) return decoded
+  if (body.length > ONE_TURN_MAX_BYTES) await nextTurn()
+  return { ok: true, normalized: normalize(decoded.request, now, onlyTool) }
+}
+
+export type Decoded =
+  | { readonly ok: true; readonly request: OtlpRequest }
+  | { readonly ok: false; readonly reason: "malformed" | "too_large"; readonly message: string }
+
+export function decodeRequest(signal: OtlpSignal, encoding: OtlpEncoding, body: Uint8Array): Decoded {
   try {
-    decoded = encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body)
+    return { ok: true, request: encoding === "json" ? decodeJson(signal, body) : decodeProtobuf(signal, body) }
   } catch (error) {
     if (error instanceof OversizedOtlp) return { ok: false, reason: "too_large", message: error.message }
     if (!(error instanceof MalformedOtlp)) throw error
     return { ok: false, reason: "malformed", message: `this is not an OTLP ${signal} request: ${error.message}` }
   }
-  return { ok: true, normalized: normalize(decoded, now, onlyTool) }
 }
 
 /** What is left of a request between its reading and its commit. */

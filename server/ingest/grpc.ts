@@ -96,7 +96,7 @@ export function createGrpcServer(options: ReceiverOptions): Server {
             return failForNow(BUSY_STATUS[isBusy], BUSY[isBusy], RETRY_AFTER_SECONDS)
           }
           holding.wait(options.now().getTime())
-          const read = readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
+          const read = await readRequest(signal, "protobuf", call.request, options.now(), key.agentTool)
           if (!read.ok) {
             count(read.reason)
             return fail(REFUSED[read.reason], read.message)

@@ -133,7 +133,7 @@ export function createOtlpReceiver(options: ReceiverOptions): OtlpReceiver {
           ? malformed(encoding, "the body is not valid gzip")
           : busy(encoding, body.reason)
       }
-      const read = readRequest(signal, encoding, body.body, options.now(), key.agentTool)
+      const read = await readRequest(signal, encoding, body.body, options.now(), key.agentTool)
       if (read.ok) return { ready: await prepare(options, key, read.normalized, holding) }
       return read.reason === "malformed"
         ? malformed(encoding, read.message)

@@ -8,18 +8,21 @@ const DAYS_AHEAD = 7
 
 /**
  * Makes the daily partitions of `signal` that may be written to and drops those past retention. Takes the worker's
- * database; any number of processes may do this at once.
+ * database; any number of processes may do this at once. With `mayDrop` false nothing is dropped, whatever its age.
  */
 export async function maintainPartitions(
   db: Kysely<DB>,
-  args: { now: Date; retentionDays: number },
+  args: { now: Date; retentionDays: number; mayDrop?: boolean },
 ): Promise<{ made: number; dropped: number }> {
   const made = await sql<{ count: number }>`
     select belay_make_signal_partitions(${dayOf(args.now, -DAYS_BACK)}::date, ${dayOf(args.now, DAYS_AHEAD)}::date) as count`.execute(
     db,
   )
-  const dropped = await sql<{ count: number }>`
-    select belay_drop_signal_partitions(${dayOf(args.now, -args.retentionDays)}::date) as count`.execute(db)
+  const dropped =
+    args.mayDrop === false
+      ? { rows: [] }
+      : await sql<{ count: number }>`
+          select belay_drop_signal_partitions(${dayOf(args.now, -args.retentionDays)}::date) as count`.execute(db)
   // An occurrence matters as long as its second report may still come in.
   await db
     .deleteFrom("signal_occurrence")

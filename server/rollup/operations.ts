@@ -104,9 +104,7 @@ async function foldOperations({ tx, orgId }: Counting): Promise<void> {
           where org_id = ${orgId}::uuid
             and observed_at between (${from}::text)::timestamptz and (${to}::text)::timestamptz
             and operation_id in (select operation_id from touched_operation where is_recounted)
-            and not exists (
-              select from signal_batch b where b.org_id = ${orgId}::uuid and b.batch_id = s.batch_id
-            )
+            and batch_id not in (select batch_id from signal_batch where org_id = ${orgId}::uuid)
         ) known`,
       )}`.execute(tx)
   }

@@ -67,8 +67,8 @@ export interface TableStorage {
   readonly name: string
   readonly partitions: number
   readonly bytes: number
-  /** As Postgres last estimated. */
-  readonly rows: number
+  /** As Postgres last estimated; null before it did. */
+  readonly rows: number | null
   /** Null where rows are kept for good. */
   readonly keptDays: number | null
   /** Bytes of a full day at the recent pace; null when there is no full day yet. */
@@ -85,7 +85,7 @@ export async function listStorage(
   tx: TenantTx,
   { now, retentionDays }: { now: Date; retentionDays: number },
 ): Promise<TableStorage[]> {
-  const parts = await sql<{ name: string; part: string | null; bytes: number; rows: number }>`
+  const parts = await sql<{ name: string; part: string | null; bytes: number; rows: number | null }>`
     select name, part, bytes, row_estimate as rows from belay_table_sizes() order by name, part`.execute(tx)
   const first = await sql<{ days: number | null }>`
     select (${dayOf(now, 0)}::date - min(day))::int as days from signal_day`.execute(tx)
@@ -110,7 +110,7 @@ export async function listStorage(
       name,
       partitions: rows.filter((row) => row.part !== null).length,
       bytes,
-      rows: rows.reduce((sum, row) => sum + row.rows, 0),
+      rows: rows.every((row) => row.rows === null) ? null : rows.reduce((sum, row) => sum + (row.rows ?? 0), 0),
       keptDays,
       bytesPerDay,
       forecastBytes:
@@ -120,7 +120,7 @@ export async function listStorage(
 }
 
 /** Mean bytes of the last full days that hold anything; one without rows takes a few pages for each index. */
-function paceOfDays(rows: readonly { part: string | null; bytes: number; rows: number }[], now: Date): number | null {
+function paceOfDays(rows: readonly { part: string | null; bytes: number }[], now: Date): number | null {
   const today = dayOf(now, 0).replaceAll("-", "")
   const full = rows
     .filter(({ part, bytes }) => part !== null && part < today && bytes > EMPTY_BYTES_MAX)

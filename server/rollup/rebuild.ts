@@ -110,12 +110,12 @@ async function compare({ tx, orgId }: Pick<Counting, "tx" | "orgId">): Promise<r
  */
 async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
   const { tx, orgId, timeZone } = counting
-  const partitions = await sql<{ first_day: string; last_day: string; whole_day: string }>`
-    select first_day::text as first_day, last_day::text as last_day,
+  const partitions = await sql<{ first_day: string; whole_day: string }>`
+    select first_day::text as first_day,
       -- The first midnight in the zone at or after the first one in UTC.
       ((first_day::timestamp at time zone 'UTC' - interval '1 microsecond') at time zone ${timeZone})::date + 1 as whole_day
     from (
-      select min(day)::date as first_day, max(day)::date as last_day
+      select min(day)::date as first_day
       from (
         select substring(c.relname from '[0-9]{8}$') as day
         from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'signal'::regclass
@@ -132,22 +132,20 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
   }
   await makeScratch(tx)
   const days = await sql<{ day: string }>`
-    select day::date::text as day
-    from generate_series((${range.first_day}::text)::timestamp, (${range.last_day}::text)::timestamp, interval '1 day') day
-    where exists (
-      select from signal s where org_id = ${orgId}::uuid
-        and observed_at >= day at time zone 'UTC' and observed_at < (day + interval '1 day') at time zone 'UTC'
-    ) order by day`.execute(tx)
-  for (const { day } of days.rows) {
+    select distinct (observed_at at time zone 'UTC')::date::text as day from signal where org_id = ${orgId}::uuid`.execute(
+    tx,
+  )
+  for (const { day } of days.rows.toSorted((a, b) => (a.day < b.day ? -1 : 1))) {
     await sql`
       insert into counted_signal (role, sign, ${SCRATCH_COLUMNS})
-      select case when observed_at < ${daysFromAt} or exists (
-          select from operation o
-          where o.org_id = ${orgId}::uuid and o.operation_id = s.operation_id and o.started_at < ${daysFromAt}
-        ) then 'past' else 'current' end, 1, ${SCRATCH_COLUMNS}
-      from signal s
+      select 'current', 1, ${SCRATCH_COLUMNS} from signal
       where org_id = ${orgId}::uuid and observed_at >= ${dayOfInstant(day)}
         and observed_at < ${dayOfInstant(day)} + interval '1 day'`.execute(tx)
+    await sql`
+      update counted_signal set role = 'past'
+      where observed_at < ${daysFromAt} or operation_id in (
+        select operation_id from operation where org_id = ${orgId}::uuid and started_at < ${daysFromAt}
+      )`.execute(tx)
     await count({ ...counting, daysFrom })
     await emptyScratch(tx)
   }

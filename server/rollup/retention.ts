@@ -43,3 +43,12 @@ export async function maintainRollups(
     await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
   })
 }
+
+/** Whether the rollups have all signals of every organization, so that the oldest may go. Takes the worker's database. */
+export async function isAllCounted(db: Kysely<DB>): Promise<boolean> {
+  const result = await sql<{ is_all: boolean }>`
+    select not exists (
+      select from org o left join rollup_state s on s.org_id = o.id where s.needs_rebuild is not false
+    ) as is_all`.execute(db)
+  return result.rows[0]?.is_all ?? false
+}

@@ -6,6 +6,8 @@ import { makeOrganization, makeSignal, NOW, storeSignals } from "../../test/fact
 import type { Signal } from "../ingest/signal.ts"
 import { countAll } from "./loop.ts"
 import { verifyRollups } from "./rebuild.ts"
+import { maintainPartitions } from "../ingest/partitions.ts"
+import { isAllCounted, maintainRollups } from "./retention.ts"
 import { countNext } from "./step.ts"
 
 const MINUTE_MS = 60_000
@@ -123,6 +125,29 @@ test("two processes at once count every signal once", async ({ database }) => {
     orgs.toSorted().map((org_id) => ({ org_id, signals: 5 })),
   )
   for (const orgId of orgs) expect(await differencesOf(database, orgId)).toEqual([])
+})
+
+test("signals are only dropped once they are counted, and what was counted of them stays", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const old = new Date(NOW.getTime() - 20 * 24 * HOUR_MS)
+  await storeSignals(database, orgId, [makeSignal({ at: old }), makeSignal({ at: old, rung: "autocomplete" })])
+  const upkeep = async (now: Date) => {
+    const mayDrop = await isAllCounted(database.worker)
+    await maintainPartitions(database.worker, { now, retentionDays: 30, mayDrop })
+    await maintainRollups(database.worker, { now, retentionDays: 30 })
+    return (await sql`select from signal`.execute(database.owner)).rows.length
+  }
+  const later = new Date(NOW.getTime() + 30 * 24 * HOUR_MS)
+  expect(await upkeep(later)).toBe(2)
+  await countAll(database.worker, NOW)
+  expect(await upkeep(later)).toBe(0)
+  // A rebuild has nothing to make those days from, and leaves them.
+  await verifyRollups(database.worker, orgId, { now: later, isRepair: true })
+  const days = await database.owner.selectFrom("developer_day").select(["rung", "operations"]).orderBy("rung").execute()
+  expect(days).toEqual([
+    { rung: "autocomplete", operations: 1 },
+    { rung: "chat", operations: 1 },
+  ])
 })
 
 test("verify finds a row that was counted wrongly, and repairs it when asked", async ({ database }) => {

@@ -71,6 +71,8 @@ test("an author makes a test key, by keyboard alone, and sees no other", async (
   await page.keyboard.type("My agent")
   await page.keyboard.press("Enter")
   await page.getByRole("status", { name: "The new key" }).getByText("nothing it sends is stored").waitFor()
+  // The key is told before the table is loaded anew.
+  await page.getByRole("row").filter({ hasText: "My agent" }).waitFor()
   expect(await page.getByRole("cell", { name: "First key" }).count()).toBe(0)
   expect(await page.getByRole("row").count()).toBe(2)
 })

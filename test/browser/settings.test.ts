@@ -57,7 +57,7 @@ test("storage says what is kept and for how long, first without telemetry and th
   page,
 }) => {
   await page.goto("/settings")
-  await page.getByRole("link", { name: "Storage" }).click()
+  await page.getByRole("link", { name: "Storage", exact: true }).click()
 
   await page.getByText("After the first full day of telemetry a forecast stands here.").waitFor()
   await page.getByText("Figures are being counted anew from the signals.").waitFor()

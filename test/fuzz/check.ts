@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer"
 import { ORIGINS, OUTCOMES, PATH_SCOPES, RUNGS, SIGNAL_KINDS, SURFACES } from "#sdk/ladder.ts"
-import { type Read, readRequest } from "#server/ingest/accept.ts"
+import { decodeRequest } from "#server/ingest/accept.ts"
 import { COPIED_COLUMNS, encodeRows } from "#server/ingest/encode-rows.ts"
-import type { Normalized } from "#server/ingest/normalize.ts"
+import { normalize, type Normalized } from "#server/ingest/normalize.ts"
 import type { OtlpEncoding } from "#server/ingest/otlp/response.ts"
 import type { OtlpSignal } from "#server/ingest/otlp/types.ts"
 import { toRow } from "#server/ingest/rows.ts"
@@ -38,7 +38,7 @@ export interface Checked {
   /** Null when nothing is wrong. */
   readonly fault: string | null
   readonly signals: number
-  /** What reading and normalizing took. */
+  /** The longer of decoding and normalizing, which are turns of the event loop of their own. */
   readonly ms: number
 }
 
@@ -47,26 +47,33 @@ export interface Checked {
  * reading, and all that is left has to be what the table takes: as the bytes that are sent to Postgres.
  */
 export function checkBody(body: Body): Checked {
-  const started = performance.now()
-  let read
+  const measured = readBody(body, () => performance.now())
+  const { ms } = measured
+  if ("error" in measured) return { fault: `reading threw ${describe(measured.error)}`, signals: 0, ms }
+  if (measured.normalized === null) return { fault: null, signals: 0, ms }
+  const signals = measured.normalized.signals.length
   try {
-    read = readBody(body)
-  } catch (error) {
-    return { fault: `reading threw ${describe(error)}`, signals: 0, ms: performance.now() - started }
-  }
-  const ms = performance.now() - started
-  if (!read.ok) return { fault: null, signals: 0, ms }
-  const signals = read.normalized.signals.length
-  try {
-    return { fault: findUnstorable(read.normalized, body.now), signals, ms }
+    return { fault: findUnstorable(measured.normalized, body.now), signals, ms }
   } catch (error) {
     return { fault: `encoding threw ${describe(error)}`, signals, ms }
   }
 }
 
-/** Decodes and normalizes a body. */
-export function readBody({ signal, encoding, bytes, now }: Body): Read {
-  return readRequest(signal, encoding, bytes, now, null)
+/** Decodes and normalizes a body; `clock` tells milliseconds. Null when it is refused. */
+export function readBody(
+  { signal, encoding, bytes, now }: Body,
+  clock: () => number,
+): { ms: number; normalized: Normalized | null } | { ms: number; error: unknown } {
+  const started = clock()
+  let decodedAt = started
+  try {
+    const decoded = decodeRequest(signal, encoding, bytes)
+    decodedAt = clock()
+    const normalized = decoded.ok ? normalize(decoded.request, now) : null
+    return { ms: Math.max(decodedAt - started, clock() - decodedAt), normalized }
+  } catch (error) {
+    return { ms: Math.max(decodedAt - started, clock() - decodedAt), error }
+  }
 }
 
 function describe(error: unknown): string {

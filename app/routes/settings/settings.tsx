@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
+import { Form, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
@@ -16,7 +16,6 @@ import {
 } from "#server/team/settings.ts"
 import { listTeamTree } from "#server/team/teams.ts"
 import { guard } from "../../lib/guard.server.ts"
-import { paths } from "../../lib/paths.ts"
 import { ROLE_LABELS } from "../../lib/roles.ts"
 import { useDoneKey } from "../../lib/use-done-key.ts"
 import { buttonClass } from "../../ui/button.ts"
@@ -238,18 +237,6 @@ export default function Settings() {
               Map the group
             </button>
           </Form>
-        </section>
-        <section aria-labelledby="storage">
-          <h2 id="storage" className="text-lg font-semibold">
-            Storage
-          </h2>
-          <p className="mt-1 text-ink-soft">
-            What telemetry takes on disk, how long it is kept, and what it will take:{" "}
-            <Link to={paths.storage()} className="underline underline-offset-2 hover:text-ink">
-              Storage
-            </Link>
-            .
-          </p>
         </section>
         <section aria-labelledby="mail">
           <h2 id="mail" className="text-lg font-semibold">

@@ -1,11 +1,11 @@
 import type { MetaFunction } from "@remix-run/node"
-import { Link, useLoaderData } from "@remix-run/react"
+import { useLoaderData } from "@remix-run/react"
 import { asTenant } from "#server/db/tenant.ts"
 import { getRollupProgress, listStorage, type TableStorage } from "#server/rollup/queries.ts"
 import { formatAge, formatBytes, formatCount, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
-import { paths } from "../../lib/paths.ts"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
+import { SettingsTabs } from "./tabs.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
@@ -44,12 +44,7 @@ export default function Storage() {
   return (
     <>
       <header>
-        <h1 className="text-sm font-medium text-ink-faint">
-          <Link to={paths.settings()} className="underline underline-offset-2 hover:text-ink">
-            Settings
-          </Link>{" "}
-          · Storage
-        </h1>
+        <h1 className="text-sm font-medium text-ink-faint">Storage</h1>
         <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">
           Telemetry takes {formatBytes(total)}.{" "}
           {isForecast
@@ -58,7 +53,8 @@ export default function Storage() {
         </p>
         <p className="mt-1 text-sm text-ink-soft">{toProgress(progress, now)}</p>
       </header>
-      <div className="mt-4">
+      <SettingsTabs />
+      <div className="mt-6">
         <Table
           caption="What telemetry takes on disk"
           titles={["Table", "Kept", "Rows, about", "Size", "A day", "Will be"]}
@@ -70,7 +66,7 @@ export default function Storage() {
                 {WHAT[table.name]} <code className="ml-1 font-mono text-xs text-ink-faint">{table.name}</code>
               </th>
               <td className={CELL}>{keptFor(table)}</td>
-              <td className={FIGURE_CELL}>{formatCount(table.rows)}</td>
+              <td className={FIGURE_CELL}>{table.rows === null ? "no data" : formatCount(table.rows)}</td>
               <td className={FIGURE_CELL}>{formatBytes(table.bytes)}</td>
               <td className={FIGURE_CELL}>{table.bytesPerDay === null ? "no data" : formatBytes(table.bytesPerDay)}</td>
               <td className={FIGURE_CELL}>
@@ -105,7 +101,7 @@ function toProgress(
 ): string {
   if (progress.isRebuilding) return "Figures are being counted anew from the signals."
   if (progress.waiting > 0 && progress.waitingSince !== null) {
-    return `${plural(progress.waiting, "signal waits", "signals wait")} to be counted, the oldest since ${formatAge(progress.waitingSince, now)}.`
+    return `${plural(progress.waiting, "signal waits", "signals wait")} to be counted; the oldest came ${formatAge(progress.waitingSince, now)}.`
   }
   return progress.countedUntil === null
     ? "Nothing has come in yet."

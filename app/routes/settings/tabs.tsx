@@ -5,6 +5,7 @@ import { paths } from "../../lib/paths.ts"
 const TABS = [
   { name: "Organization", path: paths.settings() },
   { name: "Ingest", path: paths.ingestStatus() },
+  { name: "Storage", path: paths.storage() },
 ]
 
 /** The pages of settings, for who may change them. */

@@ -44,5 +44,13 @@ test("attributes are read the same once more keys were seen than are remembered"
     const own = pairs.slice(from, from + 50)
     expect([...read(own)]).toEqual(own)
   }
-  expect([...read(pairs)]).toEqual(pairs)
+  expect([...read(pairs.slice(0, 1000))]).toEqual(pairs.slice(0, 1000))
+})
+
+test("of an item with more attributes than any source sends no more are kept than tell that it is refused", () => {
+  const pairs = Array.from({ length: 6000 }, (_, index) => [`key ${index}`, index] as const)
+  const attributes = read(pairs)
+  expect(attributes.size).toBe(1024)
+  expect(attributes.get("key 1023")).toBe(1023)
+  expect(attributes.has("key 1024")).toBe(false)
 })

@@ -43,6 +43,7 @@ export class ItemAttributes implements Attributes {
       this.#values.push(value)
       return
     }
+    if (this.size >= KEPT_MAX) return
     const key = texts.read(keyAt, keyLength)
     const next = this.#shape.followerOf(key)
     const known = next === undefined ? this.#shape.placeOf(key) : -1
@@ -62,6 +63,8 @@ function made(value: SentValue): AttributeValue {
   return value instanceof LateText ? value.read() : value
 }
 
+/** Past these no more are kept: an item with half as many is refused, and a body may hold a hundred thousand. */
+const KEPT_MAX = 1024
 /** Keys of one shape; an item with more is rare, and comparing it with others takes long. */
 const SHAPE_KEYS_MAX = 64
 /** Shapes that are remembered, over all requests, before they are forgotten together. */
