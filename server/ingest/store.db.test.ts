@@ -196,6 +196,8 @@ test("a record without an operation belongs to its session's latest prompt, in w
   await storeSignals(database, orgId, [
     makeSignal({ kind: "task", rung: "orchestration", operationId: "agent 1", sessionId: "s1", at: at(9500) }),
     makeSignal({ kind: "session", operationId: null, sessionId: "s1", at: at(9600) }),
+    // It says what comes next, not what the prompt before it was.
+    makeSignal({ kind: "mode_change", rung: "orchestration", operationId: null, sessionId: "s1", at: at(9650) }),
     // What was asked for is nobody's part, least of all its own.
     makeSignal({ kind: "task", rung: "agent", operationId: "second", sessionId: "s1", at: at(9700) }),
     makeSignal({ kind: "task", rung: "orchestration", operationId: "second", sessionId: "s1", at: at(9800) }),
@@ -212,6 +214,7 @@ test("a record without an operation belongs to its session's latest prompt, in w
     { kind: "model_call", operation_id: null, parent_operation_id: null },
     { kind: "task", operation_id: "agent 1", parent_operation_id: "second" },
     { kind: "session", operation_id: null, parent_operation_id: null },
+    { kind: "mode_change", operation_id: null, parent_operation_id: null },
     { kind: "task", operation_id: "second", parent_operation_id: null },
     { kind: "task", operation_id: "second", parent_operation_id: null },
   ])

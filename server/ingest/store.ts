@@ -382,9 +382,12 @@ function latestStart(starts: readonly Start[], micros: number): Start | undefine
   return starts[low]
 }
 
+/** Kinds that outlast any operation, or come between two: a change of rung or mode is before what it is for. */
+const STANDS_ALONE = new Set(["session", "presence", "mode_change"])
+
 /** The column in which a row lacks its operation; null when it is placed, or stands for more than one operation. */
 function placeOf(row: SignalRow): "operation_id" | "parent_operation_id" | null {
-  if (row.session_id === null || row.kind === "session" || row.kind === "presence" || row.kind === "start") return null
+  if (row.session_id === null || row.kind === "start" || STANDS_ALONE.has(row.kind)) return null
   if (row.operation_id === null) return row.kind === "task" ? null : "operation_id"
   // Below orchestration a task is what was asked for, not what an agent handed on.
   const isHandedOn = row.kind === "task" && row.rung === "orchestration" && row.parent_operation_id === null
