@@ -17,9 +17,14 @@ export function assignOperations(signals: readonly Signal[]): readonly Signal[] 
   })
 }
 
+/**
+ * Kinds that belong to no operation: they outlast any, or come between two. A change of rung would lift the task before
+ * it to the rung of what comes after.
+ */
+export const STANDS_ALONE: ReadonlySet<string> = new Set(["session", "presence", "mode_change"])
+
 function isUnplaced(signal: Signal): boolean {
-  // These outlast any operation: a change of rung would lift the task before it to the rung of what comes after.
-  if (signal.kind === "session" || signal.kind === "presence" || signal.kind === "mode_change") return false
+  if (STANDS_ALONE.has(signal.kind)) return false
   if (signal.operationId === null) return signal.kind !== "task"
   // Below orchestration a task is what was asked for, not what an agent handed on.
   return signal.kind === "task" && signal.rung === "orchestration" && signal.parentOperationId === null

@@ -4,6 +4,7 @@ import { asTenant, requireUuid, type TenantTx } from "../db/tenant.ts"
 import { COPIED_COLUMNS, COPY_HEADER, COPY_TRAILER, type EncodedRows, encodeRows } from "./encode-rows.ts"
 import type { Interner } from "./intern.ts"
 import type { Unrecognized } from "./normalize.ts"
+import { STANDS_ALONE } from "./operations.ts"
 import {
   FILLABLE_COLUMNS,
   fillFrom,
@@ -381,9 +382,6 @@ function latestStart(starts: readonly Start[], micros: number): Start | undefine
   }
   return starts[low]
 }
-
-/** Kinds that outlast any operation, or come between two: a change of rung or mode is before what it is for. */
-const STANDS_ALONE = new Set(["session", "presence", "mode_change"])
 
 /** The column in which a row lacks its operation; null when it is placed, or stands for more than one operation. */
 function placeOf(row: SignalRow): "operation_id" | "parent_operation_id" | null {
