@@ -189,7 +189,7 @@ export default function Keys() {
                 </Link>
               ))}
             </div>
-            <Form role="search" method="get" className="relative" onChange={find}>
+            <Form role="search" method="get" className="relative" {...find}>
               <input type="hidden" name="state" value={filter} />
               <Search aria-hidden className="pointer-events-none absolute top-2 left-2 size-4 text-ink-faint" />
               <input

@@ -136,7 +136,7 @@ export default function People() {
             method="get"
             role="search"
             aria-label="Find people"
-            onChange={find}
+            {...find}
             className="flex min-w-0 flex-1 flex-wrap gap-2"
           >
             <div className="relative min-w-48 flex-1">
