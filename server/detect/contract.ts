@@ -1,0 +1,236 @@
+import type { Rung } from "#sdk/ladder.ts"
+
+/**
+ * What the detector is given and what it says, in one place: the store fills the one and keeps the other, and what is in
+ * between (`detector.ts`) knows neither clock nor database. Times are Unix milliseconds.
+ */
+
+/** Where a unit of work was done. A value is null where the source does not say. */
+export interface Place {
+  /** `developer.id` */
+  readonly developer: string
+  /** The agent tool and its version: `claude-code@2.1.0`, or the tool alone where the version is not known. */
+  readonly client: string
+  readonly model: string | null
+  readonly language: string | null
+  readonly mode: string | null
+}
+
+/** Suggestions that one person was shown in one hour in one place. */
+export interface SuggestionCell extends Place {
+  /** Start of the hour in which they were shown. */
+  readonly hour: number
+  readonly units: number
+  /** Of those, on how many a human decided, and took it. */
+  readonly presented: number
+  readonly accepted: number
+  /** Latency until shown: buckets of `server/rollup/histogram.ts`, ascending, and how many are in each. */
+  readonly latencyBuckets: readonly number[]
+  readonly latencyCounts: readonly number[]
+  readonly errors: number
+}
+
+/**
+ * What the signals of one turn, task or run that arrived in one hour say together. Parts of one operation add up over
+ * hours: numbers as sums, times as the earliest and latest.
+ */
+export interface OperationPart extends Place {
+  readonly operation: string
+  /** The operation that this one is a part of; the detector adds it to that. */
+  readonly parent: string | null
+  /** The highest rung that these signals prove: `chat` and up. */
+  readonly rung: Rung
+  /** Of these signals, outcomes excluded. Null when there are only outcomes. */
+  readonly firstAt: number | null
+  readonly lastAt: number | null
+  /** Whether a `turn`, `task` or `run` signal, which comes at the end, is among them. */
+  readonly hasEnded: boolean
+  /** Human-decided, as in `server/rollup/measures.ts`. */
+  readonly presented: number
+  readonly accepted: number
+  readonly prompts: number
+  readonly denied: number
+  readonly errors: number
+  readonly edits: number
+  readonly outOfScope: number
+  readonly toolCalls: number
+  /** Compactions of the context. */
+  readonly compactions: number
+  /** Files that it was given as context, where the source says so. */
+  readonly contextFiles: number | null
+  /** The longest `latency_ms` of its `turn`, `task` and `run` signals. */
+  readonly latencyMs: number | null
+  readonly durationMs: number | null
+  readonly isInterrupted: boolean
+  /** Of late outcomes, the last one: what became of the work. */
+  readonly outcome: "merged" | "abandoned" | "reverted" | null
+  /** `action` of what went wrong, one entry each: at most 20. */
+  readonly outOfScopeActions: readonly string[]
+  readonly errorActions: readonly string[]
+}
+
+/** One person was at work in one hour, whatever the source of knowing. */
+export interface Presence {
+  readonly developer: string
+  readonly hour: number
+  /** Minutes, where a presence feed says so. */
+  readonly activeMinutes: number | null
+}
+
+/** A row of the `change` table. */
+export interface Change {
+  readonly kind: string
+  readonly subject: string
+  readonly at: number
+}
+
+/** How long the signals of one hour were on their way. */
+export interface Delivery {
+  readonly signals: number
+  /** Of those, observed more than two hours before they arrived; late outcomes excluded. */
+  readonly late: number
+  /** Signals that had been stored before. */
+  readonly duplicates: number
+}
+
+/** What arrived in one hour at one organization. The order within each list does not matter. */
+export interface Arrivals {
+  /** End of the hour of arrival: received before this, and not before the hour before it. */
+  readonly until: number
+  readonly suggestions: readonly SuggestionCell[]
+  readonly operations: readonly OperationPart[]
+  readonly presence: readonly Presence[]
+  readonly changes: readonly Change[]
+  readonly delivery: Delivery
+}
+
+/** Who is where. */
+export interface Roster {
+  readonly teams: readonly RosterTeam[]
+  /** Memberships of each developer, earliest first. */
+  readonly memberships: ReadonlyMap<
+    string,
+    readonly { readonly team: string; readonly from: number; readonly to: number | null }[]
+  >
+  /** The developer that stands for everybody whom no source named. */
+  readonly unattributed: string | null
+}
+
+export interface RosterTeam {
+  readonly id: string
+  /** Minutes to add to UTC for the local time of the team at an instant. */
+  readonly offsetMinutes: (at: number) => number
+}
+
+/** Empty for the whole organization. */
+export interface IncidentScope {
+  readonly team?: string
+  readonly developer?: string
+  readonly client?: string
+  readonly model?: string
+  readonly language?: string
+  readonly mode?: string
+}
+
+export const INCIDENT_KINDS = ["breakage", "over_trust", "data_quality"] as const
+export type IncidentKind = (typeof INCIDENT_KINDS)[number]
+
+export const CAUSES = ["latency", "quality", "wrong_path", "permission", "context_loss", "errors", "unknown"] as const
+export type Cause = (typeof CAUSES)[number]
+
+/** What is watched. */
+export const WATCHED = [
+  "acceptance",
+  "outcome",
+  "revert",
+  "slow",
+  "wrong_path",
+  "prompts",
+  "errors",
+  "context",
+  "use",
+] as const
+export type Watched = (typeof WATCHED)[number]
+
+/** How one watched signal stands in the place of an incident, from its start until now. */
+export interface Evidence {
+  readonly watched: Watched
+  readonly observed: number
+  readonly expected: number
+  /** observed / expected, with its 80 % interval. */
+  readonly ratio: number
+  readonly low: number
+  readonly high: number
+  /** Natural logarithm of the evidence against "as before". */
+  readonly logEvidence: number
+  /** Units of work that this rests on. */
+  readonly units: number
+  readonly since: number
+  /** The same outside the place; null when nobody is outside. */
+  readonly restRatio: number | null
+}
+
+export interface RankedCause {
+  readonly cause: Cause
+  /** Of all causes, 0..1; they add up to 1. */
+  readonly share: number
+  /** Why, in the words of the checks: `began_before_loss`, `change_nearby`, `dose_response`, … */
+  readonly reasons: readonly string[]
+}
+
+/** An innocent explanation that was looked for. */
+export interface Check {
+  readonly check:
+    | "telemetry_stopped"
+    | "telemetry_late"
+    | "duplicates"
+    | "work_mix"
+    | "slow_week"
+    | "new_people"
+    | "climbing"
+    | "larger_tasks"
+  readonly result: "excluded" | "found" | "not_checked"
+  /** The number that says so, in the unit of the check: a share or a ratio. */
+  readonly figure: number | null
+}
+
+export type IncidentState = "open" | "recovering" | "recovered" | "new_normal"
+
+/** An incident as it stands. */
+export interface DetectedIncident {
+  /** The same for the same input: a UUID made of organization, rung and the hour of opening. */
+  readonly id: string
+  readonly kind: IncidentKind
+  readonly rung: Rung
+  readonly state: IncidentState
+  readonly openedAt: number
+  readonly startedAt: number
+  /** 80 % interval of the start. */
+  readonly startedFrom: number
+  readonly startedTo: number
+  readonly closedAt: number | null
+  /** How often it was opened again. */
+  readonly reopened: number
+  readonly scope: IncidentScope
+  readonly cause: Cause
+  readonly causes: readonly RankedCause[]
+  readonly evidence: readonly Evidence[]
+  readonly checks: readonly Check[]
+  /** What changed from two days before the start until a day after it, in this place or anywhere; with whether it fits. */
+  readonly changes: readonly (Change & { readonly fits: boolean })[]
+  /** What changed shortly before it got better. */
+  readonly recoveredAfter: Change | null
+  /** `action` behind most of what went wrong, where one stands out. */
+  readonly action: string | null
+  /** Where those who left the rung went. */
+  readonly fallbackTo: Rung | null
+  /** People who worked in the place, and those of them who show the loss. */
+  readonly people: number
+  readonly peopleAffected: number
+  /** Share of the whole loss that the place explains, 0..1. */
+  readonly explained: number | null
+  /** 0..1, calibrated. */
+  readonly confidence: number
+  /** What is wrong with the data; `data_quality` only. */
+  readonly note: string | null
+}
