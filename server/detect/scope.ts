@@ -1,0 +1,95 @@
+import type { Rung } from "#sdk/ladder.ts"
+import type { IncidentScope } from "./contract.ts"
+
+/** Places in which evidence is gathered: the organization, one dimension, or two that break together. */
+
+export interface UnitPlace {
+  readonly team: string
+  readonly developer: string
+  readonly client: string
+  readonly model: string | null
+  readonly language: string | null
+  readonly mode: string | null
+}
+
+export type Dimension = keyof UnitPlace
+
+export const SINGLE: readonly Dimension[] = ["team", "client", "model", "language", "mode"]
+
+const PAIRS: readonly (readonly [Dimension, Dimension])[] = [
+  ["team", "client"],
+  ["team", "model"],
+  ["team", "language"],
+  ["client", "language"],
+  ["model", "language"],
+  ["mode", "client"],
+  ["mode", "model"],
+]
+
+/** The series that a unit adds to: names and values of the dimensions of each. */
+export function placesOf(unit: UnitPlace): readonly { readonly dimension: string; readonly values: readonly string[] }[] {
+  const places: { dimension: string; values: string[] }[] = [{ dimension: "", values: [] }]
+  for (const dimension of SINGLE) {
+    const value = unit[dimension]
+    if (value !== null) places.push({ dimension, values: [value] })
+  }
+  for (const [one, other] of PAIRS) {
+    const [first, second] = [unit[one], unit[other]]
+    if (first !== null && second !== null) places.push({ dimension: `${one}+${other}`, values: [first, second] })
+  }
+  return places
+}
+
+export function scopeOf(dimension: string, values: readonly string[]): IncidentScope {
+  if (dimension === "") return {}
+  return Object.fromEntries(dimension.split("+").map((name, index) => [name, values[index]]))
+}
+
+/** How many dimensions a place fixes, and which come first when two places explain the same: the wider, the more stable. */
+export function widthOf(dimension: string): number {
+  const WIDTH: Record<string, number> = { "": 8, client: 6, model: 6, team: 5, mode: 5, language: 5, developer: 0 }
+  return WIDTH[dimension] ?? 2
+}
+
+export function isInside(scope: IncidentScope, unit: UnitPlace): boolean {
+  for (const [name, value] of Object.entries(scope)) if (unit[name as Dimension] !== value) return false
+  return true
+}
+
+/** How much was done where lately: units by place, rung by rung. Old work fades by the day. */
+export interface Volumes {
+  readonly cells: Map<string, { readonly rung: Rung; readonly place: UnitPlace; units: number }>
+}
+
+export function makeVolumes(): Volumes {
+  return { cells: new Map() }
+}
+
+export function addVolume(volumes: Volumes, rung: Rung, place: UnitPlace, units: number): void {
+  const key = `${rung}|${place.team}|${place.developer}|${place.client}|${place.model}|${place.language}|${place.mode}`
+  const cell = volumes.cells.get(key)
+  if (cell === undefined) volumes.cells.set(key, { rung, place, units })
+  else cell.units += units
+}
+
+/** Once a day. */
+export function fadeVolumes(volumes: Volumes): void {
+  for (const [key, cell] of volumes.cells) {
+    cell.units *= 0.6
+    if (cell.units < 0.05) volumes.cells.delete(key)
+  }
+}
+
+/** Units that are in both places over units that are in either (Jaccard index); 0 where there were none. */
+export function overlapOf(volumes: Volumes, rung: Rung, one: IncidentScope, other: IncidentScope): number {
+  let both = 0
+  let either = 0
+  for (const cell of volumes.cells.values()) {
+    if (cell.rung !== rung) continue
+    const inOne = isInside(one, cell.place)
+    const inOther = isInside(other, cell.place)
+    if (inOne && inOther) both += cell.units
+    if (inOne || inOther) either += cell.units
+  }
+  return either > 0 ? both / either : 0
+}
