@@ -142,7 +142,6 @@ export type Cause = (typeof CAUSES)[number]
 export const WATCHED = [
   "acceptance",
   "outcome",
-  "revert",
   "slow",
   "wrong_path",
   "prompts",
@@ -202,6 +201,8 @@ export interface DetectedIncident {
   readonly id: string
   readonly kind: IncidentKind
   readonly rung: Rung
+  /** Other rungs that broke by the same cause in the same place. */
+  readonly alsoRungs: readonly Rung[]
   readonly state: IncidentState
   readonly openedAt: number
   readonly startedAt: number

@@ -16,7 +16,7 @@ import {
   slowBoundOf,
 } from "./reference.ts"
 import { addVolume, fadeVolumes, makeVolumes, placesOf, type UnitPlace, type Volumes } from "./scope.ts"
-import { addCount, addShare, makeSeries, restart, type Series, settle } from "./series.ts"
+import { addCount, addShare, makeSeries, restart, type Series, seriesKey, settle, shareOf } from "./series.ts"
 import { checkTelemetry, makeTelemetry, noteUse, type Telemetry } from "./telemetry.ts"
 import { isTaskRung } from "./watched.ts"
 
@@ -49,6 +49,8 @@ export interface DetectorState {
   readonly history: History
   readonly series: Map<string, Series>
   readonly operations: Map<string, OpenOperation>
+  /** Operations that were judged, and on which day: what still comes of them is too late. */
+  readonly judged: Map<string, number>
   readonly volumes: Volumes
   readonly telemetry: Telemetry
   readonly incidents: Incidents
@@ -59,6 +61,8 @@ export interface DetectorState {
   /** What went wrong by which tool: `rung|watched|action`, hour and times. */
   readonly actions: Map<string, { hour: number; times: number }[]>
   readonly changes: { kind: string; subject: string; at: number }[]
+  /** The first day of each `rung|client|…` and `rung|model|…`. */
+  readonly firstSeen: Map<string, number>
 }
 
 /** Days before anything can be expected, and before anything is said. */
@@ -80,6 +84,7 @@ export function startDetector(): DetectorState {
     history: makeHistory(),
     series: new Map(),
     operations: new Map(),
+    judged: new Map(),
     volumes: makeVolumes(),
     telemetry: makeTelemetry(),
     incidents: makeIncidents(),
@@ -87,6 +92,7 @@ export function startDetector(): DetectorState {
     use: new Map(),
     actions: new Map(),
     changes: [],
+    firstSeen: new Map(),
   }
 }
 
@@ -126,9 +132,13 @@ export interface Step {
   readonly until: number
   /** Of the organization: the days of its median team. */
   readonly day: number
+  /** Whether it is the first hour of that day. */
+  readonly isNewDay: boolean
   readonly dayOf: (at: number) => number
   readonly localDayOf: (team: string, at: number) => { readonly day: number; readonly hour: number }
   readonly teamOf: (developer: string, at: number) => string
+  /** Series by place, once looked up. */
+  readonly found: Map<string, readonly Series[]>
 }
 
 /** Stands for people who are in no team. */
@@ -143,8 +153,10 @@ function makeStep(state: DetectorState, arrivals: Arrivals, roster: Roster): Ste
     state,
     roster,
     until: arrivals.until,
+    found: new Map(),
     dayOf,
     day: dayOf(arrivals.until - 1),
+    isNewDay: dayOf(arrivals.until - 1) !== state.today,
     localDayOf(team, at) {
       const local = at + (teams.get(team)?.(at) ?? median) * 60_000
       const day = Math.floor(local / DAY)
@@ -164,6 +176,7 @@ function makeStep(state: DetectorState, arrivals: Arrivals, roster: Roster): Ste
 function startDay(state: DetectorState, day: number): void {
   state.today = day
   forgetBefore(state.history, day)
+  for (const [id, on] of state.judged) if (on < day - 3) state.judged.delete(id)
   fadeVolumes(state.volumes)
   for (const [key, list] of state.use) {
     const kept = list.filter(({ half }) => half >= 2 * (day - 28))
@@ -209,18 +222,35 @@ function isNew(step: Step, developer: string, at: number): boolean {
   return step.dayOf(at) - personOf(step, developer, at).first < NEW_DAYS
 }
 
-/** The series of one signal in all places of a unit. */
-export function seriesFor(
+/** The series of one signal in all places of a unit. They are looked up once an hour: most units share their places. */
+function seriesOf(step: Step, rung: Rung, watched: Watched, place: UnitPlace): readonly Series[] {
+  const key = `${rung}|${watched}|${place.team}|${place.client}|${place.model}|${place.language}|${place.mode}`
+  let found = step.found.get(key)
+  if (found === undefined) {
+    found = placesOf(place).map(({ dimension, values }) => seriesFor(step.state, rung, watched, dimension, values))
+    step.found.set(key, found)
+  }
+  return found
+}
+
+function seriesFor(
   state: DetectorState,
   rung: Rung,
   watched: Watched,
   dimension: string,
   values: readonly string[],
 ): Series {
-  const key = `${rung}|${watched}|${dimension}|${values.join("|")}`
+  const key = seriesKey(rung, watched, dimension, values)
   let series = state.series.get(key)
   if (series === undefined) state.series.set(key, (series = makeSeries(rung, watched, dimension, values)))
   return series
+}
+
+function noteFirst(step: Step, rung: Rung, place: UnitPlace): void {
+  const { firstSeen } = step.state
+  for (const key of [`${rung}|client|${place.client}`, `${rung}|model|${place.model}`]) {
+    if (!firstSeen.has(key)) firstSeen.set(key, step.day)
+  }
 }
 
 function addShareEverywhere(
@@ -233,9 +263,8 @@ function addShareEverywhere(
   expected: number,
 ): void {
   const at = { day: step.day, developer: place.developer, team: place.team }
-  for (const { dimension, values } of placesOf(place)) {
-    addShare(seriesFor(step.state, rung, watched, dimension, values), at, units, taken, expected)
-  }
+  const of = shareOf(watched, units, taken, expected)
+  for (const series of seriesOf(step, rung, watched, place)) addShare(series, at, of)
 }
 
 function addCountEverywhere(
@@ -247,9 +276,7 @@ function addCountEverywhere(
   expected: number,
 ): void {
   const at = { day: step.day, developer: place.developer, team: place.team }
-  for (const { dimension, values } of placesOf(place)) {
-    addCount(seriesFor(step.state, rung, watched, dimension, values), at, count, expected)
-  }
+  for (const series of seriesOf(step, rung, watched, place)) addCount(series, at, count, expected)
 }
 
 /** Remembers units of a share, and holds them against what was expected of them. */
@@ -319,6 +346,7 @@ function takeSuggestions(step: Step, cell: SuggestionCell): void {
   const place: UnitPlace = { ...cell, team }
   const rung = "autocomplete"
   addVolume(step.state.volumes, rung, place, cell.units)
+  noteFirst(step, rung, place)
   if (cell.developer !== step.roster.unattributed) {
     halfOf(step, cell.developer, team, cell.hour)[0]! += cell.units
     setLast(step, cell.developer, 0, cell.hour, place)
@@ -353,12 +381,14 @@ function takeOperation(step: Step, part: OperationPart): void {
   if (part.outcome !== null) judgeOutcome(step, part, place)
   if (part.firstAt === null || part.lastAt === null) return
   const id = part.parent ?? part.operation
+  if (state.judged.has(id)) return
   const known = state.operations.get(id)
   if (known === undefined) {
     const { rung } = part
     const isOwn = part.parent === null
     if (isOwn) {
       addVolume(state.volumes, rung, place, 1)
+      noteFirst(step, rung, place)
       if (part.developer !== step.roster.unattributed) {
         const index = RUNGS.indexOf(rung)
         halfOf(step, part.developer, team, part.firstAt)[index]! += 1
@@ -416,12 +446,9 @@ function countAction(state: DetectorState, key: string, hour: number): void {
 function judgeOutcome(step: Step, part: OperationPart, place: UnitPlace): void {
   const { rung, outcome } = part
   const at = step.until
-  if (outcome === "reverted") {
-    judgeShare(step, { rung, watched: "revert", group: "", place, at }, 0, 1)
-    return
-  }
-  judgeShare(step, { rung, watched: "outcome", group: "", place, at }, 1, outcome === "merged" ? 1 : 0)
-  if (outcome === "merged") judgeShare(step, { rung, watched: "revert", group: "", place, at }, 1, 0)
+  // What was merged and is taken back was no success after all.
+  const [units, taken] = outcome === "reverted" ? [0, -1] : [1, outcome === "merged" ? 1 : 0]
+  judgeShare(step, { rung, watched: "outcome", group: "", place, at }, units, taken)
 }
 
 /** Operations that are over are judged once, in the order of their ids. */
@@ -436,6 +463,7 @@ function judgeOperations(step: Step): void {
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
   for (const [id, operation] of over) {
     state.operations.delete(id)
+    state.judged.set(id, step.day)
     const { rung, place, lastAt: at } = operation
     if (operation.presented > 0) {
       const group = place.language ?? ""
@@ -443,6 +471,7 @@ function judgeOperations(step: Step): void {
       judgeShare(step, of, operation.presented, operation.accepted)
     }
     if (!isTaskRung(rung)) continue
+    remember(state.history, `${rung}|calls||${place.developer}`, step.dayOf(at), 1, operation.toolCalls)
     judgeCount(step, { rung, watched: "prompts", place, at }, operation.prompts)
     judgeCount(step, { rung, watched: "errors", place, at }, operation.errors)
     if (operation.edits > 0) {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto"
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import {
+  type Change,
   type Cause,
   CAUSES,
   type DetectedIncident,
@@ -12,6 +13,7 @@ import {
   type Watched,
 } from "./contract.ts"
 import { type Step, restartRung } from "./detector.ts"
+import { explainIncident, fitsPlace } from "./explain.ts"
 import { overlapOf, scopeOf, widthOf } from "./scope.ts"
 import {
   bestAlternative,
@@ -20,10 +22,10 @@ import {
   ratioOf,
   type Series,
   sinceOf,
-  sumsOf,
+  sumsBetween,
 } from "./series.ts"
 import type { Fault } from "./telemetry.ts"
-import { isBeyondLimit, LOSSES, SPECS } from "./watched.ts"
+import { isBeyondLimit, isTaskRung, LOSSES, SPECS } from "./watched.ts"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -34,35 +36,51 @@ export interface OpenIncident {
   /** Key of the series that opened it, and of the one that names its place. */
   primary: Series
   place: Series
+  /** The most evidence that the series of its cause had. */
   peak: number
-  /** By hour: observed and expected of the primary since it began, for what it is now. */
-  readonly snapshots: { at: number; observed: number; expected: number }[]
+  /** The incident of another rung that this is a part of. It is not reported by itself. */
+  mergedInto: string | null
 }
 
 export interface Incidents {
   readonly open: OpenIncident[]
+  /** Closed a few days ago at most: they may come back. */
+  readonly closed: OpenIncident[]
   /** Days of a rung that are no norm. */
   readonly broken: Map<Rung, Set<number>>
 }
 
 export function makeIncidents(): Incidents {
-  return { open: [], broken: new Map(RUNGS.map((rung) => [rung, new Set()])) }
+  return { open: [], closed: [], broken: new Map(RUNGS.map((rung) => [rung, new Set()])) }
 }
 
 export const TUNING = {
   /** Evidence over the logarithm of the number of series. */
-  bar: 9,
+  bar: 7.5,
+  /** Two dimensions at once are many places. */
+  pairPenalty: 1,
+  /** A client or model that is new is where most breakages come from. */
+  freshBonus: 2,
+  freshDays: 12,
+  /** Loss that is enough where it is known why. */
+  leastLoss: 3.2,
+  softLimit: 0.5,
+  /** Slow units over what is expected, for slowness that people leave for. */
+  slowEnough: 1.9,
+  supportOverlap: 0.4,
   /** What one supporting signal adds at most, and all together. */
   support: 8,
   allSupport: 12,
   supportFloor: 3,
-  leastOwn: 4.5,
+  leastOwn: 5,
   developerPenalty: 2,
-  lasting: 0.35,
+  lasting: 0.42,
   refineHours: 48,
   wider: 1.03,
   widerAdd: 1,
   recoveredEvidence: 6,
+  recoveredLimit: 0.8,
+  reopenDays: 7,
 }
 
 export function updateIncidents(
@@ -77,7 +95,7 @@ export function updateIncidents(
   const byRung = new Map<Rung, Series[]>(RUNGS.map((rung) => [rung, []]))
   let count = 0
   for (const series of state.series.values()) {
-    count++
+    if (!series.dimension.includes("+")) count++
     if (series.now[bestAlternative(series)]! > 1) byRung.get(series.rung)!.push(series)
   }
   const bar = TUNING.bar + Math.log(Math.max(20, count))
@@ -86,7 +104,16 @@ export function updateIncidents(
     const open = state.incidents.open.find(({ incident }) => incident.rung === rung)
     if (open === undefined) {
       const found = findBreakage(step, rung, here, bar)
-      if (found !== null) changed.push(openIncident(step, orgId, rung, here, found))
+      if (found !== null) {
+        const opened = openIncident(step, orgId, rung, here, found)
+        const same = sameAtOtherRung(step, opened)
+        if (same === null) changed.push(opened.incident)
+        else {
+          opened.mergedInto = same.incident.id
+          same.incident = { ...same.incident, alsoRungs: [...same.incident.alsoRungs, rung] }
+          changed.push(same.incident)
+        }
+      }
     } else {
       const next = follow(step, open, here)
       if (next !== null) changed.push(next)
@@ -106,45 +133,77 @@ interface Found {
   readonly support: readonly Series[]
 }
 
-const key = (series: Series) => `${series.watched}|${series.dimension}|${series.values.join("|")}`
-
 /** The series with the most evidence over the bar, its own and that of other signals in overlapping places. */
 function findBreakage(step: Step, rung: Rung, here: readonly Series[], bar: number): Found | null {
-  const beyond = here
-    .filter((series) => isBeyondLimit(series.watched, ratioOf(series)))
-    .toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
+  const ordered = here.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+  const supporting = ordered.filter(
+    (series) => series.dimension !== "developer" && isBeyondLimit(series.watched, ratioOf(series), TUNING.softLimit),
+  )
   let found: Found | null = null
-  for (const series of beyond) {
-    if (series.watched === "slow") continue
+  for (const series of ordered) {
+    if (series.watched === "slow" || !isBeyondLimit(series.watched, ratioOf(series))) continue
     const own = logEvidence(series)
-    if (own < TUNING.leastOwn) continue
-    if (own + TUNING.allSupport < bar) continue
+    if (own < TUNING.leastLoss) continue
     if (series.watched === "use" && hasClimbed(step, series)) continue
     if (lastingEvidence(series) < TUNING.lasting * own) continue
-    const support = supportOf(step, rung, series, beyond)
-    const penalty = series.dimension === "developer" ? TUNING.developerPenalty : 0
-    const score = own + support.total - penalty
-    if (score > bar && (found === null || score > found.score)) found = { series, score, bar, support: support.series }
+    const known = knownCause(step, rung, series, supporting, bar)
+    if (known === null && own < TUNING.leastOwn) continue
+    const support = supportOf(step, rung, series, supporting)
+    const fresh = isFresh(step, series) ? TUNING.freshBonus : 0
+    const penalty =
+      series.dimension === "developer" ? TUNING.developerPenalty : series.dimension.includes("+") ? TUNING.pairPenalty : 0
+    const needed = bar + penalty - fresh
+    const score = own + Math.max(support.total, known === null ? 0 : needed - TUNING.leastLoss)
+    if (score > needed && (found === null || score - needed > found.score - found.bar)) {
+      found = { series, score, bar: needed, support: known === null ? support.series : [known, ...support.series] }
+    }
   }
   return found
+}
+
+function isFresh(step: Step, series: Series): boolean {
+  const names = series.dimension.split("+")
+  return names.some((name, index) => {
+    if (name !== "client" && name !== "model") return false
+    const first = step.state.firstSeen.get(`${series.rung}|${name}|${series.values[index]}`)
+    return first !== undefined && first > step.state.firstDay + 3 && step.day - first <= TUNING.freshDays
+  })
+}
+
+/**
+ * Slowness over the bar in the same place, since shortly before the loss: then little of a loss says the rest, as most
+ * people mind.
+ */
+function knownCause(step: Step, rung: Rung, series: Series, supporting: readonly Series[], bar: number): Series | null {
+  if (!LOSSES.has(series.watched) || series.dimension === "developer") return null
+  const scope = scopeOf(series.dimension, series.values)
+  for (const other of supporting) {
+    if (other.watched !== "slow" || ratioOf(other) < TUNING.slowEnough) continue
+    if (logEvidence(other) < bar || lastingEvidence(other) < TUNING.lasting * logEvidence(other)) continue
+    const after = sinceOf(series) - sinceOf(other)
+    if (after < -12 * HOUR || after > 12 * DAY) continue
+    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) >= 0.3) return other
+  }
+  return null
 }
 
 function supportOf(
   step: Step,
   rung: Rung,
   series: Series,
-  beyond: readonly Series[],
+  supporting: readonly Series[],
 ): { readonly total: number; readonly series: readonly Series[] } {
   if (series.dimension === "developer") return { total: 0, series: [] }
   const best = new Map<Watched, { series: Series; evidence: number }>()
   const scope = scopeOf(series.dimension, series.values)
-  for (const other of beyond) {
-    if (other.watched === series.watched || other.dimension === "developer") continue
-    // What is only slower or only less used says nothing about what people go through when it stands against it.
+  for (const other of supporting) {
+    if (other.watched === series.watched) continue
+    // Of the many narrow places one always stands out.
+    if (other.dimension.includes("+") && (other.dimension !== series.dimension || other.values.join() !== series.values.join())) continue
     const evidence = logEvidence(other) - TUNING.supportFloor
     if (evidence <= 0 || evidence <= (best.get(other.watched)?.evidence ?? 0)) continue
     if (lastingEvidence(other) < TUNING.lasting * logEvidence(other)) continue
-    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < 0.3) continue
+    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < TUNING.supportOverlap) continue
     best.set(other.watched, { series: other, evidence })
   }
   let total = 0
@@ -158,7 +217,7 @@ function hasClimbed(step: Step, series: Series): boolean {
   if (index > 1 || series.dimension === "developer") return false
   const from = Math.floor(sinceOf(series) / (12 * HOUR)) - 1
   let [units, expected] = [0, 0]
-  for (const rung of RUNGS.slice(index + 1)) {
+  for (const rung of RUNGS.filter(isTaskRung)) {
     for (const [of, list] of step.state.use) {
       const [ofRung, team] = of.split("|")
       if (ofRung !== rung) continue
@@ -170,7 +229,7 @@ function hasClimbed(step: Step, series: Series): boolean {
       }
     }
   }
-  return expected > 4 && units > 1.35 * expected
+  return units > 1.35 * expected + 4
 }
 
 function uuidOf(...parts: readonly (string | number)[]): string {
@@ -178,13 +237,14 @@ function uuidOf(...parts: readonly (string | number)[]): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
-function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Series[], found: Found): DetectedIncident {
+function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Series[], found: Found): OpenIncident {
   const { series } = found
   const open: OpenIncident = {
     incident: {
       id: uuidOf(orgId, rung, step.until),
       kind: "breakage",
       rung,
+      alsoRungs: [],
       state: "open",
       openedAt: step.until,
       startedAt: sinceOf(series),
@@ -205,16 +265,28 @@ function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Seri
       peopleAffected: 0,
       explained: null,
       confidence: confidenceOf(found),
-      note: null,
+      note: `TRACE ${found.score.toFixed(1)}/${found.bar.toFixed(1)} own ${logEvidence(series).toFixed(1)} R ${ratioOf(series).toFixed(2)} last ${lastingEvidence(series).toFixed(1)} ${series.key} + ${found.support.map((s) => `${s.watched}@${s.dimension}:${s.values.join()}:${logEvidence(s).toFixed(1)}:R${ratioOf(s).toFixed(2)}`).join(" ")}`,
     },
     primary: series,
     place: series,
-    peak: series.now[bestAlternative(series)]!,
-    snapshots: [],
+    peak: 0,
+    mergedInto: null,
   }
-  step.state.incidents.open.push(open)
   explain(step, open, here)
-  return open.incident
+  const { incidents } = step.state
+  const again = incidents.closed.find(
+    ({ incident }) =>
+      incident.rung === rung &&
+      step.until - (incident.closedAt ?? 0) <= TUNING.reopenDays * DAY &&
+      overlapOf(step.state.volumes, rung, incident.scope, open.incident.scope) >= 0.3,
+  )
+  if (again !== undefined) {
+    incidents.closed.splice(incidents.closed.indexOf(again), 1)
+    const { id, openedAt, startedAt, startedFrom, startedTo, reopened } = again.incident
+    open.incident = { ...open.incident, id, openedAt, startedAt, startedFrom, startedTo, reopened: reopened + 1 }
+  }
+  incidents.open.push(open)
+  return open
 }
 
 function confidenceOf(found: Found): number {
@@ -222,8 +294,18 @@ function confidenceOf(found: Found): number {
   return Math.min(0.99, 1 / (1 + Math.exp(-(1.5 + 0.5 * over + 0.3 * found.support.length))))
 }
 
-/** Cause and place: the signal that moved most against its own usual spread, where the evidence for it is largest. */
 function explain(step: Step, open: OpenIncident, here: readonly Series[]): void {
+  placeIncident(step, open, here)
+  refresh(step, open)
+}
+
+function refresh(step: Step, open: OpenIncident): void {
+  const { place } = open
+  open.incident = { ...open.incident, ...explainIncident(step, open.incident, place, place.watched) }
+}
+
+/** Cause and place: the signal that moved most against its own usual spread, where the evidence for it is largest. */
+function placeIncident(step: Step, open: OpenIncident, here: readonly Series[]): void {
   const { primary } = open
   const strong = here.filter(
     (series) =>
@@ -277,7 +359,7 @@ function rankCauses(ranked: readonly (readonly [Watched, number])[]): readonly R
 function placeOf(candidates: readonly Series[]): Series | null {
   let top: Series | null = null
   const ordered = candidates.toSorted(
-    (a, b) => widthOf(b.dimension) - widthOf(a.dimension) || (key(a) < key(b) ? -1 : 1),
+    (a, b) => widthOf(b.dimension) - widthOf(a.dimension) || (a.key < b.key ? -1 : 1),
   )
   for (const series of ordered) {
     const evidence = series.now[bestAlternative(series)]!
@@ -307,23 +389,61 @@ function actionOf(step: Step, rung: Rung, watched: Watched, since: number): stri
 
 function follow(step: Step, open: OpenIncident, here: readonly Series[]): DetectedIncident | null {
   const before = open.incident
-  const { primary } = open
   if (step.until - before.openedAt <= TUNING.refineHours * HOUR) explain(step, open, here)
-  const best = bestAlternative(primary)
-  const evidence = primary.now[best]!
+  else if (step.isNewDay) refresh(step, open)
+  const leading = open.place
+  const evidence = logEvidence(leading)
   open.peak = Math.max(open.peak, evidence)
-  const sums = sumsOf(primary)
-  open.snapshots.push({ at: step.until, observed: sums.observed, expected: sums.expected })
-  const old = open.snapshots.find(({ at }) => at >= step.until - 2 * DAY)
-  if (old !== undefined) open.snapshots.splice(0, open.snapshots.indexOf(old))
-  const expected = sums.expected - (old?.expected ?? 0)
-  const recent = expected > 0 ? (sums.observed - (old?.observed ?? 0)) / expected : 1
-  if (evidence === 0 || (open.peak - evidence > TUNING.recoveredEvidence && !isBeyondLimit(primary.watched, recent))) {
-    open.incident = { ...open.incident, state: "recovered", closedAt: step.until }
-    step.state.incidents.open.splice(step.state.incidents.open.indexOf(open), 1)
+  const today = step.day
+  const { observed, expected, units } = sumsBetween(leading, today - 2, today)
+  const isInside = units > 0 && expected > 0 && !isBeyondLimit(leading.watched, observed / expected, TUNING.recoveredLimit)
+  const isDown = open.peak - evidence > TUNING.recoveredEvidence
+  if (step.until - before.openedAt >= DAY && isInside && isDown) {
+    open.incident = {
+      ...open.incident,
+      state: "recovered",
+      closedAt: step.until,
+      recoveredAfter: changeBefore(step, open),
+    }
+    const { incidents } = step.state
+    incidents.open.splice(incidents.open.indexOf(open), 1)
+    incidents.closed.push(open)
     restartRung(step.state, before.rung)
+  } else {
+    const state = isInside && isDown ? "recovering" : "open"
+    if (state !== open.incident.state) open.incident = { ...open.incident, state }
   }
-  return open.incident === before ? null : open.incident
+  return open.incident === before || open.mergedInto !== null ? null : open.incident
+}
+
+/** What changed last before it got better: of this place, or else anything. */
+function changeBefore(step: Step, { incident }: OpenIncident): Change | null {
+  const near = step.state.changes
+    .filter(({ at }) => at > incident.openedAt && at <= step.until && at > step.until - 5 * DAY)
+    .toSorted((a, b) => b.at - a.at || (a.subject < b.subject ? -1 : 1))
+  return near.find((change) => isOfPlace(change, incident)) ?? near[0] ?? null
+}
+
+/** Of the same client or model, in whichever version. */
+function isOfPlace(change: Change, incident: DetectedIncident): boolean {
+  const tool = incident.scope.client?.split("@")[0]
+  return fitsPlace(change, incident) || (tool !== undefined && change.subject.split("@")[0] === tool)
+}
+
+/** An incident of another rung with the same known cause in the same place, of these days: the same trouble. */
+function sameAtOtherRung(step: Step, opened: OpenIncident): OpenIncident | null {
+  const { cause, scope, rung } = opened.incident
+  if (cause === "unknown" || cause === "quality" || opened.primary.dimension === "developer") return null
+  return (
+    step.state.incidents.open.find(
+      ({ incident, mergedInto }) =>
+        mergedInto === null &&
+        incident.rung !== rung &&
+        incident.cause === cause &&
+        step.until - incident.openedAt <= TUNING.reopenDays * DAY &&
+        (scope.team === undefined || incident.scope.team === undefined || scope.team === incident.scope.team),
+    ) ?? null
+  )
 }
 
 const FAULT_NOTES: Record<Fault["fault"], string> = {
@@ -345,6 +465,7 @@ function reportFaults(step: Step, orgId: string, faults: readonly Fault[]): read
       id: uuidOf(orgId, fault, step.until),
       kind: "data_quality" satisfies IncidentKind,
       rung: rung ?? "autocomplete",
+      alsoRungs: [],
       state: "recovered" satisfies IncidentState,
       openedAt: step.until,
       startedAt: step.until,

@@ -108,7 +108,7 @@ export interface Reference {
   readonly use: ReadonlyMap<string, number>
 }
 
-const SHARES: ReadonlySet<string> = new Set<Watched>(["acceptance", "outcome", "revert", "wrong_path"])
+const SHARES: ReadonlySet<string> = new Set<Watched>(["acceptance", "outcome", "wrong_path"])
 /** Units that a rate of the organization rests on at least. */
 const FEWEST_OF_GROUP = 12
 const FEWEST_OF_PERSON = 12

@@ -52,7 +52,7 @@ export function widthOf(dimension: string): number {
 }
 
 export function isInside(scope: IncidentScope, unit: UnitPlace): boolean {
-  for (const [name, value] of Object.entries(scope)) if (unit[name as Dimension] !== value) return false
+  for (const name in scope) if (unit[name as Dimension] !== scope[name as keyof IncidentScope]) return false
   return true
 }
 

@@ -16,6 +16,8 @@ import { SPECS } from "./watched.ts"
  * @see Shin, Ramdas and Rinaldo, "E-detectors" (2023), section 3; Page, "Continuous inspection schemes" (1954)
  */
 export interface Series {
+  /** Unlike any other of the organization. */
+  readonly key: string
   readonly rung: Rung
   readonly watched: Watched
   /** Names of the dimensions of the place, joined by `+`: empty for the organization. */
@@ -28,6 +30,8 @@ export interface Series {
   readonly observed: number[]
   readonly expected: number[]
   readonly units: number[]
+  /** Flat: day, observed, expected, units, of each day with any, for the last weeks. */
+  readonly daily: number[]
   /** The present day. */
   day: number
   dayUnits: number
@@ -50,9 +54,14 @@ export interface Series {
   isTouched: boolean
 }
 
+export function seriesKey(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): string {
+  return `${rung}|${watched}|${dimension}|${values.join("|")}`
+}
+
 export function makeSeries(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): Series {
   const zeros = () => SPECS[watched].alternatives.map(() => 0)
   return {
+    key: seriesKey(rung, watched, dimension, values),
     rung,
     watched,
     dimension,
@@ -62,6 +71,7 @@ export function makeSeries(rung: Rung, watched: Watched, dimension: string, valu
     observed: zeros(),
     expected: zeros(),
     units: zeros(),
+    daily: [],
     day: -1,
     dayUnits: 0,
     dayObserved: 0,
@@ -79,35 +89,51 @@ export function makeSeries(rung: Rung, watched: Watched, dimension: string, valu
   }
 }
 
-/** Units that came out the same way to be expected: `taken` of `units`, each with the probability `expected`. */
-export function addShare(
-  series: Series,
-  at: { readonly day: number; readonly developer: string; readonly team: string },
-  units: number,
-  taken: number,
-  expected: number,
-): void {
-  openDay(series, at.day)
+/** Whose work, and on which day it counts. */
+export interface Whose {
+  readonly day: number
+  readonly developer: string
+  readonly team: string
+}
+
+/** Units of a share that were expected to come out the same way, ready to be added to many series. */
+export interface ShareUnits {
+  readonly units: number
+  readonly taken: number
+  readonly expected: number
+  /** Log likelihood ratio by alternative. */
+  readonly ratios: readonly number[]
+}
+
+/** `taken` of `units`, each with the probability `expected`. */
+export function shareOf(watched: Watched, units: number, taken: number, expected: number): ShareUnits {
   const odds = expected / (1 - expected)
-  for (const [index, shift] of SPECS[series.watched].alternatives.entries()) {
+  const ratios = SPECS[watched].alternatives.map((shift) => {
     const shifted = odds * Math.exp(shift)
     const q = shifted / (1 + shifted)
-    series.dayRatios[index]! += taken * Math.log(q / expected) + (units - taken) * Math.log((1 - q) / (1 - expected))
-  }
-  const information = units * expected * (1 - expected)
+    return taken * Math.log(q / expected) + (units - taken) * Math.log((1 - q) / (1 - expected))
+  })
+  return { units, taken, expected, ratios }
+}
+
+export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
+  openDay(series, whose.day)
+  for (let index = 0; index < of.ratios.length; index++) series.dayRatios[index]! += of.ratios[index]!
+  const information = of.units * of.expected * (1 - of.expected)
   series.dayVariance += information
-  add(series.byPerson, at.developer, information)
-  add(series.byTeam, at.team, information)
-  series.dayUnits += units
-  series.dayObserved += taken
-  series.dayExpected += units * expected
+  add(series.byPerson, whose.developer, information)
+  add(series.byTeam, whose.team, information)
+  noteDay(series, whose.day, of.taken, of.units * of.expected, of.units)
+  series.dayUnits += of.units
+  series.dayObserved += of.taken
+  series.dayExpected += of.units * of.expected
   series.isTouched = true
 }
 
 /** One unit, or units that are counted together, with so many to be expected. */
 export function addCount(
   series: Series,
-  at: { readonly day: number; readonly developer: string; readonly team: string },
+  at: Whose,
   count: number,
   expected: number,
   units = 1,
@@ -116,10 +142,41 @@ export function addCount(
   series.dayVariance += (expected * expected) / units / SPECS[series.watched].dispersion.unit
   add(series.byPerson, at.developer, expected)
   add(series.byTeam, at.team, expected)
+  noteDay(series, at.day, count, expected, units)
   series.dayUnits += units
   series.dayObserved += count
   series.dayExpected += expected
   series.isTouched = true
+}
+
+const FIELDS = 4
+const KEPT_DAYS = 28
+
+function noteDay(series: Series, day: number, observed: number, expected: number, units: number): void {
+  const { daily } = series
+  const last = daily.length - FIELDS
+  if (last >= 0 && daily[last] === day) {
+    daily[last + 1]! += observed
+    daily[last + 2]! += expected
+    daily[last + 3]! += units
+    return
+  }
+  daily.push(day, observed, expected, units)
+  if (daily.length > KEPT_DAYS * FIELDS) daily.splice(0, FIELDS)
+}
+
+/** Sums over days, both ends included. */
+export function sumsBetween(series: Series, from: number, to: number): Sums {
+  const { daily } = series
+  let [observed, expected, units] = [0, 0, 0]
+  for (let index = 0; index < daily.length; index += FIELDS) {
+    const day = daily[index]!
+    if (day < from || day > to) continue
+    observed += daily[index + 1]!
+    expected += daily[index + 2]!
+    units += daily[index + 3]!
+  }
+  return { observed, expected, units }
 }
 
 function add(sums: Map<string, number>, key: string, value: number): void {
@@ -191,8 +248,8 @@ export function settle(series: Series, until: number): void {
   series.isTouched = false
   const before = bestOf(series)
   const evidence = evidenceOfDay(series)
-  for (const [index, gained] of evidence.entries()) {
-    const value = Math.max(0, series.closed[index]! + gained)
+  for (let index = 0; index < evidence.length; index++) {
+    const value = Math.max(0, series.closed[index]! + evidence[index]!)
     if (series.now[index] === 0 && value > 0) series.since[index] = until - HOUR
     series.now[index] = value
   }
@@ -220,8 +277,9 @@ function bestOf(series: Series): number {
 
 /** The alternative with the most evidence. */
 export function bestAlternative(series: Series): number {
+  const { now } = series
   let best = 0
-  for (const [index, value] of series.now.entries()) if (value > series.now[best]!) best = index
+  for (let index = 1; index < now.length; index++) if (now[index]! > now[best]!) best = index
   return best
 }
 

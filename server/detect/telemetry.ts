@@ -52,6 +52,8 @@ const DUPLICATE_SHARE = 0.05
 const FEWEST = 30
 /** Signals that were expected while none came. */
 const SILENT_EXPECTED = 25
+/** Signals of an hour in the middle of work. */
+const BUSY_HOUR = 6
 /** Units of one rung that were expected while none came and other rungs went on. */
 const MISSING_EXPECTED = 14
 
@@ -94,6 +96,8 @@ function checkSilence(telemetry: Telemetry, hour: number, signals: number): Faul
     return null
   }
   const expected = usualArrivals(telemetry, hour)
+  // At the edge of work a few hours without anything are nothing, however many of them there are.
+  if (expected < BUSY_HOUR) return null
   if (telemetry.silentHours === 0) {
     const before = telemetry.arrived.get(hour - 1) ?? 0
     if (before === 0 || before < 0.3 * usualArrivals(telemetry, hour - 1)) return null
@@ -104,7 +108,7 @@ function checkSilence(telemetry: Telemetry, hour: number, signals: number): Faul
   return { fault: "stopped", rung: null, figure: telemetry.silentExpected }
 }
 
-/** Median of what came in this hour on the last working days with any. */
+/** Median of what came in this hour on the last working days, or what came a week or two ago if that is less. */
 function usualArrivals(telemetry: Telemetry, hour: number): number {
   const values: number[] = []
   for (let back = 1; back <= 14; back++) {
@@ -115,7 +119,8 @@ function usualArrivals(telemetry: Telemetry, hour: number): number {
     if (value !== undefined) values.push(value)
   }
   if (values.length < 4) return 0
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!
+  const weekly = [7, 14].map((days) => telemetry.arrived.get(hour - 24 * days)).filter((value) => value !== undefined)
+  return Math.min(values.toSorted((a, b) => a - b)[values.length >> 1]!, ...weekly)
 }
 
 /**

@@ -47,15 +47,6 @@ export const SPECS: Readonly<Record<Watched, WatchedSpec>> = {
     spread: 0.45,
     dispersion: { person: 0.06, team: 0.02, unit: NONE },
   },
-  revert: {
-    type: "share",
-    alternatives: [0.8, 1.6],
-    limit: 1.8,
-    isLoss: false,
-    cause: "quality",
-    spread: 1,
-    dispersion: { person: 0.06, team: 0.02, unit: NONE },
-  },
   slow: {
     type: "share",
     alternatives: [0.7, 1.4, 2.4],
@@ -103,7 +94,7 @@ export const SPECS: Readonly<Record<Watched, WatchedSpec>> = {
   },
   use: {
     type: "count",
-    alternatives: [0.8, 0.6, 0.35],
+    alternatives: [0.8, 0.55, 0.2],
     limit: 0.78,
     isLoss: true,
     cause: "unknown",
@@ -113,12 +104,13 @@ export const SPECS: Readonly<Record<Watched, WatchedSpec>> = {
 }
 
 /** Losses of trust themselves; the rest is what people go through. */
-export const LOSSES: ReadonlySet<Watched> = new Set(["acceptance", "outcome", "revert", "use"])
+export const LOSSES: ReadonlySet<Watched> = new Set(["acceptance", "outcome", "use"])
 
-/** Whether an effect matters. */
-export function isBeyondLimit(watched: Watched, ratio: number): boolean {
+/** Whether an effect matters; with `part` below 1 the limit is so much nearer to no effect, on the scale of logarithms. */
+export function isBeyondLimit(watched: Watched, ratio: number, part = 1): boolean {
   const spec = SPECS[watched]
-  return spec.isLoss ? ratio < spec.limit : ratio > spec.limit
+  const limit = spec.limit ** part
+  return spec.isLoss ? ratio < limit : ratio > limit
 }
 
 /** Rungs on which a unit is a task of minutes or more, not an answer. */

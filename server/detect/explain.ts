@@ -1,0 +1,304 @@
+import { type Rung, RUNGS } from "#sdk/ladder.ts"
+import type { Check, DetectedIncident, Evidence, IncidentScope, Watched } from "./contract.ts"
+import type { Step } from "./detector.ts"
+import { fromLogit } from "./reference.ts"
+import { isInside } from "./scope.ts"
+import { logEvidence, type Series, seriesKey, type Sums, sumsBetween } from "./series.ts"
+import { isBeyondLimit, isTaskRung, SPECS } from "./watched.ts"
+
+/** The figures of an incident: what stands where, for how many people, and what was ruled out. */
+
+const DAY = 86_400_000
+
+export type Explanation = Pick<
+  DetectedIncident,
+  "evidence" | "checks" | "changes" | "fallbackTo" | "people" | "peopleAffected" | "explained"
+>
+
+export function explainIncident(
+  step: Step,
+  incident: DetectedIncident,
+  place: { readonly dimension: string; readonly values: readonly string[] },
+  leading: Watched,
+): Explanation {
+  const from = step.dayOf(incident.startedAt)
+  const people = peopleIn(step, incident.rung, incident.scope, leading, from)
+  return {
+    evidence: evidenceOf(step, incident.rung, place, from, incident.startedAt),
+    checks: checksOf(step, incident, place, leading, from),
+    changes: changesOf(step, incident),
+    fallbackTo: fallbackOf(step, incident.rung, incident.scope, from),
+    people: people.length,
+    peopleAffected: people.filter(({ isAffected }) => isAffected).length,
+    explained: explainedBy(step, incident.rung, place, leading, from),
+  }
+}
+
+const ALL = Object.keys(SPECS) as Watched[]
+
+function seriesAt(step: Step, rung: Rung, watched: Watched, dimension: string, values: readonly string[]) {
+  return step.state.series.get(seriesKey(rung, watched, dimension, values))
+}
+
+/** 80 %: of a normal distribution between -Z and Z. */
+const Z = 1.2816
+
+/**
+ * observed / expected with an 80 % interval. Var(ln R) = (1 - p) / O for shares and 1 / O for counts, plus what days of one
+ * person and team vary together, over a few days.
+ */
+function toEvidence(series: Series, sums: Sums, since: number, restRatio: number | null): Evidence {
+  const spec = SPECS[series.watched]
+  const { observed, expected, units } = sums
+  const ratio = expected > 0 ? observed / expected : 1
+  const share = spec.type === "share" ? Math.min(1, expected / Math.max(1, units)) : 0
+  const seen = Math.max(0.5, observed)
+  const variance = (1 - share) / seen + spec.dispersion.person / 3 + spec.dispersion.team / 2
+  const half = Z * Math.sqrt(variance)
+  const base = Math.max(ratio, 0.5 / Math.max(0.5, expected))
+  return {
+    watched: series.watched,
+    observed,
+    expected,
+    ratio,
+    low: base * Math.exp(-half),
+    high: base * Math.exp(half),
+    logEvidence: logEvidence(series),
+    units,
+    since,
+    restRatio,
+  }
+}
+
+function evidenceOf(
+  step: Step,
+  rung: Rung,
+  place: { readonly dimension: string; readonly values: readonly string[] },
+  from: number,
+  since: number,
+): readonly Evidence[] {
+  const list: Evidence[] = []
+  for (const watched of ALL) {
+    const series = seriesAt(step, rung, watched, place.dimension, place.values)
+    if (series === undefined) continue
+    const sums = sumsBetween(series, from, step.day)
+    if (sums.units === 0) continue
+    const whole = seriesAt(step, rung, watched, "", [])
+    let restRatio: number | null = null
+    if (whole !== undefined && place.dimension !== "") {
+      const all = sumsBetween(whole, from, step.day)
+      const expected = all.expected - sums.expected
+      if (expected > 0.5) restRatio = (all.observed - sums.observed) / expected
+    }
+    list.push(toEvidence(series, sums, since, restRatio))
+  }
+  return list.toSorted((a, b) => b.logEvidence - a.logEvidence)
+}
+
+interface Affected {
+  readonly developer: string
+  readonly isAffected: boolean
+}
+
+/** Who worked in the place since, and who of them shows what names the cause: own figures beyond the limit. */
+function peopleIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched, from: number): readonly Affected[] {
+  const { history, volumes, reference } = step.state
+  const developers = new Set<string>()
+  for (const cell of volumes.cells.values()) {
+    if (cell.rung === rung && isInside(scope, cell.place)) developers.add(cell.place.developer)
+  }
+  if (scope.developer !== undefined) developers.add(scope.developer)
+  // People who left the rung have done nothing there lately, and belong to their team all the same.
+  if (leading === "use" && scope.client === undefined && scope.model === undefined) {
+    for (const developer of history.people.keys()) {
+      const isIn = scope.team === undefined || step.teamOf(developer, step.until) === scope.team
+      const isUser = [0, 1].some((half) => (reference?.use.get(`${rung}|${developer}|${half}`) ?? 0) > 0.1)
+      if (isIn && isUser && scope.developer === undefined) developers.add(developer)
+    }
+  }
+  const sums = new Map<string, { observed: number; expected: number }>()
+  const add = (developer: string, observed: number, expected: number) => {
+    const sum = sums.get(developer) ?? { observed: 0, expected: 0 }
+    sums.set(developer, sum)
+    sum.observed += observed
+    sum.expected += expected
+  }
+  if (leading === "use") {
+    const index = RUNGS.indexOf(rung)
+    for (const developer of developers) {
+      for (const [half, units] of history.people.get(developer)?.halves ?? []) {
+        const usual = reference?.use.get(`${rung}|${developer}|${half & 1}`)
+        if (half >= 2 * from && usual !== undefined) add(developer, units[index]!, usual)
+      }
+    }
+  } else {
+    for (const [key, daily] of history.units) {
+      const [ofRung = "", watched = "", group = "", developer = ""] = key.split("|")
+      if (ofRung !== rung || watched !== leading || !developers.has(developer)) continue
+      if (scope.language !== undefined && group !== "" && leading === "acceptance" && group !== scope.language) continue
+      const rate = reference?.rates.get(`${rung}|${watched}|${group}`)
+      if (rate === undefined) continue
+      const offset = reference?.offsets.get(`${rung}|${watched}|${developer}`) ?? 0
+      const usual = SPECS[leading].type === "share" ? fromLogit(rate + offset) : rate * Math.exp(offset)
+      for (const [at, day] of daily.days.entries()) {
+        if (day >= from) add(developer, daily.sums[at]!, daily.units[at]! * usual)
+      }
+    }
+  }
+  return [...developers].toSorted().map((developer) => {
+    const sum = sums.get(developer)
+    const isAffected = sum !== undefined && sum.expected > 0.5 && isBeyondLimit(leading, sum.observed / sum.expected)
+    return { developer, isAffected }
+  })
+}
+
+/** Share of the loss of the whole organization that lies in the place. */
+function explainedBy(
+  step: Step,
+  rung: Rung,
+  place: { readonly dimension: string; readonly values: readonly string[] },
+  leading: Watched,
+  from: number,
+): number | null {
+  if (place.dimension === "") return 1
+  const inside = seriesAt(step, rung, leading, place.dimension, place.values)
+  const whole = seriesAt(step, rung, leading, "", [])
+  if (inside === undefined || whole === undefined) return null
+  const here = sumsBetween(inside, from, step.day)
+  const all = sumsBetween(whole, from, step.day)
+  const total = all.observed - all.expected
+  if (Math.abs(total) < 1e-9) return null
+  return Math.min(1, Math.max(0, (here.observed - here.expected) / total))
+}
+
+/** The lower rung with the largest excess of work since, in the teams of the place. */
+function fallbackOf(step: Step, rung: Rung, scope: IncidentScope, from: number): Rung | null {
+  let best: { rung: Rung; excess: number } | null = null
+  for (const lower of RUNGS.slice(0, RUNGS.indexOf(rung))) {
+    let [units, expected] = [0, 0]
+    for (const [key, halves] of step.state.use) {
+      const [ofRung, team] = key.split("|")
+      if (ofRung !== lower || (scope.team !== undefined && scope.team !== team)) continue
+      for (const of of halves) {
+        if (of.half < 2 * from) continue
+        units += of.units
+        expected += of.expected
+      }
+    }
+    const excess = expected > 0 ? units / expected : 0
+    if (excess > 1.08 && (best === null || excess > best.excess)) best = { rung: lower, excess }
+  }
+  return best?.rung ?? null
+}
+
+const BEFORE_MS = 2 * DAY
+
+function changesOf(step: Step, incident: DetectedIncident): DetectedIncident["changes"] {
+  return step.state.changes
+    .filter(({ at }) => at >= incident.startedAt - BEFORE_MS && at <= incident.startedAt + DAY)
+    .toSorted((a, b) => a.at - b.at || (a.subject < b.subject ? -1 : 1))
+    .map((change) => ({ ...change, fits: fitsPlace(change, incident) }))
+}
+
+/** A change names no cause by itself: most of them are harmless. It fits when it is of this place, or of this cause. */
+export function fitsPlace(change: { readonly kind: string; readonly subject: string }, incident: DetectedIncident): boolean {
+  const { scope, cause } = incident
+  if (scope.client !== undefined && change.subject === scope.client) return true
+  if (scope.model !== undefined && change.subject.split("+").includes(scope.model)) return true
+  return change.kind === "policy" && cause === "permission"
+}
+
+function checksOf(
+  step: Step,
+  incident: DetectedIncident,
+  place: { readonly dimension: string; readonly values: readonly string[] },
+  leading: Watched,
+  from: number,
+): readonly Check[] {
+  const { seen } = step.state.telemetry
+  const wasSeen = (...faults: string[]) => faults.some((fault) => (seen.get(fault) ?? 0) >= incident.startedAt - DAY)
+  const of = (check: Check["check"], isFound: boolean, figure: number | null): Check => ({
+    check,
+    result: figure === null ? "not_checked" : isFound ? "found" : "excluded",
+    figure,
+  })
+  const { recent } = step.state.telemetry
+  const sum = (field: "signals" | "late" | "duplicates") => recent.reduce((total, hour) => total + hour[field], 0)
+  const signals = Math.max(1, sum("signals"))
+  const mix = mixOf(step, incident.rung, place, leading, from)
+  const others = useOf(step, RUNGS.filter((rung) => rung !== incident.rung), incident.scope, from)
+  const above = useOf(step, RUNGS.slice(RUNGS.indexOf(incident.rung) + 1).filter(isTaskRung), incident.scope, from)
+  const size = sizeOf(step, incident.rung, from)
+  return [
+    of("telemetry_stopped", wasSeen("stopped", "rung_stopped"), wasSeen("stopped", "rung_stopped") ? 1 : 0),
+    of("telemetry_late", wasSeen("late"), sum("late") / signals),
+    of("duplicates", wasSeen("duplicates"), sum("duplicates") / signals),
+    of("work_mix", mix !== null && Math.abs(mix - 1) > 0.1, mix),
+    of("slow_week", others !== null && others < 0.75, others),
+    of("new_people", false, newPeople(step, incident)),
+    of("climbing", above !== null && above > 1.35, above),
+    of("larger_tasks", size !== null && size > 1.4, size),
+  ]
+}
+
+/** What the mix of work alone would do to the rate: what is expected now over what was expected before. */
+function mixOf(
+  step: Step,
+  rung: Rung,
+  place: { readonly dimension: string; readonly values: readonly string[] },
+  leading: Watched,
+  from: number,
+): number | null {
+  const series = seriesAt(step, rung, leading, place.dimension, place.values) ?? seriesAt(step, rung, leading, "", [])
+  if (series === undefined || leading === "use") return null
+  const now = sumsBetween(series, from, step.day)
+  const whole = seriesAt(step, rung, leading, "", [])
+  const before = whole === undefined ? null : sumsBetween(whole, from - 14, from - 1)
+  if (before === null || before.units === 0 || now.units === 0) return null
+  return now.expected / now.units / (before.expected / before.units)
+}
+
+function useOf(step: Step, rungs: readonly Rung[], scope: IncidentScope, from: number): number | null {
+  let [units, expected] = [0, 0]
+  for (const [key, halves] of step.state.use) {
+    const [rung, team] = key.split("|")
+    if (!rungs.includes(rung as Rung) || (scope.team !== undefined && scope.team !== team)) continue
+    for (const of of halves) {
+      if (of.half < 2 * from) continue
+      units += of.units
+      expected += of.expected
+    }
+  }
+  return expected > 3 ? units / expected : null
+}
+
+/** Tool calls per task since, over those before. */
+function sizeOf(step: Step, rung: Rung, from: number): number | null {
+  if (!isTaskRung(rung)) return null
+  const [now, before] = [
+    { tasks: 0, calls: 0 },
+    { tasks: 0, calls: 0 },
+  ]
+  for (const [key, daily] of step.state.history.units) {
+    if (!key.startsWith(`${rung}|calls|`)) continue
+    for (const [at, day] of daily.days.entries()) {
+      const of = day >= from ? now : before
+      of.tasks += daily.units[at]!
+      of.calls += daily.sums[at]!
+    }
+  }
+  if (now.tasks < 5 || before.tasks < 5 || before.calls === 0) return null
+  return now.calls / now.tasks / (before.calls / before.tasks)
+}
+
+/** People in the place whose work is too new to be judged. */
+function newPeople(step: Step, incident: DetectedIncident): number {
+  let count = 0
+  for (const [developer, person] of step.state.history.people) {
+    const { team } = incident.scope
+    if (team !== undefined && step.teamOf(developer, step.until) !== team) continue
+    if (step.day - person.first < 9) count++
+  }
+  return count
+}
+
