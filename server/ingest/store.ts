@@ -94,7 +94,11 @@ export async function storeBatches(
     const { statements, data } = copyStatements(encoded)
     const rows = countRows(encoded)
     const begin = `begin; set local belay.org_id = '${requireUuid(orgId)}'; ${markBatch(batchId)}`
-    const announce = announceBatch(orgId, batchId, { rows, duplicates: 0, days: new Set(encoded.map((part) => part.day)) })
+    const announce = announceBatch(orgId, batchId, {
+      rows,
+      duplicates: 0,
+      days: new Set(encoded.map((part) => part.day)),
+    })
     const tags = await client.copy([begin, ...statements, announce, "commit"].join("; "), data)
     if (tags.at(-1) !== "COMMIT") throw new Error(`the database did not commit: ${tags.at(-1)}`)
     return { stored: countCopied(tags) }
