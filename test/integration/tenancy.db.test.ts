@@ -5,6 +5,7 @@ import { expect } from "vitest"
 import { recordAudit } from "#server/audit/commands.ts"
 import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
+import { detectAll } from "#server/detect/loop.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import {
   getIntake,
@@ -59,7 +60,16 @@ import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
 import { type TestDatabase, test } from "../db.ts"
-import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount, storeSignals } from "../factories.ts"
+import {
+  joinTeam,
+  makeIncident,
+  makeOrganization,
+  makeSignal,
+  makeTeam,
+  NOW,
+  storeAndCount,
+  storeSignals,
+} from "../factories.ts"
 
 const TODAY = "2026-11-20"
 const LATER = new Date(NOW.getTime() + 86_400_000)
@@ -84,6 +94,11 @@ async function makeXanadu(database: TestDatabase) {
   await joinTeam(database, { orgId, person: "xanadu", teamId, from: "2026-01-01" })
   const laptop = { identity: { kind: "installation" as const, value: "xanadu" } }
   await storeAndCount(database, orgId, [makeSignal({ person: "xanadu", model: "xanadu", latencyMs: 7 })])
+  await detectAll({ db: database.worker, now: LATER })
+  await storeAndCount(database, orgId, [
+    makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
+    makeSignal({ person: "xanadu", operationId: "xanadu" }),
+  ])
   await storeSignals(database, orgId, [
     makeSignal({
       person: "xanadu",
@@ -106,6 +121,16 @@ async function makeXanadu(database: TestDatabase) {
     .select("developer_id as id")
     .where("kind", "=", "installation")
     .executeTakeFirstOrThrow()
+  const incidentId = await makeIncident(database, { orgId, teamId, model: "xanadu", note: "xanadu" })
+  const said = { org_id: orgId, incident_id: incidentId, at: NOW }
+  await owner
+    .insertInto("incident_event")
+    .values({ ...said, kind: "opened", is_by_detector: true, details: {} })
+    .execute()
+  await owner
+    .insertInto("incident_label")
+    .values({ ...said, account_id: accountId, is_real: true, comment: "xanadu" })
+    .execute()
   const person = await owner
     .selectFrom("account")
     .select("developer_id as id")
@@ -127,6 +152,7 @@ async function makeXanadu(database: TestDatabase) {
       identityId: identity.id,
       keyId: key.ok ? key.id : "",
       accessId: access?.id ?? "",
+      incidentId,
       groupId: group?.id ?? "",
     }
   })
