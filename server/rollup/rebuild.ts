@@ -3,7 +3,7 @@ import type { DB } from "../db/types.ts"
 import { CELL_ROLLUPS } from "./cells.ts"
 import type { Counting } from "./counting.ts"
 import { minutesFrom } from "./retention.ts"
-import { dayOfInstant, emptyScratch, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
+import { dayOfInstant, emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
 import { count, countWaiting, queueWaiting } from "./step.ts"
 
 /** The database's `public` tables that a rebuild makes, with the column by which their rows are in time. */
@@ -141,8 +141,7 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
     await sql`
       insert into counted_signal (role, sign, ${SCRATCH_COLUMNS})
       select 'current', 1, ${SCRATCH_COLUMNS} from signal
-      where org_id = ${orgId}::uuid and observed_at >= ${dayOfInstant(day)}
-        and observed_at < ${dayOfInstant(day)} + interval '1 day'`.execute(tx)
+      where org_id = ${orgId}::uuid and ${isObservedOn(day)}`.execute(tx)
     await sql`
       update counted_signal set role = 'past'
       where observed_at < ${daysFromAt} or operation_id in (

@@ -1,5 +1,6 @@
 import { sql, type Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
+import { dayOf } from "../ingest/partitions.ts"
 
 /** Columns of a signal that rollups are made of. */
 export const SCRATCH_COLUMNS = sql.raw(
@@ -43,5 +44,10 @@ export async function emptyScratch(tx: Transaction<DB>): Promise<void> {
 
 /** Midnight UTC of a day, `YYYY-MM-DD`, as an instant. */
 export function dayOfInstant(day: string) {
-  return sql`(${`${day} 00:00:00+00`}::text)::timestamptz`
+  return sql`timestamptz ${sql.lit(`${day} 00:00:00+00`)}`
+}
+
+/** Observed on this UTC day. In literals, so that the other partitions are left out before they are planned for. */
+export function isObservedOn(day: string) {
+  return sql`observed_at >= ${dayOfInstant(day)} and observed_at < ${dayOfInstant(dayOf(new Date(day), 1))}`
 }

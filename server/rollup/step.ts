@@ -5,7 +5,7 @@ import { addCells } from "./cells.ts"
 import type { Counting } from "./counting.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
-import { dayOfInstant, emptyScratch, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
+import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
 
 /** Signals that one step counts, more or less: enough for its statements to be worth their start, few enough to be quick. */
 const STEP_ROWS = 200_000
@@ -157,7 +157,7 @@ async function readBatches(
     await sql`
       insert into counted_signal (role, sign, batch_id, ${SCRATCH_COLUMNS})
       select 'current', 1, batch_id, ${SCRATCH_COLUMNS} from signal
-      where observed_at >= ${dayOfInstant(day)} and observed_at < ${dayOfInstant(day)} + interval '1 day'
+      where ${isObservedOn(day)}
         and batch_id between ${Math.min(...ids)} and ${Math.max(...ids)}
         and batch_id = any(${ids}::int8[]) and org_id = ${orgId}::uuid`.execute(tx)
   }
