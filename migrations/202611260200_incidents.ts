@@ -205,10 +205,13 @@ const STATEMENTS = [
      account_id uuid references account on delete set null,
      is_by_detector boolean not null,
      details jsonb not null,
+     people integer,
      primary key (org_id, incident_id, sequence),
      foreign key (org_id, incident_id) references incident on delete cascade
    )`,
   `comment on table incident_event is 'What became of an incident, in order; never changed'`,
+  `comment on column incident_event.people is
+     'of the incident at that time: its place may have been too small to show, though it is not now'`,
   `comment on column incident_event.account_id is 'null for the detector, and for people who are gone'`,
   ...secure("incident_event"),
   `grant select, insert on incident_event to belay_app, belay_worker`,

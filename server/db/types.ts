@@ -440,6 +440,10 @@ export interface IncidentEvent {
   is_by_detector: boolean;
   kind: string;
   org_id: string;
+  /**
+   * of the incident at that time: its place may have been too small to show, though it is not now
+   */
+  people: number | null;
   sequence: Generated<number>;
 }
 

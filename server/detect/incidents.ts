@@ -14,6 +14,7 @@ interface Known {
   readonly scope: IncidentScope
   readonly cause: Cause
   readonly reopened: number
+  readonly people: number
   /** Whether somebody said that it is the new normal: then the detector changes its state no more. */
   readonly isAccepted: boolean
 }
@@ -32,6 +33,8 @@ type EventKind =
 interface Event {
   readonly kind: EventKind
   readonly details: object
+  /** How many the incident was about, before or after, whichever were fewer. */
+  readonly people: number
 }
 
 /** Keeps incidents as they stand after the last of these findings, and as events what became of them on the way. */
@@ -39,7 +42,8 @@ export async function recordFindings(tx: Transaction<DB>, orgId: string, finding
   if (findings.length === 0) return
   const known = await readKnown(tx, orgId, [...new Set(findings.map(({ incident }) => incident.id))])
   const latest = new Map<string, Finding>()
-  const events: { incident_id: string; kind: EventKind; details: object; at: string; place: number }[] = []
+  const events: { incident_id: string; kind: EventKind; details: object; people: number; at: string; place: number }[] =
+    []
   for (const finding of findings) {
     const { incident, at } = finding
     for (const event of eventsOf(known.get(incident.id) ?? null, incident)) {
@@ -57,10 +61,10 @@ export async function recordFindings(tx: Transaction<DB>, orgId: string, finding
       state = case when i.accepted_at is null then excluded.state else i.state end,
       closed_at = case when i.accepted_at is null then excluded.closed_at else i.closed_at end`.execute(tx)
   await sql`
-    insert into incident_event (org_id, incident_id, kind, at, is_by_detector, details)
-    select ${orgId}::uuid, incident_id, kind, at, true, details
+    insert into incident_event (org_id, incident_id, kind, at, is_by_detector, details, people)
+    select ${orgId}::uuid, incident_id, kind, at, true, details, people
     from jsonb_to_recordset(${JSON.stringify(events)}::text::jsonb)
-      as event(incident_id uuid, kind text, at timestamptz, details jsonb, place integer)
+      as event(incident_id uuid, kind text, at timestamptz, details jsonb, people integer, place integer)
     order by place`.execute(tx)
 }
 
@@ -68,7 +72,7 @@ const SCOPE = ["team", "developer", "client", "model", "language", "mode"] as co
 
 async function readKnown(tx: Transaction<DB>, orgId: string, ids: readonly string[]): Promise<Map<string, Known>> {
   const rows = await sql<Omit<Known, "scope"> & { id: string } & Record<(typeof SCOPE)[number], string | null>>`
-    select id, state, cause, reopened, accepted_at is not null as "isAccepted", team_id as team,
+    select id, state, cause, reopened, people, accepted_at is not null as "isAccepted", team_id as team,
       developer_id as developer, client, model, language, mode
     from incident where org_id = ${orgId}::uuid and id = any(${ids}::uuid[])`.execute(tx)
   return new Map(
@@ -78,6 +82,7 @@ async function readKnown(tx: Transaction<DB>, orgId: string, ids: readonly strin
         state: row.state,
         cause: row.cause,
         reopened: row.reopened,
+        people: row.people,
         isAccepted: row.isAccepted,
         scope: Object.fromEntries(SCOPE.flatMap((name) => (row[name] === null ? [] : [[name, row[name]]]))),
       },
@@ -86,21 +91,23 @@ async function readKnown(tx: Transaction<DB>, orgId: string, ids: readonly strin
 }
 
 /** What happened between two looks at an incident, in order. Pure. */
-export function eventsOf(before: Known | null, after: DetectedIncident): readonly Event[] {
+function eventsOf(before: Known | null, after: DetectedIncident): readonly Event[] {
   const { scope, cause, state, confidence } = after
+  const people = Math.min(before?.people ?? after.people, after.people)
   const events: Event[] = []
-  if (before === null) events.push({ kind: "opened", details: { scope, cause, confidence } })
+  const add = (kind: EventKind, details: object) => events.push({ kind, details, people })
+  if (before === null) add("opened", { scope, cause, confidence })
   else {
     const move = moveOf(before.scope, scope)
-    if (move !== null) events.push({ kind: move, details: { from: before.scope, to: scope } })
-    if (before.cause !== cause) events.push({ kind: "cause_changed", details: { from: before.cause, to: cause } })
+    if (move !== null) add(move, { from: before.scope, to: scope })
+    if (before.cause !== cause) add("cause_changed", { from: before.cause, to: cause })
   }
   const was = before?.state ?? "open"
   const isOpenedAgain = after.reopened > (before?.reopened ?? 0)
   if (before?.isAccepted === true || (state === was && !isOpenedAgain)) return events
-  if (isOpenedAgain || state === "open") events.push({ kind: "reopened", details: { from: was } })
-  if (state === "recovering" || state === "recovered") events.push({ kind: state, details: {} })
-  if (state === "new_normal") events.push({ kind: "new_normal_proposed", details: {} })
+  if (isOpenedAgain || state === "open") add("reopened", { from: was })
+  if (state === "recovering" || state === "recovered") add(state, {})
+  if (state === "new_normal") add("new_normal_proposed", {})
   return events
 }
 

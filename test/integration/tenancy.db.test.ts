@@ -5,6 +5,14 @@ import { expect } from "vitest"
 import { recordAudit } from "#server/audit/commands.ts"
 import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
+import {
+  acceptAsNormal,
+  acknowledgeIncident,
+  labelIncident,
+  noteOnIncident,
+  reopenIncident,
+} from "#server/detect/commands.ts"
+import { getIncident, listIncidents } from "#server/detect/queries.ts"
 import { detectAll } from "#server/detect/loop.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import {
@@ -172,6 +180,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     bucket: "week" as const,
     timeZone: "UTC",
   }
+  const viewer = { readable: { organization: true, teamIds: [teamId] }, ownDeveloperIds: [x.developerId] }
+  const incident = { id: x.incidentId, viewer }
   const people = { text: "", role: null, teamId: null, today: TODAY, limit: 10, offset: 0 }
   const calls: Record<string, (tx: TenantTx) => Promise<unknown>> = {
     getAuditExport: (tx) => getAuditExport(tx),
@@ -192,6 +202,13 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await getLadder(tx, { ...scope, ownDeveloperIds: null }),
       await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),
     ],
+    listIncidents: (tx) => listIncidents(tx, { viewer, filter: {}, before: null, limit: 10 }),
+    getIncident: (tx) => getIncident(tx, { viewer, id: x.incidentId }),
+    acknowledgeIncident: (tx) => acknowledgeIncident(tx, { ...incident, by }),
+    acceptAsNormal: (tx) => acceptAsNormal(tx, { ...incident, by }),
+    reopenIncident: (tx) => reopenIncident(tx, { ...incident, by }),
+    labelIncident: (tx) => labelIncident(tx, { ...incident, isReal: true, cause: null, comment: null, by }),
+    noteOnIncident: (tx) => noteOnIncident(tx, { ...incident, text: "ours", by }),
     listHourLatency: (tx) => listHourLatency(tx, { from: scope.from, to: LATER, kinds: ["turn"] }),
     getRollupProgress: (tx) => getRollupProgress(tx),
     listStorage: async (tx) => {
