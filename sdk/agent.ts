@@ -26,6 +26,8 @@ export interface TaskOptions {
   /** The folder that the agent works in. It is never sent. */
   readonly workspace?: string | undefined
   readonly sessionId?: string | undefined
+  /** How many files the task was given as context. */
+  readonly contextFiles?: number | undefined
 }
 
 export interface ModelCall extends Usage {
@@ -110,7 +112,7 @@ export class TaskHandle implements Task {
   #isOver = false
 
   constructor(core: Core, work: Work, options: TaskOptions) {
-    const { mode, boundary = {}, workspace, sessionId } = options
+    const { mode, boundary = {}, workspace, sessionId, contextFiles } = options
     this.#core = core
     this.#work = work
     this.#operation = { rung: work.rung, operationId: newId(), sessionId }
@@ -118,7 +120,7 @@ export class TaskHandle implements Task {
     this.#scope = workspace === undefined || core.emit === null ? null : createScopeJudge(workspace, boundary)
     this.#startedAt = core.clock.elapsed()
     this.#span = this.#startSpan("invoke_agent", mode, {}, work.parent?.span ?? null)
-    this.emit({ kind: "start" })
+    this.emit({ kind: "start", contextFiles })
   }
 
   get token(): string {

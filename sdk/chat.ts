@@ -10,6 +10,8 @@ export interface TurnOptions {
   readonly provider?: string | undefined
   readonly mode?: string | undefined
   readonly sessionId?: string | undefined
+  /** How many files the question was given as context. */
+  readonly contextFiles?: number | undefined
 }
 
 /** Tokens and money that an answer took. Input tokens include cached ones. */
@@ -89,7 +91,7 @@ class TurnHandle implements Turn {
     const { emit, surface, repository, clock } = this.#core
     if (emit === null) return
     const durationMs = clock.elapsed() - this.#startedAt
-    const { model, provider, mode, sessionId } = this.#options
+    const { model, provider, mode, sessionId, contextFiles } = this.#options
     emit({
       kind: "turn",
       rung: "chat",
@@ -100,6 +102,7 @@ class TurnHandle implements Turn {
       model,
       provider,
       mode,
+      contextFiles,
       outcome: error === undefined ? undefined : "failed",
       // An answer that came as a whole could be used when it came.
       latencyMs: this.#latencyMs ?? (error === undefined ? durationMs : undefined),

@@ -62,6 +62,8 @@ export const ATTR_BELAY_LINES_REMOVED = "belay.lines_removed"
 export const ATTR_BELAY_FILES_CHANGED = "belay.files_changed"
 export const ATTR_BELAY_TOOL_CALLS = "belay.tool_calls"
 export const ATTR_BELAY_PROMPTS = "belay.prompts"
+/** Files that an operation was given as context. */
+export const ATTR_BELAY_CONTEXT_FILES = "belay.context.files"
 export const ATTR_BELAY_PATH_SCOPE = "belay.path_scope"
 /** Content-free name of what was done: `git push`, a tool, `server/tool`. Never arguments. */
 export const ATTR_BELAY_ACTION = "belay.action"

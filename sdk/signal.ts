@@ -5,6 +5,7 @@ import {
   ATTR_BELAY_AGENT_TOOL,
   ATTR_BELAY_AGENT_VERSION,
   ATTR_BELAY_CHARS_ADDED,
+  ATTR_BELAY_CONTEXT_FILES,
   ATTR_BELAY_COST_USD,
   ATTR_BELAY_DURATION_MS,
   ATTR_BELAY_FILES_CHANGED,
@@ -88,6 +89,8 @@ export interface SignalFields {
   readonly filesChanged?: number | undefined
   readonly toolCalls?: number | undefined
   readonly prompts?: number | undefined
+  /** Files that the operation was given as context. */
+  readonly contextFiles?: number | undefined
   readonly pathScope?: PathScope | undefined
   /** `git push`, a tool, `server/tool`; never arguments. */
   readonly action?: string | undefined
@@ -153,6 +156,7 @@ export function toRecord(fields: SignalFields, now: number): SignalRecord {
   figure(ATTR_BELAY_FILES_CHANGED, fields.filesChanged)
   figure(ATTR_BELAY_TOOL_CALLS, fields.toolCalls)
   figure(ATTR_BELAY_PROMPTS, fields.prompts)
+  figure(ATTR_BELAY_CONTEXT_FILES, fields.contextFiles)
   word(ATTR_BELAY_PATH_SCOPE, toName(fields.pathScope))
   word(ATTR_BELAY_ACTION, toName(fields.action))
   word(ATTR_ERROR_TYPE, toErrorClass(fields.error))

@@ -8,6 +8,7 @@ import { startConfiguredPostgres } from "./db/configured.ts"
 import { migrate } from "./db/migrate.ts"
 import { DEMO_OWNER } from "./demo/accounts.ts"
 import { DEMO_ORGANIZATION, loadDemo, startTrickle } from "./demo/demo.ts"
+import { startDetection } from "./detect/loop.ts"
 import { forgetMinutes, startMeterLog } from "./ingest/meter-log.ts"
 import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
@@ -133,6 +134,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       const rollups = startRollups({ db: worker.kysely, now, log })
       closers.push(() => rollups.stop())
       meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
+      const detection = startDetection({ db: worker.kysely, now, tell, log })
+      closers.push(() => detection.stop())
     }
 
     const served = await serve({

@@ -1,3 +1,7 @@
+import { randomUUID } from "node:crypto"
+import { sql } from "kysely"
+import type { Rung } from "#sdk/ladder.ts"
+import type { Cause, IncidentKind, IncidentState } from "#server/detect/contract.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { countAll } from "#server/rollup/loop.ts"
 import { maintainRollups } from "#server/rollup/retention.ts"
@@ -101,6 +105,59 @@ export async function joinTeam(
       valid_to: args.to ?? null,
     })
     .execute()
+}
+
+/** An open incident of the whole organization that a hundred people are in. */
+export async function makeIncident(
+  database: TestDatabase,
+  fields: { orgId: string } & Partial<{
+    id: string
+    kind: IncidentKind
+    rung: Rung
+    state: IncidentState
+    openedAt: Date
+    closedAt: Date
+    teamId: string
+    developerId: string
+    model: string
+    cause: Cause
+    people: number
+    note: string
+  }>,
+): Promise<string> {
+  const { orgId, openedAt = NOW } = fields
+  const row = await database.owner
+    .insertInto("incident")
+    .values({
+      org_id: orgId,
+      id: fields.id ?? randomUUID(),
+      kind: fields.kind ?? "breakage",
+      rung: fields.rung ?? "agent",
+      also_rungs: [],
+      state: fields.state ?? "open",
+      opened_at: openedAt,
+      started_at: openedAt,
+      started_from: openedAt,
+      started_to: openedAt,
+      closed_at: fields.closedAt ?? null,
+      reopened: 0,
+      team_id: fields.teamId ?? null,
+      developer_id: fields.developerId ?? null,
+      model: fields.model ?? null,
+      cause: fields.cause ?? "latency",
+      causes: sql`'[]'::jsonb`,
+      evidence: sql`'[]'::jsonb`,
+      checks: sql`'[]'::jsonb`,
+      changes: sql`'[]'::jsonb`,
+      people: fields.people ?? 100,
+      people_affected: 1,
+      confidence: 0.9,
+      note: fields.note ?? null,
+      updated_at: openedAt,
+    })
+    .returning("id")
+    .executeTakeFirstOrThrow()
+  return row.id
 }
 
 export async function makeTeam(

@@ -66,6 +66,98 @@ export interface AgentToolArrival {
   org_id: string;
 }
 
+export interface ArrivedDelivery {
+  /**
+   * in which the signals were stored: that of their batch_id
+   */
+  arrived_hour: Timestamp;
+  duplicates: number;
+  /**
+   * observed more than two hours before they were stored, late outcomes excluded
+   */
+  late: number;
+  org_id: string;
+  signals: number;
+}
+
+export interface ArrivedOperation {
+  accepted: number;
+  agent_tool_id: number;
+  agent_version_id: number | null;
+  /**
+   * in which the signals were stored: that of their batch_id
+   */
+  arrived_hour: Timestamp;
+  compactions: number;
+  context_files: number | null;
+  denied: number;
+  developer_id: string;
+  duration_ms: number | null;
+  edits: number;
+  error_actions: string[] | null;
+  errors: number;
+  first_at: Timestamp | null;
+  has_ended: boolean;
+  is_interrupted: boolean;
+  is_retracted: boolean;
+  language_id: number | null;
+  last_at: Timestamp | null;
+  latency_ms: number | null;
+  mode_id: number | null;
+  model_id: number | null;
+  operation_id: string;
+  org_id: string;
+  out_of_scope: number;
+  out_of_scope_actions: string[] | null;
+  outcome: Outcome | null;
+  /**
+   * of late outcomes, which are grouped by outcome
+   */
+  outcome_at: Timestamp | null;
+  parent_operation_id: string | null;
+  presented: number;
+  prompts: number;
+  rung: Rung;
+  signals: number;
+  tool_calls: number;
+  /**
+   * by the signals that end it, beside the signals of the calls
+   */
+  tool_calls_told: number;
+}
+
+export interface ArrivedPresence {
+  active_ms: number | null;
+  /**
+   * in which the signals were stored: that of their batch_id
+   */
+  arrived_hour: Timestamp;
+  developer_id: string;
+  hour: Timestamp;
+  org_id: string;
+}
+
+export interface ArrivedSuggestion {
+  accepted: number;
+  agent_tool_id: number;
+  agent_version_id: number | null;
+  /**
+   * in which the signals were stored: that of their batch_id
+   */
+  arrived_hour: Timestamp;
+  developer_id: string;
+  errors: number;
+  hour: Timestamp;
+  language_id: number | null;
+  latency_buckets: number[];
+  latency_counts: number[];
+  mode_id: number | null;
+  model_id: number | null;
+  org_id: string;
+  presented: number;
+  units: number;
+}
+
 export interface AuditEvent {
   action: string;
   actor_email: string | null;
@@ -193,10 +285,23 @@ export interface BreakGlass {
 export interface Change {
   id: Generated<string>;
   kind: string;
+  /**
+   * end of the hour of arrival in which the detector saw it; null until then
+   */
+  observed_in: Timestamp | null;
   occurred_at: Timestamp;
   org_id: string;
   recorded_at: Generated<Timestamp>;
   subject: string;
+}
+
+export interface DetectorState {
+  data: Buffer | null;
+  /**
+   * end of the last hour of arrival that it saw
+   */
+  observed_until: Timestamp | null;
+  org_id: string;
 }
 
 export interface Developer {
@@ -278,6 +383,79 @@ export interface Dimension {
   kind: DimensionKind;
   org_id: string;
   value: string;
+}
+
+export interface Incident {
+  /**
+   * when somebody said that this is the new normal; the detector leaves it closed
+   */
+  accepted_at: Timestamp | null;
+  accepted_by: string | null;
+  acknowledged_at: Timestamp | null;
+  acknowledged_by: string | null;
+  action: string | null;
+  also_rungs: ArrayType<Rung>;
+  cause: string;
+  causes: Json;
+  changes: Json;
+  checks: Json;
+  client: string | null;
+  closed_at: Timestamp | null;
+  confidence: number;
+  developer_id: string | null;
+  evidence: Json;
+  explained: number | null;
+  fallback_to: Rung | null;
+  id: string;
+  kind: string;
+  language: string | null;
+  mode: string | null;
+  model: string | null;
+  note: string | null;
+  opened_at: Timestamp;
+  org_id: string;
+  people: number;
+  people_affected: number;
+  recovered_after: Json | null;
+  reopened: number;
+  rung: Rung;
+  started_at: Timestamp;
+  started_from: Timestamp;
+  started_to: Timestamp;
+  state: string;
+  team_id: string | null;
+  /**
+   * end of the hour of arrival after which the detector or somebody last changed it
+   */
+  updated_at: Timestamp;
+}
+
+export interface IncidentEvent {
+  /**
+   * null for the detector, and for people who are gone
+   */
+  account_id: string | null;
+  at: Timestamp;
+  details: Json;
+  incident_id: string;
+  is_by_detector: boolean;
+  kind: string;
+  org_id: string;
+  /**
+   * of the incident at that time: its place may have been too small to show, though it is not now
+   */
+  people: number | null;
+  sequence: Generated<number>;
+}
+
+export interface IncidentLabel {
+  account_id: string;
+  at: Timestamp;
+  cause: string | null;
+  comment: string | null;
+  incident_id: string;
+  is_real: boolean;
+  org_id: string;
 }
 
 export interface IngestKey {
@@ -442,6 +620,10 @@ export interface Signal {
    * input tokens read from a cache, part of input_tokens
    */
   cached_tokens: number | null;
+  /**
+   * files that the operation was given as context, where the source says so
+   */
+  context_files: number | null;
   cost_usd: Numeric | null;
   developer_id: string;
   duration_ms: number | null;
@@ -488,6 +670,10 @@ export interface SignalBatch {
    * the UTC days of its rows, so that only their partitions are read
    */
   days: ArrayType<Timestamp>;
+  /**
+   * signals that came with this commit and had been stored before
+   */
+  duplicates: Generated<number>;
   org_id: string;
   rows: number;
 }
@@ -592,6 +778,7 @@ export interface SignalReadable {
   agent_tool: string | null;
   agent_version: string | null;
   cached_tokens: number | null;
+  context_files: number | null;
   cost_usd: Numeric | null;
   developer: string | null;
   developer_id: string | null;
@@ -633,6 +820,7 @@ export interface SignalRetraction {
   agent_version_id: number | null;
   batch_id: number;
   cached_tokens: number | null;
+  context_files: number | null;
   cost_usd: Numeric | null;
   developer_id: string;
   duration_ms: number | null;
@@ -700,6 +888,10 @@ export interface Team {
    * the top-level team of which this is a part; null for a top-level team
    */
   parent_team_id: string | null;
+  /**
+   * IANA zone of its working hours; null is the organization's
+   */
+  time_zone: string | null;
 }
 
 export interface TeamManager {
@@ -732,6 +924,10 @@ export interface UnrecognizedItem {
 export interface DB {
   account: Account;
   agent_tool_arrival: AgentToolArrival;
+  arrived_delivery: ArrivedDelivery;
+  arrived_operation: ArrivedOperation;
+  arrived_presence: ArrivedPresence;
+  arrived_suggestion: ArrivedSuggestion;
   audit_event: AuditEvent;
   audit_export: AuditExport;
   auth_credential: AuthCredential;
@@ -742,11 +938,15 @@ export interface DB {
   auth_verification: AuthVerification;
   break_glass: BreakGlass;
   change: Change;
+  detector_state: DetectorState;
   developer: Developer;
   developer_day: DeveloperDay;
   developer_identity: DeveloperIdentity;
   developer_usage_day: DeveloperUsageDay;
   dimension: Dimension;
+  incident: Incident;
+  incident_event: IncidentEvent;
+  incident_label: IncidentLabel;
   ingest_key: IngestKey;
   ingest_minute: IngestMinute;
   latency_hour: LatencyHour;

@@ -139,16 +139,7 @@ export const CAUSES = ["latency", "quality", "wrong_path", "permission", "contex
 export type Cause = (typeof CAUSES)[number]
 
 /** What is watched. */
-export const WATCHED = [
-  "acceptance",
-  "outcome",
-  "slow",
-  "wrong_path",
-  "prompts",
-  "errors",
-  "context",
-  "use",
-] as const
+export const WATCHED = ["acceptance", "outcome", "slow", "wrong_path", "prompts", "errors", "context", "use"] as const
 export type Watched = (typeof WATCHED)[number]
 
 /** How one watched signal stands in the place of an incident, from its start until now. */

@@ -456,9 +456,7 @@ function judgeOperations(step: Step): void {
   const { state, until } = step
   const over = [...state.operations]
     .filter(([, operation]) =>
-      operation.endedAt === null
-        ? operation.lastAt < until - IDLE_MS
-        : operation.lastAt <= until - SETTLING_MS,
+      operation.endedAt === null ? operation.lastAt < until - IDLE_MS : operation.lastAt <= until - SETTLING_MS,
     )
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
   for (const [id, operation] of over) {

@@ -201,7 +201,10 @@ function changesOf(step: Step, incident: DetectedIncident): DetectedIncident["ch
 }
 
 /** A change names no cause by itself: most of them are harmless. It fits when it is of this place, or of this cause. */
-export function fitsPlace(change: { readonly kind: string; readonly subject: string }, incident: DetectedIncident): boolean {
+export function fitsPlace(
+  change: { readonly kind: string; readonly subject: string },
+  incident: DetectedIncident,
+): boolean {
   const { scope, cause } = incident
   if (scope.client !== undefined && change.subject === scope.client) return true
   if (scope.model !== undefined && change.subject.split("+").includes(scope.model)) return true
@@ -226,7 +229,12 @@ function checksOf(
   const sum = (field: "signals" | "late" | "duplicates") => recent.reduce((total, hour) => total + hour[field], 0)
   const signals = Math.max(1, sum("signals"))
   const mix = mixOf(step, incident.rung, place, leading, from)
-  const others = useOf(step, RUNGS.filter((rung) => rung !== incident.rung), incident.scope, from)
+  const others = useOf(
+    step,
+    RUNGS.filter((rung) => rung !== incident.rung),
+    incident.scope,
+    from,
+  )
   const above = useOf(step, RUNGS.slice(RUNGS.indexOf(incident.rung) + 1).filter(isTaskRung), incident.scope, from)
   const size = sizeOf(step, incident.rung, from)
   return [
@@ -301,4 +309,3 @@ function newPeople(step: Step, incident: DetectedIncident): number {
   }
   return count
 }
-

@@ -15,15 +15,7 @@ import {
 import { type Step, restartRung } from "./detector.ts"
 import { explainIncident, fitsPlace } from "./explain.ts"
 import { overlapOf, scopeOf, widthOf } from "./scope.ts"
-import {
-  bestAlternative,
-  lastingEvidence,
-  logEvidence,
-  ratioOf,
-  type Series,
-  sinceOf,
-  sumsBetween,
-} from "./series.ts"
+import { bestAlternative, lastingEvidence, logEvidence, ratioOf, type Series, sinceOf, sumsBetween } from "./series.ts"
 import type { Fault } from "./telemetry.ts"
 import { isBeyondLimit, isTaskRung, LOSSES, SPECS } from "./watched.ts"
 
@@ -151,7 +143,11 @@ function findBreakage(step: Step, rung: Rung, here: readonly Series[], bar: numb
     const support = supportOf(step, rung, series, supporting)
     const fresh = isFresh(step, series) ? TUNING.freshBonus : 0
     const penalty =
-      series.dimension === "developer" ? TUNING.developerPenalty : series.dimension.includes("+") ? TUNING.pairPenalty : 0
+      series.dimension === "developer"
+        ? TUNING.developerPenalty
+        : series.dimension.includes("+")
+          ? TUNING.pairPenalty
+          : 0
     const needed = bar + penalty - fresh
     const score = own + Math.max(support.total, known === null ? 0 : needed - TUNING.leastLoss)
     if (score > needed && (found === null || score - needed > found.score - found.bar)) {
@@ -199,11 +195,16 @@ function supportOf(
   for (const other of supporting) {
     if (other.watched === series.watched) continue
     // Of the many narrow places one always stands out.
-    if (other.dimension.includes("+") && (other.dimension !== series.dimension || other.values.join() !== series.values.join())) continue
+    if (
+      other.dimension.includes("+") &&
+      (other.dimension !== series.dimension || other.values.join() !== series.values.join())
+    )
+      continue
     const evidence = logEvidence(other) - TUNING.supportFloor
     if (evidence <= 0 || evidence <= (best.get(other.watched)?.evidence ?? 0)) continue
     if (lastingEvidence(other) < TUNING.lasting * logEvidence(other)) continue
-    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < TUNING.supportOverlap) continue
+    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < TUNING.supportOverlap)
+      continue
     best.set(other.watched, { series: other, evidence })
   }
   let total = 0
@@ -358,9 +359,7 @@ function rankCauses(ranked: readonly (readonly [Watched, number])[]): readonly R
 /** Where the evidence is largest: too narrow a place misses some of it, too wide a one dilutes it. The wider on a near tie. */
 function placeOf(candidates: readonly Series[]): Series | null {
   let top: Series | null = null
-  const ordered = candidates.toSorted(
-    (a, b) => widthOf(b.dimension) - widthOf(a.dimension) || (a.key < b.key ? -1 : 1),
-  )
+  const ordered = candidates.toSorted((a, b) => widthOf(b.dimension) - widthOf(a.dimension) || (a.key < b.key ? -1 : 1))
   for (const series of ordered) {
     const evidence = series.now[bestAlternative(series)]!
     const toBeat = top === null ? -1 : top.now[bestAlternative(top)]!
@@ -396,7 +395,8 @@ function follow(step: Step, open: OpenIncident, here: readonly Series[]): Detect
   open.peak = Math.max(open.peak, evidence)
   const today = step.day
   const { observed, expected, units } = sumsBetween(leading, today - 2, today)
-  const isInside = units > 0 && expected > 0 && !isBeyondLimit(leading.watched, observed / expected, TUNING.recoveredLimit)
+  const isInside =
+    units > 0 && expected > 0 && !isBeyondLimit(leading.watched, observed / expected, TUNING.recoveredLimit)
   const isDown = open.peak - evidence > TUNING.recoveredEvidence
   if (step.until - before.openedAt >= DAY && isInside && isDown) {
     open.incident = {

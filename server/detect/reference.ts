@@ -172,7 +172,10 @@ function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates
   for (const [key, { units, sum }] of groups) {
     if (units < FEWEST_OF_GROUP) continue
     const isShare = SHARES.has(key.split("|")[1] ?? "")
-    rates.set(key, isShare ? toLogit(Math.min(0.97, Math.max(0.004, (sum + 0.5) / (units + 1)))) : (sum + 0.5) / (units + 0.5))
+    rates.set(
+      key,
+      isShare ? toLogit(Math.min(0.97, Math.max(0.004, (sum + 0.5) / (units + 1)))) : (sum + 0.5) / (units + 0.5),
+    )
   }
   const people = new Map<string, { isShare: boolean; units: number; excess: number; expected: number }>()
   for (const { rung, watched, group, developer, units, sum } of rows) {
@@ -308,4 +311,3 @@ export function editsGroup(edits: number): string {
   if (edits < 4) return "3"
   return edits < 8 ? "7" : "9"
 }
-

@@ -27,7 +27,9 @@ const PAIRS: readonly (readonly [Dimension, Dimension])[] = [
 ]
 
 /** The series that a unit adds to: names and values of the dimensions of each. */
-export function placesOf(unit: UnitPlace): readonly { readonly dimension: string; readonly values: readonly string[] }[] {
+export function placesOf(
+  unit: UnitPlace,
+): readonly { readonly dimension: string; readonly values: readonly string[] }[] {
   const places: { dimension: string; values: string[] }[] = [{ dimension: "", values: [] }]
   for (const dimension of SINGLE) {
     const value = unit[dimension]

@@ -131,13 +131,7 @@ export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
 }
 
 /** One unit, or units that are counted together, with so many to be expected. */
-export function addCount(
-  series: Series,
-  at: Whose,
-  count: number,
-  expected: number,
-  units = 1,
-): void {
+export function addCount(series: Series, at: Whose, count: number, expected: number, units = 1): void {
   openDay(series, at.day)
   series.dayVariance += (expected * expected) / units / SPECS[series.watched].dispersion.unit
   add(series.byPerson, at.developer, expected)

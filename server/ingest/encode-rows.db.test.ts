@@ -43,6 +43,7 @@ const signals = fc.array(
     toolCalls: count,
     prompts: count,
     policyVersion: count,
+    contextFiles: count,
     costMicros: fc.option(fc.integer({ min: 0, max: 999_999_000_000 })),
   }),
   { minLength: 1, maxLength: 20 },
@@ -74,6 +75,7 @@ test("every column comes out of the database as it went in, whatever its value",
           input_tokens as "inputTokens", output_tokens as "outputTokens", cached_tokens as "cachedTokens",
           lines_added as "linesAdded", lines_removed as "linesRemoved", files_changed as "filesChanged",
           tool_calls as "toolCalls", prompts, policy_version as "policyVersion",
+          context_files as "contextFiles",
           (cost_usd * 1000000)::float8 as "costMicros",
           (extract(epoch from observed_at) * 1000000)::float8 - ${NOW.getTime() * 1000}::float8 as "offsetMicros"
         from signal_readable`.execute(database.owner)

@@ -100,6 +100,7 @@ class RowWriter {
     this.#int4(row.prompts)
     this.#text(row.path_scope)
     this.#int4(row.policy_version)
+    this.#int4(row.context_files)
     this.#text(row.action)
     this.#text(row.error)
   }

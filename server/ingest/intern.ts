@@ -178,6 +178,7 @@ async function internDimensions(
             kind: "agent_version",
             subject,
             occurred_at: new Date(Number(unixNano / 1_000_000n)),
+            recorded_at: guard.now,
           })),
         )
         .onConflict((conflict) => conflict.doNothing())

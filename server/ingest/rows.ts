@@ -39,6 +39,7 @@ export interface SignalRow {
   readonly prompts: number | null
   readonly path_scope: string | null
   readonly policy_version: number | null
+  readonly context_files: number | null
   readonly action: string | null
   readonly error: string | null
 }
@@ -80,6 +81,7 @@ export const SIGNAL_COLUMNS: readonly { readonly name: SignalColumn; readonly ty
   { name: "prompts", type: "int4" },
   { name: "path_scope", type: "path_scope" },
   { name: "policy_version", type: "int4" },
+  { name: "context_files", type: "int4" },
   { name: "action", type: "text" },
   { name: "error", type: "text" },
 ]
@@ -109,6 +111,7 @@ export const FILLABLE_COLUMNS = [
   "files_changed",
   "tool_calls",
   "prompts",
+  "context_files",
   "path_scope",
   "action",
   "error",
@@ -208,6 +211,7 @@ export function toRow(signal: Signal, orgId: string, names: InternedNames): Sign
     prompts: toInt4(signal.prompts),
     path_scope: signal.pathScope,
     policy_version: toInt4(signal.policyVersion),
+    context_files: toInt4(signal.contextFiles),
     action: signal.action,
     error: signal.error,
   }

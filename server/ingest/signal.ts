@@ -55,6 +55,8 @@ export interface Signal {
   /** Class of failure, at most 40 characters. */
   readonly error: string | null
   readonly policyVersion: number | null
+  /** Files that the operation was given as context. */
+  readonly contextFiles: number | null
 }
 
 export interface Identity {
@@ -121,5 +123,6 @@ export function toSignal(fields: SignalFields): Signal {
     action: fields.action ?? null,
     error: fields.error ?? null,
     policyVersion: fields.policyVersion ?? null,
+    contextFiles: fields.contextFiles ?? null,
   }
 }

@@ -92,9 +92,13 @@ export async function storeBatches(
   const copy = mayRepeat ? copyNew : copyAll
   if (!mayRepeat && reports.length + unplaced.length + unrecognized.length === 0) {
     const { statements, data } = copyStatements(encoded)
-    const rows = encoded.reduce((sum, part) => sum + part.rows, 0)
+    const rows = countRows(encoded)
     const begin = `begin; set local belay.org_id = '${requireUuid(orgId)}'; ${markBatch(batchId)}`
-    const announce = announceBatch(orgId, batchId, rows, new Set(encoded.map((part) => part.day)))
+    const announce = announceBatch(orgId, batchId, {
+      rows,
+      duplicates: 0,
+      days: new Set(encoded.map((part) => part.day)),
+    })
     const tags = await client.copy([begin, ...statements, announce, "commit"].join("; "), data)
     if (tags.at(-1) !== "COMMIT") throw new Error(`the database did not commit: ${tags.at(-1)}`)
     return { stored: countCopied(tags) }
@@ -110,7 +114,8 @@ export async function storeBatches(
     const late = await copy(client, tx, lateRows)
     const days = new Set([...[...encoded, ...lateRows].map((part) => part.day), ...correct.days])
     const rows = copied + late + correct.days.length
-    if (rows > 0) await sql.raw(announceBatch(orgId, batchId, rows, days)).execute(tx)
+    const duplicates = mayRepeat ? countRows([...encoded, ...lateRows]) - copied - late : 0
+    if (rows + duplicates > 0) await sql.raw(announceBatch(orgId, batchId, { rows, duplicates, days })).execute(tx)
     // Last, as everyone who sends the same names waits for these few rows.
     await recordUnrecognized(tx, orgId, unrecognized)
     return { stored: copied + late }
@@ -123,9 +128,18 @@ function markBatch(batchId: number): string {
 }
 
 /** `days`: UTC, `YYYYMMDD`. */
-function announceBatch(orgId: string, batchId: number, rows: number, days: ReadonlySet<string>): string {
+function announceBatch(
+  orgId: string,
+  batchId: number,
+  { rows, duplicates, days }: { rows: number; duplicates: number; days: ReadonlySet<string> },
+): string {
   const list = [...days].toSorted().join(",")
-  return `insert into signal_batch (org_id, batch_id, rows, days) values ('${requireUuid(orgId)}', ${batchId}, ${rows}, '{${list}}')`
+  return `insert into signal_batch (org_id, batch_id, rows, days, duplicates)
+    values ('${requireUuid(orgId)}', ${batchId}, ${rows}, '{${list}}', ${duplicates})`
+}
+
+function countRows(encoded: readonly EncodedRows[]): number {
+  return encoded.reduce((sum, part) => sum + part.rows, 0)
 }
 
 /** Keeps signals as they were, for whoever has counted them already. */

@@ -3,8 +3,8 @@ import type { DB } from "../db/types.ts"
 import { CELL_ROLLUPS } from "./cells.ts"
 import type { Counting } from "./counting.ts"
 import { minutesFrom } from "./retention.ts"
-import { dayOfInstant, emptyScratch, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
-import { count, countWaiting } from "./step.ts"
+import { dayOfInstant, emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
+import { count, countWaiting, queueWaiting } from "./step.ts"
 
 /** The database's `public` tables that a rebuild makes, with the column by which their rows are in time. */
 const REBUILT = [
@@ -123,6 +123,8 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
     ) kept`.execute(tx)
   const range = partitions.rows[0]
   if (range === undefined) return
+  // The detector has had what was counted before.
+  const newest = await queueWaiting({ ...counting, daysFrom: range.whole_day })
   const daysFrom = range.whole_day
   const daysFromAt = sql`(${daysFrom}::text::date::timestamp at time zone ${timeZone})`
   for (const { table, time } of REBUILT) {
@@ -139,8 +141,7 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
     await sql`
       insert into counted_signal (role, sign, ${SCRATCH_COLUMNS})
       select 'current', 1, ${SCRATCH_COLUMNS} from signal
-      where org_id = ${orgId}::uuid and observed_at >= ${dayOfInstant(day)}
-        and observed_at < ${dayOfInstant(day)} + interval '1 day'`.execute(tx)
+      where org_id = ${orgId}::uuid and ${isObservedOn(day)}`.execute(tx)
     await sql`
       update counted_signal set role = 'past'
       where observed_at < ${daysFromAt} or operation_id in (
@@ -151,9 +152,8 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
   }
   await sql`
     update rollup_state set counted_until = greatest(
-      counted_until, (select to_timestamp(max(batch_id) / 1e6) from signal_batch where org_id = ${orgId}::uuid)
+      counted_until, to_timestamp(${newest}::int8 / 1e6)
     ) where org_id = ${orgId}::uuid`.execute(tx)
-  await tx.deleteFrom("signal_batch").where("org_id", "=", orgId).execute()
   await tx.deleteFrom("signal_retraction").where("org_id", "=", orgId).execute()
 }
 

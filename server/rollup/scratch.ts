@@ -1,11 +1,12 @@
 import { sql, type Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
+import { dayOf } from "../ingest/partitions.ts"
 
 /** Columns of a signal that rollups are made of. */
 export const SCRATCH_COLUMNS = sql.raw(
   `developer_id, observed_at, kind, rung, operation_id, parent_operation_id, agent_tool_id, model_id, outcome, origin,
    latency_ms, duration_ms, wait_ms, input_tokens, output_tokens, cached_tokens, cost_usd, lines_added, lines_removed,
-   path_scope, error`,
+   path_scope, error, agent_version_id, mode_id, language_id, tool_calls, context_files, action`,
 )
 
 /**
@@ -14,12 +15,14 @@ export const SCRATCH_COLUMNS = sql.raw(
  *
  * `counted_signal.sign` is 1 for what is added and -1 for what is taken back. `role` says what the row is to its
  * operation: `current` its present state, `counted` a state that was counted in an earlier step, `past` neither.
+ * `batch_id` is the batch with which the row came, or which took it back; only steps know it.
  */
 const TABLES = [
   `create temporary table if not exists counted_signal on commit delete rows as
      select ''::text as role, 1 as sign, developer_id, observed_at, kind, rung, operation_id, parent_operation_id,
        agent_tool_id, model_id, outcome, origin, latency_ms, duration_ms, wait_ms, input_tokens, output_tokens,
-       cached_tokens, cost_usd, lines_added, lines_removed, path_scope, error
+       cached_tokens, cost_usd, lines_added, lines_removed, path_scope, error, agent_version_id, mode_id, language_id,
+       tool_calls, context_files, action, batch_id
      from signal with no data`,
   `create temporary table if not exists counted_operation on commit delete rows as
      select * from operation with no data`,
@@ -41,5 +44,10 @@ export async function emptyScratch(tx: Transaction<DB>): Promise<void> {
 
 /** Midnight UTC of a day, `YYYY-MM-DD`, as an instant. */
 export function dayOfInstant(day: string) {
-  return sql`(${`${day} 00:00:00+00`}::text)::timestamptz`
+  return sql`timestamptz ${sql.lit(`${day} 00:00:00+00`)}`
+}
+
+/** Observed on this UTC day. In literals, so that the other partitions are left out before they are planned for. */
+export function isObservedOn(day: string) {
+  return sql`observed_at >= ${dayOfInstant(day)} and observed_at < ${dayOfInstant(dayOf(new Date(day), 1))}`
 }

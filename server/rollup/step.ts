@@ -1,10 +1,11 @@
-import { type Kysely, sql, type Transaction } from "kysely"
+import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
+import { addArrivals, addDuplicates } from "./arrivals.ts"
 import { addCells } from "./cells.ts"
 import type { Counting } from "./counting.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
-import { dayOfInstant, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
+import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
 
 /** Signals that one step counts, more or less: enough for its statements to be worth their start, few enough to be quick. */
 const STEP_ROWS = 200_000
@@ -67,19 +68,14 @@ const IS_SETTLED = sql`
 /** Counts waiting batches of the organization, as many as one step takes; null when none waits. */
 export async function countWaiting(counting: Counting): Promise<Step | null> {
   const { tx, orgId } = counting
-  const claimed = await sql<{ batch_id: number; days: string[] }>`
-    delete from signal_batch where org_id = ${orgId}::uuid and batch_id in (
-      select batch_id from (
-        select batch_id, sum(rows) over (order by batch_id) - rows as rows_before
-        from signal_batch where org_id = ${orgId}::uuid and (${IS_SETTLED})
-      ) waiting where rows_before < ${STEP_ROWS}
-    )
-    returning batch_id, days::text[] as days`.execute(tx)
-  if (claimed.rows.length === 0) return null
+  const batches = await takeBatches(counting, IS_SETTLED)
+  if (batches.length === 0) return null
   await makeScratch(tx)
-  const days = await readBatches(counting, claimed.rows)
+  const days = await readBatches(counting, batches)
+  await addArrivals(counting)
+  await addDuplicates(counting, batches)
   const counted = await count(counting)
-  const ids = claimed.rows.map((row) => row.batch_id)
+  const ids = batches.map((batch) => batch.batch_id)
   await forgetRetractions(counting)
   const left = await sql<{ is_left: boolean }>`
     update rollup_state set counted_until = greatest(
@@ -89,11 +85,49 @@ export async function countWaiting(counting: Counting): Promise<Step | null> {
     returning exists (select from signal_batch where org_id = ${orgId}::uuid) as is_left`.execute(tx)
   return {
     orgId,
-    batches: claimed.rows.length,
+    batches: batches.length,
     signals: counted,
     days,
     isMoreLeft: left.rows[0]?.is_left ?? false,
   }
+}
+
+/**
+ * Gives what waits to the detector alone, for a rebuild, which counts it together with all the rest. Returns the newest
+ * batch; null when none waited.
+ */
+export async function queueWaiting(counting: Counting): Promise<number | null> {
+  const { tx } = counting
+  let newest: number | null = null
+  for (;;) {
+    const batches = await takeBatches(counting, sql`true`)
+    if (batches.length === 0) return newest
+    await makeScratch(tx)
+    await readBatches(counting, batches)
+    await addArrivals(counting)
+    await addDuplicates(counting, batches)
+    await emptyScratch(tx)
+    newest = batches.reduce((latest, batch) => Math.max(latest, batch.batch_id), newest ?? 0)
+  }
+}
+
+interface WaitingBatch {
+  readonly batch_id: number
+  readonly days: readonly string[]
+  readonly duplicates: number
+}
+
+/** Takes the oldest batches that wait, as many as one step counts. */
+async function takeBatches({ tx, orgId }: Counting, condition: RawBuilder<unknown>): Promise<readonly WaitingBatch[]> {
+  const taken = await sql<WaitingBatch>`
+    delete from signal_batch where org_id = ${orgId}::uuid and batch_id in (
+      select batch_id from (
+        select batch_id, sum(rows) over (order by batch_id) - rows as rows_before
+        from signal_batch where org_id = ${orgId}::uuid and (${condition})
+      ) waiting where rows_before < ${STEP_ROWS}
+    )
+    returning batch_id, days::text[] as days, duplicates`.execute(tx)
+  return taken.rows
 }
 
 /** Adds what is in the scratch table to every rollup. Returns how many rows that were. */
@@ -106,7 +140,7 @@ export async function count(counting: Counting): Promise<number> {
 /** Fills the scratch table with the signals of these batches, and with those that they took out of the count. */
 async function readBatches(
   { tx, orgId }: Counting,
-  batches: readonly { readonly batch_id: number; readonly days: readonly string[] }[],
+  batches: readonly Pick<WaitingBatch, "batch_id" | "days">[],
 ): Promise<string[]> {
   const byDay = new Map<string, number[]>()
   for (const { batch_id, days } of batches) {
@@ -121,9 +155,9 @@ async function readBatches(
     const ids = byDay.get(day) ?? []
     // The range is for the index, which knows where in the table which batches are; the list says exactly which.
     await sql`
-      insert into counted_signal (role, sign, ${SCRATCH_COLUMNS})
-      select 'current', 1, ${SCRATCH_COLUMNS} from signal
-      where observed_at >= ${dayOfInstant(day)} and observed_at < ${dayOfInstant(day)} + interval '1 day'
+      insert into counted_signal (role, sign, batch_id, ${SCRATCH_COLUMNS})
+      select 'current', 1, batch_id, ${SCRATCH_COLUMNS} from signal
+      where ${isObservedOn(day)}
         and batch_id between ${Math.min(...ids)} and ${Math.max(...ids)}
         and batch_id = any(${ids}::int8[]) and org_id = ${orgId}::uuid`.execute(tx)
   }
@@ -131,13 +165,13 @@ async function readBatches(
   // A row that was changed belongs to the batch that changed it. As it was, it still counts for its first batch, and
   // then against the one that changed it: either may be counted before the other.
   await sql`
-    insert into counted_signal (role, sign, ${SCRATCH_COLUMNS})
+    insert into counted_signal (role, sign, batch_id, ${SCRATCH_COLUMNS})
     select case when exists (
         select from signal_batch b where b.org_id = ${orgId}::uuid and b.batch_id = r.retracted_by
-      ) then 'current' else 'past' end, 1, ${SCRATCH_COLUMNS}
+      ) then 'current' else 'past' end, 1, batch_id, ${SCRATCH_COLUMNS}
     from signal_retraction r where org_id = ${orgId}::uuid and batch_id = any(${ids}::int8[])
     union all
-    select case when batch_id = any(${ids}::int8[]) then 'past' else 'counted' end, -1, ${SCRATCH_COLUMNS}
+    select case when batch_id = any(${ids}::int8[]) then 'past' else 'counted' end, -1, retracted_by, ${SCRATCH_COLUMNS}
     from signal_retraction where org_id = ${orgId}::uuid and retracted_by = any(${ids}::int8[])`.execute(tx)
   return days
 }

@@ -5,6 +5,15 @@ import { expect } from "vitest"
 import { recordAudit } from "#server/audit/commands.ts"
 import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
+import {
+  acceptAsNormal,
+  acknowledgeIncident,
+  labelIncident,
+  noteOnIncident,
+  reopenIncident,
+} from "#server/detect/commands.ts"
+import { getIncident, listIncidents } from "#server/detect/queries.ts"
+import { detectAll } from "#server/detect/loop.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import {
   getIntake,
@@ -59,7 +68,16 @@ import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
 import { type TestDatabase, test } from "../db.ts"
-import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount, storeSignals } from "../factories.ts"
+import {
+  joinTeam,
+  makeIncident,
+  makeOrganization,
+  makeSignal,
+  makeTeam,
+  NOW,
+  storeAndCount,
+  storeSignals,
+} from "../factories.ts"
 
 const TODAY = "2026-11-20"
 const LATER = new Date(NOW.getTime() + 86_400_000)
@@ -84,6 +102,11 @@ async function makeXanadu(database: TestDatabase) {
   await joinTeam(database, { orgId, person: "xanadu", teamId, from: "2026-01-01" })
   const laptop = { identity: { kind: "installation" as const, value: "xanadu" } }
   await storeAndCount(database, orgId, [makeSignal({ person: "xanadu", model: "xanadu", latencyMs: 7 })])
+  await detectAll({ db: database.worker, now: LATER })
+  await storeAndCount(database, orgId, [
+    makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
+    makeSignal({ person: "xanadu", operationId: "xanadu" }),
+  ])
   await storeSignals(database, orgId, [
     makeSignal({
       person: "xanadu",
@@ -106,6 +129,16 @@ async function makeXanadu(database: TestDatabase) {
     .select("developer_id as id")
     .where("kind", "=", "installation")
     .executeTakeFirstOrThrow()
+  const incidentId = await makeIncident(database, { orgId, teamId, model: "xanadu", note: "xanadu" })
+  const said = { org_id: orgId, incident_id: incidentId, at: NOW }
+  await owner
+    .insertInto("incident_event")
+    .values({ ...said, kind: "opened", is_by_detector: true, details: {} })
+    .execute()
+  await owner
+    .insertInto("incident_label")
+    .values({ ...said, account_id: accountId, is_real: true, comment: "xanadu" })
+    .execute()
   const person = await owner
     .selectFrom("account")
     .select("developer_id as id")
@@ -127,6 +160,7 @@ async function makeXanadu(database: TestDatabase) {
       identityId: identity.id,
       keyId: key.ok ? key.id : "",
       accessId: access?.id ?? "",
+      incidentId,
       groupId: group?.id ?? "",
     }
   })
@@ -146,6 +180,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     bucket: "week" as const,
     timeZone: "UTC",
   }
+  const viewer = { readable: { organization: true, teamIds: [teamId] }, ownDeveloperIds: [x.developerId] }
+  const incident = { id: x.incidentId, viewer }
   const people = { text: "", role: null, teamId: null, today: TODAY, limit: 10, offset: 0 }
   const calls: Record<string, (tx: TenantTx) => Promise<unknown>> = {
     getAuditExport: (tx) => getAuditExport(tx),
@@ -166,6 +202,13 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await getLadder(tx, { ...scope, ownDeveloperIds: null }),
       await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),
     ],
+    listIncidents: (tx) => listIncidents(tx, { viewer, filter: {}, before: null, limit: 10 }),
+    getIncident: (tx) => getIncident(tx, { viewer, id: x.incidentId }),
+    acknowledgeIncident: (tx) => acknowledgeIncident(tx, { ...incident, by }),
+    acceptAsNormal: (tx) => acceptAsNormal(tx, { ...incident, by }),
+    reopenIncident: (tx) => reopenIncident(tx, { ...incident, by }),
+    labelIncident: (tx) => labelIncident(tx, { ...incident, isReal: true, cause: null, comment: null, by }),
+    noteOnIncident: (tx) => noteOnIncident(tx, { ...incident, text: "ours", by }),
     listHourLatency: (tx) => listHourLatency(tx, { from: scope.from, to: LATER, kinds: ["turn"] }),
     getRollupProgress: (tx) => getRollupProgress(tx),
     listStorage: async (tx) => {

@@ -54,7 +54,7 @@ const NOT_NAMES: ReadonlySet<string> = new Set([
 ])
 
 const FIGURE =
-  /(?:_ms|_usd|lines_added|lines_removed|chars_added|files_changed|tool_calls|prompts|_tokens|\.share|time_to_first_chunk)$/
+  /(?:_ms|_usd|lines_added|lines_removed|chars_added|files_changed|tool_calls|prompts|context\.files|_tokens|\.share|time_to_first_chunk)$/
 
 /** What OpenTelemetry's conventions and common libraries put content into, when they are told to. */
 const CONTENT =

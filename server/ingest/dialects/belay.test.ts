@@ -36,6 +36,7 @@ test("a signal of our own comes out with every fact that it came with", () => {
       "belay.path_scope": "out_of_scope",
       "belay.action": "github/create_issue",
       "belay.policy_version": 12,
+      "belay.context.files": 5,
       "error.type": "timeout",
       "session.id": "s-1",
       "enduser.id": "Dev@Example.com",
@@ -85,6 +86,7 @@ test("a signal of our own comes out with every fact that it came with", () => {
       action: "github/create_issue",
       error: "timeout",
       policyVersion: 12,
+      contextFiles: 5,
     },
   ])
 })

@@ -3,6 +3,7 @@ import {
   ATTR_BELAY_ACTION,
   ATTR_BELAY_AGENT_TOOL,
   ATTR_BELAY_AGENT_VERSION,
+  ATTR_BELAY_CONTEXT_FILES,
   ATTR_BELAY_COST_USD,
   ATTR_BELAY_DURATION_MS,
   ATTR_BELAY_FILES_CHANGED,
@@ -130,6 +131,7 @@ function readRecord(group: Group<LogRecord>, record: LogRecord): readonly Signal
       action: toAction(readText(attributes, ATTR_BELAY_ACTION, ATTR_GEN_AI_TOOL_NAME)),
       error: toErrorClass(attributes.get(ATTR_ERROR_TYPE)),
       policyVersion: readCount(attributes, ATTR_BELAY_POLICY_VERSION),
+      contextFiles: readCount(attributes, ATTR_BELAY_CONTEXT_FILES),
     }),
   ]
 }

@@ -1,0 +1,259 @@
+import { randomUUID } from "node:crypto"
+import { expect } from "vitest"
+import { type TestDatabase, test } from "../../test/db.ts"
+import { joinTeam, makeIncident, makeOrganization, makeTeam, NOW } from "../../test/factories.ts"
+import { asTenant } from "../db/tenant.ts"
+import { createAccount } from "../team/bootstrap.ts"
+import {
+  acceptAsNormal,
+  acknowledgeIncident,
+  COMMENT_LENGTH_MAX,
+  labelIncident,
+  noteOnIncident,
+  reopenIncident,
+} from "./commands.ts"
+import { getIncident, type IncidentFilter, type IncidentViewer, listIncidents } from "./queries.ts"
+
+const HOUR_MS = 3_600_000
+const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * HOUR_MS)
+const everything: IncidentViewer = { readable: { organization: true, teamIds: [] }, ownDeveloperIds: [] }
+const readerOf = (...teamIds: string[]): IncidentViewer => ({
+  readable: { organization: false, teamIds },
+  ownDeveloperIds: [],
+})
+
+async function list(database: TestDatabase, orgId: string, viewer: IncidentViewer, filter: IncidentFilter = {}) {
+  return asTenant(database.app, orgId, (tx) => listIncidents(tx, { viewer, filter, before: null, limit: 50 }))
+}
+
+async function makeDeveloper(database: TestDatabase, orgId: string, person: string): Promise<string> {
+  const teamId = await makeTeam(database, orgId, `Team of ${person}`)
+  await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  const row = await database.owner
+    .selectFrom("team_member")
+    .select("developer_id")
+    .where("team_id", "=", teamId)
+    .executeTakeFirstOrThrow()
+  return row.developer_id
+}
+
+test("a team's incident is for who reads the team, the organization's for who reads that, a person's for that person", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const [payments, search] = [await makeTeam(database, orgId, "Payments"), await makeTeam(database, orgId, "Search")]
+  const developerId = await makeDeveloper(database, orgId, "ada")
+  const ids = {
+    organization: await makeIncident(database, { orgId }),
+    payments: await makeIncident(database, { orgId, teamId: payments }),
+    search: await makeIncident(database, { orgId, teamId: search }),
+    ada: await makeIncident(database, { orgId, teamId: payments, developerId, people: 1 }),
+  }
+  const seenBy = async (viewer: IncidentViewer) => {
+    const listed = new Set((await list(database, orgId, viewer)).map((incident) => incident.id))
+    const found = new Set<string>()
+    for (const id of Object.values(ids)) {
+      const got = await asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer, id }))
+      if (got !== undefined) found.add(got.incident.id)
+    }
+    expect(found).toEqual(listed)
+    return Object.entries(ids).flatMap(([name, id]) => (listed.has(id) ? [name] : []))
+  }
+  expect(await seenBy(everything)).toEqual(["organization", "payments", "search"])
+  expect(await seenBy(readerOf(payments))).toEqual(["payments"])
+  expect(await seenBy(readerOf())).toEqual([])
+  expect(await seenBy({ ...readerOf(search), ownDeveloperIds: [developerId] })).toEqual(["search", "ada"])
+})
+
+test("of a place with too few people nothing is shown but the rung and the hour, and no filter tells more", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "Payments")
+  const small = await makeIncident(database, { orgId, teamId, people: 4, cause: "errors" })
+  const withheld = { disclosure: "withheld", id: small, rung: "agent", openedAt: NOW }
+  expect(await list(database, orgId, everything)).toEqual([withheld])
+  expect(await list(database, orgId, readerOf(teamId), { rung: "agent" })).toEqual([withheld])
+  const got = await asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer: everything, id: small }))
+  expect(got).toEqual({ incident: withheld, history: null })
+  const telling: IncidentFilter[] = [{ teamId }, { cause: "errors" }, { states: ["open"] }, { kind: "breakage" }]
+  for (const filter of telling) expect(await list(database, orgId, everything, filter)).toEqual([])
+  // k is the organization's.
+  await database.owner.updateTable("org").set({ min_group_size: 4 }).where("id", "=", orgId).execute()
+  expect(await list(database, orgId, everything, { teamId })).toMatchObject([
+    { disclosure: "shown", team: "Payments", people: 4, cause: "errors" },
+  ])
+})
+
+test("what an incident was while it was about a person or a few is not shown to those who see what it became", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const developerId = await makeDeveloper(database, orgId, "ada")
+  const id = await makeIncident(database, { orgId })
+  const event = { org_id: orgId, incident_id: id, at: NOW, is_by_detector: true }
+  const details = [
+    { people: 1, details: { scope: { developer: developerId } } },
+    { people: 9, details: { from: { developer: developerId }, to: {} } },
+    { people: 4, details: { from: "errors", to: "latency" } },
+    { people: 5, details: { from: "latency", to: "errors" } },
+  ]
+  for (const detail of details) {
+    await database.owner
+      .insertInto("incident_event")
+      .values({ ...event, kind: "widened", ...detail })
+      .execute()
+  }
+  const got = await asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer: everything, id }))
+  expect(got?.history?.events.map((shown) => shown.details)).toEqual([{}, {}, {}, { from: "latency", to: "errors" }])
+  await database.owner.updateTable("incident").set({ developer_id: developerId }).execute()
+  const viewer = { ...readerOf(), ownDeveloperIds: [developerId] }
+  const own = await asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer, id }))
+  expect(own?.history?.events.map((shown) => shown.details)).toEqual(details.map((detail) => detail.details))
+})
+
+test("how many are affected is not counted when they are too few", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  await makeIncident(database, { orgId })
+  expect(await list(database, orgId, everything)).toMatchObject([{ people: 100, peopleAffected: null }])
+  await database.owner.updateTable("incident").set({ people_affected: 5 }).execute()
+  expect(await list(database, orgId, everything)).toMatchObject([{ people: 100, peopleAffected: 5 }])
+})
+
+test("incidents are listed newest first, page by page, by what they are", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "Payments")
+  const at = (hours: number) => ({ orgId, openedAt: hoursAgo(hours) })
+  const ids = [
+    await makeIncident(database, { ...at(1), rung: "chat", cause: "quality" }),
+    await makeIncident(database, { ...at(2), state: "recovered", closedAt: NOW }),
+    await makeIncident(database, { ...at(2), teamId }),
+    await makeIncident(database, { ...at(3), kind: "data_quality" }),
+  ]
+  const pages: string[][] = []
+  for (let before: { openedAt: Date; id: string } | null = null; pages.length < 5;) {
+    const page = await asTenant(database.app, orgId, (tx) =>
+      listIncidents(tx, { viewer: everything, filter: {}, before, limit: 2 }),
+    )
+    if (page.length === 0) break
+    pages.push(page.map((incident) => incident.id))
+    before = page.at(-1) ?? null
+  }
+  // Of two that opened at once, the larger id comes first.
+  const same = [ids[1] ?? "", ids[2] ?? ""].toSorted((a, b) => (a < b ? 1 : -1))
+  expect(pages).toEqual([
+    [ids[0], same[0]],
+    [same[1], ids[3]],
+  ])
+  const found = async (filter: IncidentFilter) =>
+    (await list(database, orgId, everything, filter)).map((incident) => ids.indexOf(incident.id))
+  expect(await found({ rung: "chat" })).toEqual([0])
+  expect(await found({ states: ["recovered", "new_normal"] })).toEqual([1])
+  expect(await found({ teamId })).toEqual([2])
+  expect(await found({ kind: "data_quality" })).toEqual([3])
+  expect(await found({ cause: "quality" })).toEqual([0])
+})
+
+async function makeActor(database: TestDatabase, orgId: string, email: string) {
+  const account = { orgId, email, role: "owner" as const, password: "not used here" }
+  const { accountId } = await createAccount(database.owner, account)
+  return { orgId, actorId: accountId, actorEmail: email, occurredAt: NOW, requestId: "request" }
+}
+
+test("people acknowledge, label, note, accept and reopen; each is in its history and in the audit log", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const by = await makeActor(database, orgId, "owner@example.com")
+  const id = await makeIncident(database, { orgId })
+  const args = { id, viewer: everything, by }
+  await asTenant(database.app, orgId, async (tx) => {
+    expect(await acknowledgeIncident(tx, args)).toEqual({ ok: true })
+    expect(await acknowledgeIncident(tx, args)).toEqual({ ok: false, reason: "already" })
+    expect(await labelIncident(tx, { ...args, isReal: false, cause: null, comment: "a holiday" })).toEqual({ ok: true })
+    expect(await labelIncident(tx, { ...args, isReal: true, cause: "errors", comment: null })).toEqual({ ok: true })
+    const tooLong = "x".repeat(COMMENT_LENGTH_MAX + 1)
+    const refused = { ok: false, reason: "too_long" }
+    expect(await labelIncident(tx, { ...args, isReal: true, cause: null, comment: tooLong })).toEqual(refused)
+    expect(await noteOnIncident(tx, { ...args, text: tooLong })).toEqual(refused)
+    expect(await noteOnIncident(tx, { ...args, text: "The proxy was full." })).toEqual({ ok: true })
+    expect(await reopenIncident(tx, args)).toEqual({ ok: false, reason: "open" })
+    expect(await acceptAsNormal(tx, args)).toEqual({ ok: true })
+    expect(await acceptAsNormal(tx, args)).toEqual({ ok: false, reason: "already" })
+  })
+  const read = () => asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer: everything, id }))
+  const accepted = await read()
+  expect(accepted?.incident).toMatchObject({
+    state: "new_normal",
+    closedAt: NOW,
+    acknowledgedByEmail: "owner@example.com",
+    acceptedByEmail: "owner@example.com",
+  })
+  expect(accepted?.history?.labels).toEqual([
+    { byEmail: "owner@example.com", isReal: true, cause: "errors", comment: null, at: NOW },
+  ])
+  await asTenant(database.app, orgId, async (tx) => {
+    expect(await reopenIncident(tx, args)).toEqual({ ok: true })
+  })
+  const reopened = await read()
+  expect(reopened?.incident).toMatchObject({ state: "open", closedAt: null, acceptedAt: null })
+  expect(reopened?.history?.events.map(({ kind, byEmail, details }) => [kind, byEmail, details])).toEqual([
+    ["acknowledged", "owner@example.com", {}],
+    ["labelled", "owner@example.com", { isReal: false, cause: null }],
+    ["labelled", "owner@example.com", { isReal: true, cause: "errors" }],
+    ["note", "owner@example.com", { text: "The proxy was full." }],
+    ["new_normal_accepted", "owner@example.com", { from: "open" }],
+    ["reopened", "owner@example.com", { from: "new_normal" }],
+  ])
+  const audit = await database.owner
+    .selectFrom("audit_event")
+    .select(["action", "target_id"])
+    .where("target_kind", "=", "incident")
+    .orderBy("sequence")
+    .execute()
+  expect(audit).toEqual(
+    ["acknowledge", "label", "label", "note", "accept_as_normal", "reopen"].map((action) => ({
+      action: `incident.${action}`,
+      target_id: id,
+    })),
+  )
+})
+
+test("what recovered is not accepted as normal, and what is not shown is not touched", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const by = await makeActor(database, orgId, "owner@example.com")
+  const recovered = await makeIncident(database, { orgId, state: "recovered", closedAt: NOW })
+  const small = await makeIncident(database, { orgId, people: 4 })
+  await asTenant(database.app, orgId, async (tx) => {
+    const viewer = everything
+    expect(await acceptAsNormal(tx, { id: recovered, viewer, by })).toEqual({ ok: false, reason: "recovered" })
+    const notFound = { ok: false, reason: "not_found" }
+    const denied = [
+      { id: small, viewer, by },
+      { id: randomUUID(), viewer, by },
+      { id: recovered, viewer: readerOf(), by },
+    ]
+    for (const args of denied) {
+      expect(await acknowledgeIncident(tx, args)).toEqual(notFound)
+      expect(await acceptAsNormal(tx, args)).toEqual(notFound)
+      expect(await reopenIncident(tx, args)).toEqual(notFound)
+      expect(await labelIncident(tx, { ...args, isReal: true, cause: null, comment: null })).toEqual(notFound)
+      expect(await noteOnIncident(tx, { ...args, text: "seen" })).toEqual(notFound)
+    }
+  })
+  const left = await database.owner.selectFrom("incident_event").select("kind").execute()
+  expect(left).toEqual([])
+})
+
+test("two people who acknowledge at once: one did", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const actors = [
+    await makeActor(database, orgId, "one@example.com"),
+    await makeActor(database, orgId, "other@example.com"),
+  ]
+  const id = await makeIncident(database, { orgId })
+  const results = await Promise.all(
+    actors.map((by) => asTenant(database.app, orgId, (tx) => acknowledgeIncident(tx, { id, viewer: everything, by }))),
+  )
+  expect(results.filter((result) => result.ok)).toHaveLength(1)
+})

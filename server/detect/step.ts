@@ -1,0 +1,150 @@
+import { setImmediate as nextTurn } from "node:timers/promises"
+import { type Kysely, sql, type Transaction } from "kysely"
+import type { DB } from "../db/types.ts"
+import { HOUR_MS, nothingArrived, takeArrivals } from "./arrivals.ts"
+import type { Arrivals, DetectedIncident, Roster } from "./contract.ts"
+import { type DetectorState, observe, startDetector } from "./detector.ts"
+import { type Finding, recordFindings } from "./incident-store.ts"
+import { readRoster, type Zones } from "./roster.ts"
+import { readState, saveState } from "./saved-state.ts"
+
+/** What looks at the hours of an organization, one after the other. */
+export interface Detector<State> {
+  start(): State
+  /** Changes the state. */
+  observe(state: State, arrivals: Arrivals, roster: Roster, orgId: string): readonly DetectedIncident[]
+}
+
+export const DETECTOR: Detector<DetectorState> = { start: startDetector, observe }
+
+export interface Detecting {
+  readonly db: Kysely<DB>
+  readonly now: Date
+  readonly zones: Zones
+  readonly tell: (line: string) => void
+  /** Organizations whose step failed, which are left alone from then on. */
+  readonly failed: Set<string>
+}
+
+export interface DetectStep {
+  readonly orgId: string
+  /** Hours that were observed. */
+  readonly hours: number
+  /** Incidents that are new or have changed, each as often as they did. */
+  readonly findings: number
+}
+
+/** Until commits of an hour are seen by everyone, in the ordinary case. */
+const GRACE_MS = 60_000
+/** What one step takes at most: after a pause it goes on in the next. */
+const HOURS_MAX = 24 * 7
+const SIGNALS_MAX = 500_000
+
+/**
+ * Observes the hours of one organization that are complete and were not observed yet, in one transaction: the queue, the
+ * detector's memory and the incidents change together or not at all. Null when no organization has such an hour that
+ * nobody else is at. Takes the worker's database.
+ *
+ * An hour is complete once its end is a minute ago and every signal that was stored before that end is counted. Signals
+ * whose commit took longer than that are observed with the next hour.
+ */
+export function detectNext<State>(detecting: Detecting, detector: Detector<State>): Promise<DetectStep | null> {
+  return detecting.db.transaction().execute(async (tx) => {
+    const claimed = await claimOrganization(tx, detecting)
+    if (claimed === null) return null
+    try {
+      return await observeHours(tx, claimed, { detecting, detector })
+    } catch (error) {
+      detecting.failed.add(claimed.orgId)
+      throw error
+    }
+  })
+}
+
+async function observeHours<State>(
+  tx: Transaction<DB>,
+  claimed: Claimed,
+  { detecting, detector }: { detecting: Detecting; detector: Detector<State> },
+): Promise<DetectStep> {
+  const { orgId, timeZone, from } = claimed
+  const until = await findEnd(tx, claimed)
+  const state = restore(claimed, detector, detecting.tell)
+  const roster = await readRoster(tx, { orgId, timeZone, zones: detecting.zones })
+  const arrivals = await takeArrivals(tx, { orgId, from, until })
+  const findings: Finding[] = []
+  for (let at = from + HOUR_MS; at <= until; at += HOUR_MS) {
+    const found = detector.observe(state, arrivals.get(at) ?? nothingArrived(at), roster, orgId)
+    for (const incident of found) findings.push({ incident, at })
+    // Pages are served by the same process.
+    await nextTurn()
+  }
+  await recordFindings(tx, orgId, findings)
+  await tx
+    .updateTable("detector_state")
+    .set({ observed_until: new Date(until), data: saveState(state) })
+    .where("org_id", "=", orgId)
+    .execute()
+  return { orgId, hours: (until - from) / HOUR_MS, findings: findings.length }
+}
+
+/** Gives every organization its row, which whoever takes a step locks. */
+export async function addOrganizations(db: Kysely<DB>): Promise<void> {
+  await sql`
+    insert into detector_state (org_id) select id from org o
+    where not exists (select from detector_state s where s.org_id = o.id) on conflict do nothing`.execute(db)
+}
+
+interface Claimed {
+  readonly orgId: string
+  readonly timeZone: string
+  /** Start of the first hour that was not observed yet. */
+  readonly from: number
+  /** Hours before this are complete. */
+  readonly horizon: number
+  readonly data: Uint8Array | null
+}
+
+async function claimOrganization(tx: Transaction<DB>, { now, failed }: Detecting): Promise<Claimed | null> {
+  const claimed = await sql<Claimed>`
+    select s.org_id as "orgId", o.time_zone as "timeZone", s.data,
+      (extract(epoch from due.start) * 1000)::float8 as from, (extract(epoch from due.horizon) * 1000)::float8 as horizon
+    from detector_state s
+    join org o on o.id = s.org_id
+    cross join lateral (
+      select
+        coalesce(s.observed_until, (select min(arrived_hour) from arrived_delivery d where d.org_id = s.org_id)) as start,
+        date_trunc('hour', least(
+          ${new Date(now.getTime() - GRACE_MS)}::timestamptz,
+          (select to_timestamp(min(batch_id) / 1e6) from signal_batch b where b.org_id = s.org_id)
+        )) as horizon
+    ) due
+    where due.start < due.horizon and s.org_id <> all(${[...failed]}::uuid[])
+    order by due.start limit 1
+    for update of s skip locked`.execute(tx)
+  return claimed.rows[0] ?? null
+}
+
+/** As far as one step goes. */
+async function findEnd(tx: Transaction<DB>, { orgId, from, horizon }: Claimed): Promise<number> {
+  const latest = Math.min(horizon, from + HOURS_MAX * HOUR_MS)
+  const waiting = await sql<{ hour: number; signals: number }>`
+    select (extract(epoch from arrived_hour) * 1000)::float8 as hour, sum(signals) as signals
+    from arrived_delivery
+    where org_id = ${orgId}::uuid and arrived_hour < ${new Date(latest)}::timestamptz
+    group by arrived_hour order by arrived_hour`.execute(tx)
+  let signals = 0
+  for (const row of waiting.rows) {
+    if (signals > 0 && signals + row.signals > SIGNALS_MAX && row.hour > from) return row.hour
+    signals += row.signals
+  }
+  return latest
+}
+
+function restore<State>({ orgId, data }: Claimed, detector: Detector<State>, tell: (line: string) => void): State {
+  if (data === null) return detector.start()
+  const saved = readState(data)
+  // What is in it is of the detector that saved it, as its format says.
+  if (saved !== null) return saved.state as State
+  tell(`What the detector knew of organization ${orgId} is of another version of Belay. It learns anew.`)
+  return detector.start()
+}
