@@ -48,11 +48,11 @@ export function makeIncidents(): Incidents {
 
 export const TUNING = {
   /** Evidence over the logarithm of the number of series. */
-  bar: 7.5,
+  bar: 6.5,
   /** Two dimensions at once are many places. */
-  pairPenalty: 1,
+  pairPenalty: 2,
   /** A client or model that is new is where most breakages come from. */
-  freshBonus: 2,
+  freshBonus: 2.5,
   freshDays: 12,
   /** Loss that is enough where it is known why. */
   leastLoss: 3.2,
@@ -65,7 +65,12 @@ export const TUNING = {
   allSupport: 12,
   supportFloor: 3,
   leastOwn: 5,
-  developerPenalty: 2,
+  developerPenalty: 1.5,
+  /** A person who does a little less is none of anybody's business. */
+  developerLimit: 0.3,
+  /** Acceptance wanders; where nothing is new, a loss has to be larger. */
+  wanderLimit: 0.83,
+  lossFloor: 1.5,
   lasting: 0.42,
   refineHours: 48,
   wider: 1.03,
@@ -135,13 +140,16 @@ function findBreakage(step: Step, rung: Rung, here: readonly Series[], bar: numb
   for (const series of ordered) {
     if (series.watched === "slow" || !isBeyondLimit(series.watched, ratioOf(series))) continue
     const own = logEvidence(series)
-    if (own < TUNING.leastLoss) continue
+    if (own < TUNING.lossFloor) continue
+    if (series.dimension === "developer" && ratioOf(series) > TUNING.developerLimit) continue
     if (series.watched === "use" && hasClimbed(step, series)) continue
     if (lastingEvidence(series) < TUNING.lasting * own) continue
     const known = knownCause(step, rung, series, supporting, bar)
     if (known === null && own < TUNING.leastOwn) continue
+    const isNew = isFresh(step, series)
+    if (known === null && !isNew && series.watched === "acceptance" && ratioOf(series) > TUNING.wanderLimit) continue
     const support = supportOf(step, rung, series, supporting)
-    const fresh = isFresh(step, series) ? TUNING.freshBonus : 0
+    const fresh = isNew ? TUNING.freshBonus : 0
     const penalty =
       series.dimension === "developer"
         ? TUNING.developerPenalty
@@ -149,7 +157,7 @@ function findBreakage(step: Step, rung: Rung, here: readonly Series[], bar: numb
           ? TUNING.pairPenalty
           : 0
     const needed = bar + penalty - fresh
-    const score = own + Math.max(support.total, known === null ? 0 : needed - TUNING.leastLoss)
+    const score = own + Math.max(support.total, known === null ? 0 : needed - TUNING.leastLoss + support.losses)
     if (score > needed && (found === null || score - needed > found.score - found.bar)) {
       found = { series, score, bar: needed, support: known === null ? support.series : [known, ...support.series] }
     }
@@ -188,8 +196,8 @@ function supportOf(
   rung: Rung,
   series: Series,
   supporting: readonly Series[],
-): { readonly total: number; readonly series: readonly Series[] } {
-  if (series.dimension === "developer") return { total: 0, series: [] }
+): { readonly total: number; readonly losses: number; readonly series: readonly Series[] } {
+  if (series.dimension === "developer") return { total: 0, losses: 0, series: [] }
   const best = new Map<Watched, { series: Series; evidence: number }>()
   const scope = scopeOf(series.dimension, series.values)
   for (const other of supporting) {
@@ -200,16 +208,23 @@ function supportOf(
       (other.dimension !== series.dimension || other.values.join() !== series.values.join())
     )
       continue
-    const evidence = logEvidence(other) - TUNING.supportFloor
+    const floor = LOSSES.has(other.watched) ? TUNING.lossFloor : TUNING.supportFloor
+    const evidence = logEvidence(other) - floor
     if (evidence <= 0 || evidence <= (best.get(other.watched)?.evidence ?? 0)) continue
     if (lastingEvidence(other) < TUNING.lasting * logEvidence(other)) continue
     if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < TUNING.supportOverlap)
       continue
     best.set(other.watched, { series: other, evidence })
   }
-  let total = 0
-  for (const { evidence } of best.values()) total += Math.min(TUNING.support, evidence)
-  return { total: Math.min(TUNING.allSupport, total), series: [...best.values()].map(({ series: of }) => of) }
+  let [total, losses] = [0, 0]
+  for (const [watched, { evidence }] of best) {
+    if (LOSSES.has(watched)) losses += evidence
+    total += Math.min(
+      TUNING.support,
+      Math.max(0, evidence - (LOSSES.has(watched) ? TUNING.supportFloor - TUNING.lossFloor : 0)),
+    )
+  }
+  return { total: Math.min(TUNING.allSupport, total), losses, series: [...best.values()].map(({ series: of }) => of) }
 }
 
 /** Whether work went up the ladder in the same place since. */

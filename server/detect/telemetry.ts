@@ -48,8 +48,8 @@ export function makeTelemetry(): Telemetry {
 const KEPT_HOURS = 24 * 7 * 4
 const WINDOW_HOURS = 12
 const LATE_SHARE = 0.2
-const DUPLICATE_SHARE = 0.05
-const FEWEST = 30
+const DUPLICATE_SHARE = 0.08
+const FEWEST = 80
 /** Signals that were expected while none came. */
 const SILENT_EXPECTED = 25
 /** Signals of an hour in the middle of work. */
@@ -99,8 +99,12 @@ function checkSilence(telemetry: Telemetry, hour: number, signals: number): Faul
   // At the edge of work a few hours without anything are nothing, however many of them there are.
   if (expected < BUSY_HOUR) return null
   if (telemetry.silentHours === 0) {
-    const before = telemetry.arrived.get(hour - 1) ?? 0
-    if (before === 0 || before < 0.3 * usualArrivals(telemetry, hour - 1)) return null
+    // The last hour with any may have ended early.
+    const wasBusy = [1, 2].some((back) => {
+      const before = telemetry.arrived.get(hour - back) ?? 0
+      return before > 0 && before >= 0.3 * usualArrivals(telemetry, hour - back)
+    })
+    if (!wasBusy) return null
   }
   telemetry.silentHours++
   telemetry.silentExpected += expected

@@ -99,7 +99,7 @@ export const SPECS: Readonly<Record<Watched, WatchedSpec>> = {
     isLoss: true,
     cause: "unknown",
     spread: 9,
-    dispersion: { person: 0.16, team: 0.06, unit: NONE },
+    dispersion: { person: 0.15, team: 0.04, unit: NONE },
   },
 }
 
