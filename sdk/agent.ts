@@ -61,8 +61,10 @@ export interface Prompt {
   timedOut(): void
 }
 
+/** How work ended. */
 export interface Finish {
-  readonly outcome: Outcome
+  /** Left out where nobody has decided: the agent is done, and that is all. */
+  readonly outcome?: Outcome | undefined
   /** Who decided on the outcome; `human` unless said otherwise. */
   readonly origin?: Origin | undefined
   readonly diff?: Diff | undefined
@@ -208,7 +210,7 @@ export class TaskHandle implements Task {
     this.emit({
       kind: this.#work.kind,
       outcome,
-      origin,
+      origin: outcome === undefined ? undefined : origin,
       durationMs,
       latencyMs: durationMs,
       toolCalls: this.#toolCalls,
