@@ -221,37 +221,30 @@ function watch<Part extends { readonly type: string }>(
   )
 }
 
-/** A tool of `ai`, of which only `execute` is touched. */
-export interface AiTool {
-  /** Runs the tool; one without it is run by the host or the provider. */
-  // eslint-disable-next-line typescript/no-explicit-any -- each tool has an input of its own
-  readonly execute?: ((input: any, options: any) => any) | undefined
-}
-
 /**
  * The same tools, whose executions the task is told: name, milliseconds, and of a failure its class. What a tool returns
  * and throws passes through. A tool that gives its result bit by bit is over when the last is there.
  */
-export function belayTools<Tools extends Readonly<Record<string, AiTool>>>(task: Task, tools: Tools): Tools {
+export function belayTools<Tools extends Readonly<Record<string, object>>>(task: Task, tools: Tools): Tools {
   return Object.fromEntries(Object.entries(tools).map(([name, tool]) => [name, observeTool(task, name, tool)])) as Tools
 }
 
-function observeTool(task: Task, name: string, tool: AiTool): AiTool {
-  const { execute } = tool
+function observeTool(task: Task, name: string, tool: object): object {
+  const execute = fieldOf(tool, "execute")
   if (typeof execute !== "function") return tool
-  const observed = (input: unknown, options: unknown): unknown => {
+  const observed = (...args: readonly unknown[]): unknown => {
     const since = startTimer()
-    const ended = () => task.tool(name, { durationMs: since() })
-    const failed = (error: unknown) => task.tool(name, { durationMs: since(), error: toErrorClass(error) })
-    const result = run(() => execute.call(tool, input, options) as unknown, failed)
+    const ended = quiet(() => task.tool(name, { durationMs: since() }))
+    const failed = quiet((error: unknown) => task.tool(name, { durationMs: since(), error: toErrorClass(error) }))
+    const result = run(() => Reflect.apply(execute, tool, args) as unknown, failed)
     if (isAsyncIterable(result)) return watchAll(result, ended, failed)
     if (!isPromiseLike(result)) {
-      ended()
+      ended(result)
       return result
     }
     return result.then(
       (value) => {
-        ended()
+        ended(value)
         return value
       },
       (error: unknown) => {
@@ -260,7 +253,12 @@ function observeTool(task: Task, name: string, tool: AiTool): AiTool {
       },
     )
   }
-  return Object.assign(Object.create(Object.getPrototypeOf(tool) as object) as AiTool, tool, { execute: observed })
+  // A tool may be an instance of a class.
+  const copy: object = Object.create(Object.getPrototypeOf(tool) as object | null)
+  return Object.defineProperties(copy, {
+    ...Object.getOwnPropertyDescriptors(tool),
+    execute: { value: observed, enumerable: true, configurable: true, writable: true },
+  })
 }
 
 function run<Answer>(work: () => Answer, failed: (error: unknown) => void): Answer {
@@ -272,14 +270,22 @@ function run<Answer>(work: () => Answer, failed: (error: unknown) => void): Answ
   }
 }
 
-async function* watchAll(results: AsyncIterable<unknown>, ended: () => void, failed: (error: unknown) => void) {
+/** The results as they are. A host that wants no more of them has its result. */
+async function* watchAll(
+  results: AsyncIterable<unknown>,
+  ended: (result: unknown) => void,
+  failed: (error: unknown) => void,
+) {
+  let isFailed = false
   try {
     yield* results
   } catch (error) {
+    isFailed = true
     failed(error)
     throw error
+  } finally {
+    if (!isFailed) ended(undefined)
   }
-  ended()
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
