@@ -7,6 +7,7 @@ import {
   APICallError,
   generateText,
   isStepCount,
+  jsonSchema,
   type LanguageModelMiddleware,
   streamText,
   type Telemetry,
@@ -15,7 +16,6 @@ import {
 } from "ai"
 import { convertArrayToReadableStream, MockLanguageModelV4 } from "ai/test"
 import { expect, onTestFinished, test } from "vitest"
-import { z } from "zod"
 import { belayMiddleware, belayTelemetry, belayTools } from "./ai-sdk.ts"
 import { startBelay } from "./belay.ts"
 import { startReceiver } from "./test-receiver.ts"
@@ -75,7 +75,7 @@ const endless = () =>
   })
 
 const lookUp = (execute: (input: { word: string }) => unknown) => ({
-  look_up: tool({ inputSchema: z.object({ word: z.string() }), execute }),
+  look_up: tool({ inputSchema: jsonSchema<{ word: string }>({ type: "object" }), execute }),
 })
 
 /** Belay over HTTP, and what arrived there: one line for each signal, and the facts of model calls and turns. */

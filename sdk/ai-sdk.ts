@@ -16,24 +16,49 @@ import { attempt } from "./safety.ts"
 
 /** The tokens of one model call as a provider of `ai` reports them. */
 export interface AiUsage {
-  /** `total` has cached tokens in it, `cacheRead` are those. */
-  readonly inputTokens: { readonly total: number | undefined; readonly cacheRead: number | undefined }
-  /** `total` has reasoning in it. */
-  readonly outputTokens: { readonly total: number | undefined }
+  /** What went in. */
+  readonly inputTokens: {
+    /** All, cached ones included. */
+    readonly total: number | undefined
+    /** Those that were read from a cache. */
+    readonly cacheRead: number | undefined
+  }
+  /** What came out. */
+  readonly outputTokens: {
+    /** All, reasoning included. */
+    readonly total: number | undefined
+  }
 }
 
 /** What a model of `ai` answers at once. */
 export interface AiResult {
   /** Tokens of the call. */
   readonly usage: AiUsage
-  /** Why the answer ended: with `tool-calls` the turn goes on. */
-  readonly finishReason: { readonly unified: string }
+  /** Why the answer ended. */
+  readonly finishReason: {
+    /** In the words of `ai`: with `tool-calls` the turn goes on. */
+    readonly unified: string
+  }
+}
+
+/** A part of a streamed answer. */
+export interface AiStreamPart {
+  /** `text-delta`, `tool-call`, `finish`, … */
+  readonly type: string
 }
 
 /** What a model of `ai` answers bit by bit. */
 export interface AiStream {
   /** Parts of the answer, of which only the type and what a last one says of tokens are read. */
-  readonly stream: ReadableStream<{ readonly type: string }>
+  readonly stream: ReadableStream<AiStreamPart>
+}
+
+/** A model of `ai`. */
+export interface AiModel {
+  /** Who runs it: `openai.chat`. */
+  readonly provider: string
+  /** Its name. */
+  readonly modelId: string
 }
 
 /** A call that the middleware is put around. */
@@ -43,7 +68,7 @@ export interface AiCall<Result extends AiResult, Stream extends AiStream> {
   /** Calls the model for an answer bit by bit. */
   readonly doStream: () => PromiseLike<Stream>
   /** The model that is called. */
-  readonly model: { readonly provider: string; readonly modelId: string }
+  readonly model: AiModel
 }
 
 /** For `wrapLanguageModel({ model, middleware })`. It hands on what the model answers and throws, as it is. */
@@ -113,10 +138,10 @@ interface CallObserver {
   ended(result: unknown): void
   failed(error: unknown): void
 }
-type Observe = (model: { readonly provider: string; readonly modelId: string }) => CallObserver
+type Observe = (model: AiModel) => CallObserver
 
 /** An observer whose own failures stay here. */
-function begin(observe: Observe, model: { readonly provider: string; readonly modelId: string }): CallObserver {
+function begin(observe: Observe, model: AiModel): CallObserver {
   const observer = attempt(
     () => observe(model),
     () => null,

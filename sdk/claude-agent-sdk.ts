@@ -49,11 +49,15 @@ export function withPermissions<Input, Context, Result extends PermissionResult 
 /** A hook that is told, and answers nothing. */
 export type HookCallback = (input: unknown) => Promise<Record<string, never>>
 
+/** A hook for whatever tool. */
+export interface HookMatcher {
+  /** One callback. */
+  readonly hooks: [HookCallback]
+}
+
 /** Hooks that tell the task of tools and edits; for the option `hooks`, beside the host's own. They decide nothing. */
-export function hooksFor(
-  task: Task,
-): Record<"PostToolUse" | "PostToolUseFailure" | "PreCompact", [{ hooks: [HookCallback] }]> {
-  const hook = (tell: (input: Record<string, unknown>) => void): [{ hooks: [HookCallback] }] => [
+export function hooksFor(task: Task): Record<"PostToolUse" | "PostToolUseFailure" | "PreCompact", [HookMatcher]> {
+  const hook = (tell: (input: Record<string, unknown>) => void): [HookMatcher] => [
     {
       hooks: [
         (input) => {
