@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process"
+import { execFile, execFileSync } from "node:child_process"
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,12 +13,15 @@ import {
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { promisify } from "node:util"
 import { gzipSync } from "node:zlib"
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { build } from "esbuild"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
-import { expect, test as base } from "vitest"
+import { expect, onTestFinished, test as base } from "vitest"
+import { PAYLOADS } from "./cli/hook/payloads.ts"
+import { startReceiver } from "./test-receiver.ts"
 
 /** The package as npm would publish it, packed and laid out as an author has it. */
 const test = base.extend("published", { scope: "file" }, async ({}, { onCleanup }) => {
@@ -135,6 +139,35 @@ test.for([
     tsconfig: path.join(folder, "tsconfig.json"),
   })
   expect(gzipSync(outputFiles[0]?.contents ?? "").length / 1000).toBeLessThan(max)
+})
+
+test("an example's hook runs the command, which keeps an edit's facts and sends them", async ({ published }) => {
+  const { hooks } = JSON.parse(
+    readFileSync(path.join(import.meta.dirname, "examples/claude-code-hooks.json"), "utf8"),
+  ) as {
+    hooks: Record<string, { matcher: string; hooks: { command: string }[] }[]>
+  }
+  const [entry] = hooks["PostToolUse"] ?? []
+  const { edited } = PAYLOADS["claude-code"]
+  expect(edited.tool_name).toMatch(new RegExp(`^(?:${entry?.matcher})$`))
+  const receiver = await startReceiver()
+  onTestFinished(() => receiver.close())
+  // As npm lays it out.
+  const [home, bin] = [path.join(published.folder, "home"), path.join(published.folder, "node_modules/.bin")]
+  for (const folder of [home, bin]) mkdirSync(folder, { recursive: true })
+  const command = path.join(published.installed, "dist/cli/belay.cjs")
+  chmodSync(command, 0o755)
+  symlinkSync(command, path.join(bin, "belay"))
+  const env = {
+    ...process.env,
+    BELAY_HOME: home,
+    BELAY_ENDPOINT: receiver.endpoint,
+    BELAY_INGEST_KEY: "blk_test",
+    PATH: [bin, path.dirname(process.execPath), process.env["PATH"]].join(path.delimiter),
+  }
+  execFileSync("sh", ["-c", entry?.hooks[0]?.command ?? ""], { env, input: JSON.stringify(edited) })
+  await promisify(execFile)("belay", ["flush"], { env })
+  await expect.poll(() => receiver.records).toMatchObject([{ event: "belay.context", "belay.lines_added": 2 }])
 })
 
 test("is no larger than it has to be", ({ published }) => {
