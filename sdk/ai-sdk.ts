@@ -321,7 +321,7 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof fieldOf(value, "then") === "function"
 }
 
-/** Telemetry of `ai` 7: for `registerTelemetry`, or `telemetry.integrations` of a call. */
+/** Telemetry of `ai` 7: for `telemetry.integrations` of the calls that belong to one task. */
 export interface BelayTelemetry {
   /** A model call begins; its tries are one. */
   onLanguageModelCallStart(event: {
