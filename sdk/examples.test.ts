@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
@@ -95,26 +95,18 @@ test.concurrent("opencode-plugin is a plugin that starts, and sends when the too
   expect(summarize(receiver)).toEqual(["belay.session start", "belay.start", "belay.task"])
 })
 
-test.concurrent("late-outcome says of a commit's task that it was merged", async ({ receiver, folder }) => {
-  const { token } = noBelay.agent.task({ sessionId: "conversation-1" })
-  const git = (...args: string[]) =>
-    execFileSync("git", ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", ...args], { cwd: folder })
-  git("init", "--quiet")
-  writeFileSync(path.join(folder, "a.ts"), "one\ntwo\n")
-  git("add", ".")
-  git("commit", "--quiet", "-m", `Add two lines\n\nBelay-Token: ${token}`)
-  const example = path.join(EXAMPLES, "late-outcome.ts")
-  await run(process.execPath, [example, "merged"], { env: environment(receiver), cwd: folder })
+test.concurrent("late-outcome says of the tasks that a commit names what became of them", async ({ receiver }) => {
+  const [first, second] = [noBelay.agent.task({ sessionId: "conversation-1" }), noBelay.orchestration.run()]
+  const message = `Add zq7canary7xj\n\nBelay-Token: ${first.token}\nBelay-Token: ${second.token}\n`
+  const child = run(process.execPath, [path.join(EXAMPLES, "late-outcome.ts"), "reverted"], {
+    env: environment(receiver),
+  })
+  child.child.stdin?.end(message)
+  await child
+  expect(summarize(receiver)).toEqual(["belay.outcome reverted human", "belay.outcome reverted human"])
   expect(receiver.records).toMatchObject([
-    {
-      event: "belay.outcome",
-      "belay.outcome": "merged",
-      "belay.rung": "agent",
-      "session.id": "conversation-1",
-      "belay.lines_added": 2,
-      "belay.files_changed": 1,
-      "belay.operation_id": token.split("~")[2],
-    },
+    { "belay.rung": "agent", "session.id": "conversation-1", "belay.operation_id": first.token.split("~")[2] },
+    { "belay.rung": "orchestration", "belay.operation_id": second.token.split("~")[2] },
   ])
 })
 

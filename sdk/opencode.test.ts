@@ -98,6 +98,12 @@ test("what OpenCode 1.18.33 did with a model that edits, asks, fails, is stopped
     "agent belay.model_call build http_400",
     "agent belay.model_call build aborted",
   ])
+  // Of an answer that never came there is nothing to count.
+  expect(of("model_call").map((record) => record["gen_ai.usage.input_tokens"])).toEqual([
+    ...Array.from({ length: 8 }, () => 100),
+    undefined,
+    undefined,
+  ])
   expect(of("model_call")[0]).toMatchObject({
     "gen_ai.request.model": "coder-1",
     "gen_ai.provider.name": "fake",
@@ -232,6 +238,28 @@ test("older versions' questions, another plugin's answers, and a change of agent
     "agent belay.start build",
     "agent belay.mode_change human build",
   ])
+})
+
+test("a conversation is remembered while it is worked on, however many come after it", async () => {
+  const { told, prompted, sent } = await openPlugin()
+  await prompted("ses_first")
+  for (let at = 0; at < 1100; at++) await hand(at)
+  await told({ type: "session.idle", properties: { sessionID: "ses_first" } })
+  const records = await sent()
+  expect(records.at(-1)).toMatchObject({ event: "belay.task", "session.id": "ses_first" })
+  expect(records).toHaveLength(1103)
+
+  function hand(at: number) {
+    const info = {
+      id: `ses_${at}`,
+      projectID: "p",
+      directory: "/",
+      title: "",
+      version: "1",
+      time: { created: 1, updated: 1 },
+    }
+    return told({ type: "session.created", properties: { info } })
+  }
 })
 
 test("nothing that OpenCode may hand over makes a hook fail", async () => {

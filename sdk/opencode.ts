@@ -131,6 +131,8 @@ const OWN_AGENTS: ReadonlySet<string> = new Set(["title", "summary"])
 const EDIT_TOOLS: ReadonlySet<string> = new Set(["apply_patch", "edit", "multiedit", "patch", "write"])
 /** Work of one conversation that can still be undone. */
 const DONE_MAX = 100
+/** A server of OpenCode's may run for weeks. */
+const CONVERSATIONS_MAX = 1000
 
 class Watch {
   readonly #belay: Belay
@@ -244,7 +246,16 @@ class Watch {
     const session = parentId === undefined ? this.#belay.session({ id, rung: "agent" }) : null
     const opened = { id, parentId, session, mode: undefined, work: null, run: null, done: [], revertedTo: undefined }
     this.#conversations.set(id, opened)
+    if (this.#conversations.size > CONVERSATIONS_MAX) this.#forgetOldest()
     return opened
+  }
+
+  #forgetOldest(): void {
+    for (const { id, work } of this.#conversations.values())
+      if (work === null) {
+        this.#conversations.delete(id)
+        return
+      }
   }
 
   #rootOf(conversation: Conversation): Conversation {
@@ -357,17 +368,22 @@ class Watch {
     const count = (fields: Payload, name: string) => numberOf(fields, name) ?? 0
     const { call } = work
     work.call = null
+    const error = toErrorClass(fieldsOf(info, "error"))
+    // Of an answer that never came, OpenCode counts nothing.
+    const isCounted = error === undefined || count(tokens, "output") > 0
     work.task.model({
       model: textOf(info, "modelID") ?? "",
       provider: textOf(info, "providerID"),
       firstTokenMs: call?.firstAt === undefined ? undefined : call.firstAt - call.startedAt,
       // A tool runs within the answer that asks for it.
       durationMs: call === null ? undefined : (call.toolAt ?? performance.now()) - call.startedAt,
-      inputTokens: count(tokens, "input") + count(cache, "read") + count(cache, "write"),
-      outputTokens: count(tokens, "output") + count(tokens, "reasoning"),
-      cachedTokens: count(cache, "read"),
-      costUsd: numberOf(info, "cost"),
-      error: toErrorClass(fieldsOf(info, "error")),
+      ...(isCounted && {
+        inputTokens: count(tokens, "input") + count(cache, "read") + count(cache, "write"),
+        outputTokens: count(tokens, "output") + count(tokens, "reasoning"),
+        cachedTokens: count(cache, "read"),
+        costUsd: numberOf(info, "cost"),
+      }),
+      error,
     })
   }
 
