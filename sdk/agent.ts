@@ -18,6 +18,7 @@ import {
 import { newId, type SignalFields } from "./signal.ts"
 import { type OperationRef, toToken } from "./token.ts"
 
+/** What is known of a task when it begins. */
 export interface TaskOptions {
   /** The agent persona: `code`, `architect`. */
   readonly mode?: string | undefined
@@ -25,37 +26,64 @@ export interface TaskOptions {
   readonly boundary?: Boundary | undefined
   /** The folder that the agent works in. It is never sent. */
   readonly workspace?: string | undefined
+  /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
   /** How many files the task was given as context. */
   readonly contextFiles?: number | undefined
 }
 
+/** One call of a model, when it is over. */
 export interface ModelCall extends Usage {
+  /** The model's name. */
   readonly model: string
+  /** Who runs the model: `anthropic`. */
   readonly provider?: string | undefined
   /** Milliseconds until the first token. */
   readonly firstTokenMs?: number | undefined
+  /** Milliseconds until the answer was complete. */
   readonly durationMs?: number | undefined
   /** A class of failure such as `timeout`. */
   readonly error?: string | undefined
 }
 
+/** One run of a tool, when it is over. */
 export interface ToolCall {
+  /** Milliseconds, without waiting on a person. */
   readonly durationMs?: number | undefined
+  /** A class of failure such as `timeout`. */
   readonly error?: string | undefined
 }
 
 /** An edit, and on whose decision it stays: who decided is said with every decision. */
-export type Edit = { readonly path: string } & Omit<Diff, "filesChanged"> &
-  (
-    | { readonly outcome?: undefined; readonly origin?: undefined }
-    | { readonly outcome: "accepted" | "modified" | "rejected" | "ignored"; readonly origin: Origin }
-  )
+export type Edit = EditedFile & (Undecided | Decided)
+
+/** A file that an agent changed. */
+export interface EditedFile extends Omit<Diff, "filesChanged"> {
+  /** Relative to the task's workspace, or absolute. It is judged and forgotten. */
+  readonly path: string
+}
+
+/** Of an edit on which nobody decided yet. */
+export interface Undecided {
+  /** None yet. */
+  readonly outcome?: undefined
+  /** Nobody yet. */
+  readonly origin?: undefined
+}
+
+/** Of an edit on which somebody decided. */
+export interface Decided {
+  /** What was decided. */
+  readonly outcome: "accepted" | "modified" | "rejected" | "ignored"
+  /** Who decided. */
+  readonly origin: Origin
+}
 
 /** A question of the agent's to the person. The time until it is answered is the wait. */
 export interface Prompt {
   /** `origin` is `human` unless said otherwise. */
   allowed(origin?: Origin): void
+  /** `origin` is `human` unless said otherwise. */
   denied(origin?: Origin): void
   /** The person closed the question. */
   dismissed(): void
@@ -63,10 +91,13 @@ export interface Prompt {
   timedOut(): void
 }
 
+/** How work ended. */
 export interface Finish {
-  readonly outcome: Outcome
+  /** Left out where nobody has decided: the agent is done, and that is all. */
+  readonly outcome?: Outcome | undefined
   /** Who decided on the outcome; `human` unless said otherwise. */
   readonly origin?: Origin | undefined
+  /** What the task changed in all. */
   readonly diff?: Diff | undefined
   /** Whether the agent's work was checked: tests, types, a build. */
   readonly verification?: "passed" | "failed" | "none" | undefined
@@ -76,7 +107,9 @@ export interface Finish {
 
 /** Work that one agent does. Every call is one signal. */
 export interface Task {
+  /** Stands for the operation in `belay.resume(token)`, in any process and whenever. */
   readonly token: string
+  /** A model was called. */
   model(call: ModelCall): void
   /** A tool by its name, one of an MCP server as `server/tool`. */
   tool(name: string, call?: ToolCall): void
@@ -88,7 +121,9 @@ export interface Task {
   interrupted(): void
   /** The conversation was shortened to fit the model. */
   compacted(): void
+  /** The agent goes on as another persona, and who decided so. */
   modeChanged(mode: string, origin: Origin): void
+  /** The task is over; what becomes of its work may be said later. Later calls are left out. */
   finish(finish: Finish): LateOutcomes
 }
 
@@ -210,7 +245,7 @@ export class TaskHandle implements Task {
     this.emit({
       kind: this.#work.kind,
       outcome,
-      origin,
+      origin: outcome === undefined ? undefined : origin,
       durationMs,
       latencyMs: durationMs,
       toolCalls: this.#toolCalls,

@@ -5,16 +5,21 @@ import { neverThrow } from "./safety.ts"
 import { newId } from "./signal.ts"
 import { toToken } from "./token.ts"
 
+/** What is known of a suggestion when it is asked for. */
 export interface SuggestOptions {
+  /** The model that is asked. */
   readonly model?: string | undefined
   /** Of the code: `typescript`. */
   readonly language?: string | undefined
+  /** The agent persona: `code`, `architect`. */
   readonly mode?: string | undefined
+  /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
 }
 
 /** A suggestion that was asked for. What it says of itself is sent when the person has decided. */
 export interface Suggestion {
+  /** Stands for the operation in `belay.resume(token)`, in any process and whenever. */
   readonly token: string
   /** The person sees it. The time since `suggest` is the latency. */
   shown(): ShownSuggestion
@@ -24,7 +29,9 @@ export interface Suggestion {
   failed(error: string): void
 }
 
+/** A suggestion that the person sees: one of these ends it. */
 export interface ShownSuggestion {
+  /** Stands for the operation in `belay.resume(token)`, in any process and whenever. */
   readonly token: string
   /** Taken over, as a whole or in part; `isModified` when the person changed it in doing so. */
   accepted(taken?: Taken): AcceptedSuggestion
@@ -34,14 +41,21 @@ export interface ShownSuggestion {
   ignored(): void
 }
 
+/** How much of a suggestion was taken over. */
 export interface Taken {
+  /** Lines that were added. */
   readonly lines?: number | undefined
+  /** Characters that were added. */
   readonly chars?: number | undefined
+  /** Whether the person changed it in taking it over. */
   readonly isModified?: boolean | undefined
 }
 
+/** A suggestion that was taken over. */
 export interface AcceptedSuggestion {
+  /** Stands for the operation in `belay.resume(token)`, in any process and whenever. */
   readonly token: string
+  /** How much of it is still there after a while; less than half counts as reverted. */
   survived(survival: Survival): void
 }
 

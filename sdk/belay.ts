@@ -17,19 +17,35 @@ import { defaultSpoolFolder } from "./spool-folder.ts"
 import { openSpool } from "./spool.ts"
 import { parseToken } from "./token.ts"
 
+/** Who reports to which Belay, and how signals get there. */
 export interface BelayOptions {
   /** Of Belay: `https://belay.example.internal`. `/v1/logs` is added. */
   readonly endpoint: string
+  /** Made on Belay's page Keys: `blk_…`. */
   readonly ingestKey: string
   /** The tool that you make. */
-  readonly agent: { readonly name: string; readonly version?: string | undefined }
+  readonly agent: {
+    /** A name, the same in every version. */
+    readonly name: string
+    /** Its version. */
+    readonly version?: string | undefined
+  }
   /** The person on whose behalf it acts, by the e-mail address they sign in to Belay with. */
   readonly user?: string | undefined
+  /** Where the person uses the agent. */
   readonly surface?: Surface | undefined
   /** `owner/name` of the repository that is worked on. */
   readonly repository?: string | undefined
   /** Where signals wait on disk: a folder of the person's home unless said otherwise; false to keep nothing on disk. */
-  readonly spool?: false | { readonly folder?: string | undefined; readonly bytesMax?: number | undefined } | undefined
+  readonly spool?:
+    | false
+    | {
+        /** Any number of processes may share it. */
+        readonly folder?: string | undefined
+        /** 64 MiB unless said otherwise; the oldest go first. */
+        readonly bytesMax?: number | undefined
+      }
+    | undefined
   /** Signals that are neither on disk nor sent may take so much memory; 4 MiB unless said otherwise. */
   readonly memoryBytesMax?: number | undefined
   /** Milliseconds that signals wait to be sent together; 2,000 unless said otherwise. */
@@ -47,24 +63,45 @@ export interface BelayOptions {
   readonly policy?: PolicySource | undefined
   /** Without a policy; `ask` unless said otherwise. */
   readonly onPolicyUnavailable?: "allow" | "ask" | "deny" | undefined
+  /** Asks the person where a policy decides `ask`; without it nobody allows. */
   readonly onPrompt?: OnPrompt | undefined
   /** For tests. */
   readonly clock?: Clock | undefined
 }
 
+/** What signals are told to. No call throws, waits or rejects. */
 export interface Belay {
-  readonly autocomplete: { suggest(options?: SuggestOptions): Suggestion }
-  readonly chat: { turn(options?: TurnOptions): Turn }
-  readonly agent: { task(options?: TaskOptions): Task }
-  readonly orchestration: { run(options?: RunOptions): Run }
+  /** The first rung: suggestions while somebody types. */
+  readonly autocomplete: {
+    /** A suggestion is asked for. */
+    suggest(options?: SuggestOptions): Suggestion
+  }
+  /** The second rung: questions and answers. */
+  readonly chat: {
+    /** A question is asked. */
+    turn(options?: TurnOptions): Turn
+  }
+  /** The third rung: work that an agent does by itself. */
+  readonly agent: {
+    /** An agent begins to work. */
+    task(options?: TaskOptions): Task
+  }
+  /** The fourth rung: work that several agents share. */
+  readonly orchestration: {
+    /** Agents begin to work together. */
+    run(options?: RunOptions): Run
+  }
+  /** A conversation begins, or goes on elsewhere. */
   session(options: SessionOptions): Session
   /** Says more of an operation of this or another process, whenever. What is no token gives an operation of nobody's. */
   resume(token: string): LateOutcomes
+  /** Decides on actions by the policy that Belay was started with. */
   readonly policy: Policy
   /** Sends what there is. Never rejects. */
   flush(deadline?: Deadline): Promise<FlushResult>
   /** Sends what there is and keeps the rest for the next start; nothing is taken afterwards. Never rejects. */
   shutdown(deadline?: Deadline): Promise<FlushResult>
+  /** How many signals were taken, kept, sent and dropped so far. */
   stats(): PipelineStats
 }
 

@@ -5,10 +5,15 @@ import { attempt, neverThrow } from "./safety.ts"
 import { newId } from "./signal.ts"
 import { type OperationRef, toToken } from "./token.ts"
 
+/** What is known of a turn when the question is asked. */
 export interface TurnOptions {
+  /** The model that is asked. */
   readonly model?: string | undefined
+  /** Who runs the model: `openai`. */
   readonly provider?: string | undefined
+  /** The agent persona: `code`, `architect`. */
   readonly mode?: string | undefined
+  /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
   /** How many files the question was given as context. */
   readonly contextFiles?: number | undefined
@@ -16,22 +21,29 @@ export interface TurnOptions {
 
 /** Tokens and money that an answer took. Input tokens include cached ones. */
 export interface Usage {
+  /** All tokens that went in, cached ones included. */
   readonly inputTokens?: number | undefined
+  /** All tokens that came out, reasoning included. */
   readonly outputTokens?: number | undefined
+  /** Of the input tokens, those that were read from a cache. */
   readonly cachedTokens?: number | undefined
+  /** Dollars. */
   readonly costUsd?: number | undefined
 }
 
 /** A question that was asked. */
 export interface Turn {
+  /** Stands for the operation in `belay.resume(token)`, in any process and whenever. */
   readonly token: string
   /** The answer begins to show. The time since `turn` is the latency. */
   firstToken(): AnsweringTurn
+  /** The answer is complete. Without a `firstToken` before, the latency is the whole time. */
   answered(usage?: Usage): AnsweredTurn
   /** There is no answer: `error` is a class such as `timeout`. */
   failed(error: string): void
 }
 
+/** A turn whose answer began to show. */
 export type AnsweringTurn = Omit<Turn, "firstToken">
 
 /** What the person does with an answer: any of these, more than once. */

@@ -1,3 +1,4 @@
+import type { CanUseTool, HookInput, Options } from "@anthropic-ai/claude-agent-sdk"
 import { expect, onTestFinished, test } from "vitest"
 import { startBelay } from "./belay.ts"
 import { hooksFor, withPermissions } from "./claude-agent-sdk.ts"
@@ -12,6 +13,7 @@ const FACTS = [
   "belay.lines_added",
   "belay.path_scope",
   "error.type",
+  "belay.duration_ms",
 ]
 
 /** A task over HTTP, and what arrived of it. */
@@ -29,6 +31,35 @@ async function openTask() {
     text: () => receiver.requests.map(({ text }) => text).join(""),
   }
 }
+
+test("fits the options of the package", async () => {
+  const { task, sent } = await openTask()
+  const ask: CanUseTool = (toolName) =>
+    Promise.resolve(toolName === "Write" ? null : { behavior: "deny", message: "not today" })
+  const options: Options = { canUseTool: withPermissions(task, ask), hooks: hooksFor(task) }
+  const context = { signal: AbortSignal.timeout(1000), toolUseID: "toolu_01", requestId: "1" }
+  expect(await options.canUseTool?.("Read", {}, context)).toEqual({ behavior: "deny", message: "not today" })
+  // The host answers another way.
+  expect(await options.canUseTool?.("Write", {}, context)).toBeNull()
+  const failed: HookInput = {
+    hook_event_name: "PostToolUseFailure",
+    session_id: "s",
+    transcript_path: "/home/dev/zq7canary7xj.jsonl",
+    cwd: "/srv/project",
+    tool_name: "mcp__github__create_issue",
+    tool_input: {},
+    tool_use_id: "toolu_01",
+    error: "zq7canary7xj",
+    duration_ms: 31,
+  }
+  const callback = options.hooks?.PostToolUseFailure?.[0]?.hooks[0]
+  expect(await callback?.(failed, undefined, { signal: context.signal })).toEqual({})
+  expect(await sent()).toEqual([
+    "belay.start",
+    "belay.permission Read rejected human",
+    "belay.tool_call github/create_issue other 31",
+  ])
+})
 
 test("what was asked and answered is told with its origin, and passes through", async () => {
   const { task, sent, text } = await openTask()

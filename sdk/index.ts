@@ -3,10 +3,21 @@ export * from "./semconv.ts"
 export { type Belay, type BelayOptions, noBelay, startBelay } from "./belay.ts"
 export type { AcceptedSuggestion, ShownSuggestion, SuggestOptions, Suggestion, Taken } from "./autocomplete.ts"
 export type { AnsweredTurn, AnsweringTurn, Turn, TurnOptions, Usage } from "./chat.ts"
-export type { Edit, Finish, ModelCall, Prompt, Task, TaskOptions, ToolCall } from "./agent.ts"
+export type {
+  Decided,
+  Edit,
+  EditedFile,
+  Finish,
+  ModelCall,
+  Prompt,
+  Task,
+  TaskOptions,
+  ToolCall,
+  Undecided,
+} from "./agent.ts"
 export type { Boundary } from "./scope.ts"
 export type { Run, RunOptions } from "./orchestration.ts"
 export type { Session, SessionOptions } from "./session.ts"
 export type { Diff, LateDetails, LateOutcomes, Survival } from "./late-outcomes.ts"
-export type { Decision, OnPrompt, Policy, PolicyAction, PolicySource } from "./policy.ts"
+export type { Checked, Decision, OnPrompt, Policy, PolicyAction, PolicySource } from "./policy.ts"
 export type { Deadline, FlushResult, PipelineStats } from "./pipeline.ts"

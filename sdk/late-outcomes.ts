@@ -4,17 +4,23 @@ import { neverThrow } from "./safety.ts"
 import type { SignalFields } from "./signal.ts"
 import { type OperationRef, toToken } from "./token.ts"
 
+/** How much a change changes. */
 export interface Diff {
+  /** Lines that are new. */
   readonly linesAdded?: number | undefined
+  /** Lines that are gone. */
   readonly linesRemoved?: number | undefined
+  /** Files that differ. */
   readonly filesChanged?: number | undefined
 }
 
 /** What is known of a late outcome. Who decided is `human` unless said otherwise. */
 export interface LateDetails extends Diff {
+  /** Who decided. */
   readonly origin?: Origin | undefined
 }
 
+/** How much of a result is still there. */
 export interface Survival {
   /** How long after it was accepted, or until what: `30s`, `5m`, `1d`, `14d`, `merge`. */
   readonly at: string
@@ -26,9 +32,13 @@ export interface Survival {
 export interface LateOutcomes {
   /** Stands for the operation: `belay.resume(token)` says more of it in another process, days later. */
   readonly token: string
+  /** The work was merged. */
   merged(details?: LateDetails): void
+  /** The work was taken back. */
   reverted(details?: LateDetails): void
+  /** The work was given up. */
   abandoned(details?: LateDetails): void
+  /** How much of it is still there after a while; less than half counts as reverted. */
   survived(survival: Survival): void
 }
 

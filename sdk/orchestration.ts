@@ -3,18 +3,23 @@ import type { Core } from "./core.ts"
 import type { LateDetails, LateOutcomes } from "./late-outcomes.ts"
 import { attempt, neverThrow } from "./safety.ts"
 
+/** What is known of a run when it begins. */
 export interface RunOptions {
+  /** The persona of the agent that leads: `orchestrator`. */
   readonly mode?: string | undefined
+  /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
 }
 
 /** Work that several agents share. */
 export interface Run {
+  /** Stands for the operation in `belay.resume(token)`, in any process and whenever. */
   readonly token: string
   /** Hands a part of the work to an agent. */
   spawn(options?: TaskOptions): Task
   /** The work of agents was put together. */
   merge(details?: LateDetails): void
+  /** The run is over; what becomes of its work may be said later. */
   finish(finish: Finish): LateOutcomes
 }
 

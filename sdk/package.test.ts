@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process"
+import { execFile, execFileSync } from "node:child_process"
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,12 +13,15 @@ import {
 import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { promisify } from "node:util"
 import { gzipSync } from "node:zlib"
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { build } from "esbuild"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
-import { expect, test as base } from "vitest"
+import { expect, onTestFinished, test as base } from "vitest"
+import { PAYLOADS } from "./cli/hook/payloads.ts"
+import { startReceiver } from "./test-receiver.ts"
 
 /** The package as npm would publish it, packed and laid out as an author has it. */
 const test = base.extend("published", { scope: "file" }, async ({}, { onCleanup }) => {
@@ -28,6 +32,8 @@ const test = base.extend("published", { scope: "file" }, async ({}, { onCleanup 
     cwd: import.meta.dirname,
     stdio: "pipe",
   })
+  // Whoever bundles here, bundles as for an author who has no settings of their own.
+  writeFileSync(path.join(folder, "tsconfig.json"), "{}")
   const tarball = path.join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "")
   const modules = path.join(folder, "node_modules")
   const installed = path.join(modules, "@belay/sdk")
@@ -80,8 +86,14 @@ test(
     const { folder } = published
     const source = `import { type Belay, startBelay } from "@belay/sdk"
     import { startBelayWithOpenTelemetry } from "@belay/sdk/node"
+    import { belayMiddleware, belayTelemetry, belayTools } from "@belay/sdk/ai-sdk"
+    import { hooksFor } from "@belay/sdk/claude-agent-sdk"
+    import { belayPlugin } from "@belay/sdk/opencode"
     const belay: Belay = startBelay({ endpoint: "http://127.0.0.1", ingestKey: "k", agent: { name: "a" }, logs: "own" })
     belay.autocomplete.suggest({ model: "m" }).shown().accepted({ lines: 1 })
+    const task = belay.agent.task()
+    export const { look } = belayTools(task, { look: { execute: (word: string) => word.length } })
+    export const adapters = [belayMiddleware(task), belayTelemetry(task), hooksFor(task), belayPlugin(belay)]
     export const other = startBelayWithOpenTelemetry`
     writeFileSync(path.join(folder, "author.mts"), source)
     writeFileSync(path.join(folder, "author.cts"), source)
@@ -119,10 +131,12 @@ test.for([
   ["@belay/sdk/signal", "toOtlpJson", 4],
   ["@belay/sdk/spool", "openSpool", 4],
   ["@belay/sdk", "RUNGS", 0.3],
+  ["@belay/sdk/ai-sdk", "belayTelemetry", 1.5],
+  ["@belay/sdk/opencode", "belayPlugin", 5],
+  ["@belay/sdk/claude-agent-sdk", "hooksFor", 4],
 ] as const)("%s with %s alone is at most %d kB", { timeout: TIMEOUT }, async ([entry, name, max], { published }) => {
   const { folder } = published
   const file = path.join(folder, "entry.mjs")
-  writeFileSync(path.join(folder, "tsconfig.json"), "{}")
   writeFileSync(file, `import { ${name} } from ${JSON.stringify(entry)}; console.log(${name})`)
   const { outputFiles } = await build({
     entryPoints: [file],
@@ -135,6 +149,82 @@ test.for([
     tsconfig: path.join(folder, "tsconfig.json"),
   })
   expect(gzipSync(outputFiles[0]?.contents ?? "").length / 1000).toBeLessThan(max)
+})
+
+/** As VS Code's extensions and Electron's main process are made: one CommonJS file with all that it needs. */
+const EXTENSION = `const { startBelay } = require("@belay/sdk")
+exports.activate = async (endpoint, folder, isKilled) => {
+  const belay = startBelay({ endpoint, ingestKey: "k", agent: { name: "extension" }, surface: "ide", spool: { folder } })
+  const task = belay.agent.task({ mode: "code", workspace: __dirname })
+  task.edit({ path: "a.ts", outcome: "accepted", origin: "human", linesAdded: 3 })
+  task.finish({ outcome: "accepted" })
+  if (!isKilled) return belay.shutdown()
+  while (belay.stats().spooled < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  process.kill(process.pid, "SIGKILL")
+}`
+
+test("bundled into one file it spools, survives a kill, and sends", { timeout: TIMEOUT }, async ({ published }) => {
+  const bundled = path.join(published.folder, "extension")
+  mkdirSync(bundled)
+  writeFileSync(path.join(published.folder, "extension.cjs"), EXTENSION)
+  const { metafile } = await build({
+    entryPoints: [path.join(published.folder, "extension.cjs")],
+    outfile: path.join(bundled, "extension.js"),
+    bundle: true,
+    minify: true,
+    metafile: true,
+    format: "cjs",
+    platform: "node",
+    target: "node22",
+    external: ["vscode"],
+    tsconfig: path.join(published.folder, "tsconfig.json"),
+  })
+  const needed = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map((entry) => entry.path))
+  // Neither a thread nor a process of its own, nor a file beside the bundle.
+  const builtins = ["crypto", "fs", "os", "path", "util", "zlib"].map((name) => `node:${name}`)
+  expect(new Set(needed)).toEqual(new Set(builtins))
+  const receiver = await startReceiver()
+  onTestFinished(() => receiver.close())
+  const activate = (...args: readonly unknown[]) => {
+    const program = `void require("./extension.js").activate(...${JSON.stringify(args)})`
+    return promisify(execFile)(process.execPath, ["-e", program], { cwd: bundled })
+  }
+  const spool = path.join(bundled, "spool")
+  await expect(activate("http://127.0.0.1:9", spool, true)).rejects.toMatchObject({ signal: "SIGKILL" })
+  expect(receiver.records).toEqual([])
+  await activate(receiver.endpoint, spool, false)
+  const edits = receiver.records.filter(({ event }) => event === "belay.edit")
+  expect(edits.map((record) => record["belay.path_scope"])).toEqual(["in_scope", "in_scope"])
+  expect(receiver.records).toHaveLength(6)
+})
+
+test("an example's hook runs the command, which keeps an edit's facts and sends them", async ({ published }) => {
+  const { hooks } = JSON.parse(
+    readFileSync(path.join(import.meta.dirname, "examples/claude-code-hooks.json"), "utf8"),
+  ) as {
+    hooks: Record<string, { matcher: string; hooks: { command: string }[] }[]>
+  }
+  const [entry] = hooks["PostToolUse"] ?? []
+  const { edited } = PAYLOADS["claude-code"]
+  expect(edited.tool_name).toMatch(new RegExp(`^(?:${entry?.matcher})$`))
+  const receiver = await startReceiver()
+  onTestFinished(() => receiver.close())
+  // As npm lays it out.
+  const [home, bin] = [path.join(published.folder, "home"), path.join(published.folder, "node_modules/.bin")]
+  for (const folder of [home, bin]) mkdirSync(folder, { recursive: true })
+  const command = path.join(published.installed, "dist/cli/belay.cjs")
+  chmodSync(command, 0o755)
+  symlinkSync(command, path.join(bin, "belay"))
+  const env = {
+    ...process.env,
+    BELAY_HOME: home,
+    BELAY_ENDPOINT: receiver.endpoint,
+    BELAY_INGEST_KEY: "blk_test",
+    PATH: [bin, path.dirname(process.execPath), process.env["PATH"]].join(path.delimiter),
+  }
+  execFileSync("sh", ["-c", entry?.hooks[0]?.command ?? ""], { env, input: JSON.stringify(edited) })
+  await promisify(execFile)("belay", ["flush"], { env })
+  await expect.poll(() => receiver.records).toMatchObject([{ event: "belay.context", "belay.lines_added": 2 }])
 })
 
 test("is no larger than it has to be", ({ published }) => {

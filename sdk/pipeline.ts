@@ -29,11 +29,13 @@ export interface Pipeline {
   stats(): PipelineStats
 }
 
+/** How long to try. */
 export interface Deadline {
   /** Milliseconds; 5,000 unless said otherwise. */
   readonly deadlineMs?: number | undefined
 }
 
+/** What came of sending. */
 export interface FlushResult {
   /** Whether all that was there is sent. */
   readonly isComplete: boolean
@@ -41,12 +43,15 @@ export interface FlushResult {
 
 /** Signals of this process, and those that it sent for earlier ones. */
 export interface PipelineStats {
+  /** Signals that were taken. */
   readonly emitted: number
   /** Written to disk; from then on they survive the process. */
   readonly spooled: number
+  /** Signals that the endpoint has taken. */
   readonly sent: number
   /** In memory: neither on disk nor sent. */
   readonly waiting: number
+  /** Signals that were given up, by reason. */
   readonly dropped: {
     /** The memory's limit was reached: the disk, or without one the endpoint, did not keep up. */
     readonly memory: number

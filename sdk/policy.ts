@@ -6,29 +6,38 @@ import { attempt } from "./safety.ts"
 export interface PolicyAction {
   /** Content-free: `git push`, a tool, `server/tool`. */
   readonly action: string
+  /** The rung that the agent acts on. */
   readonly rung: Rung
+  /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
 }
 
+/** What was decided on an action. */
 export interface Decision {
+  /** Whether the agent may act, has to ask the person, or may not. */
   readonly effect: "allow" | "ask" | "deny"
   /** `rule` or `default` of a policy; `no_policy` when there is none to go by, `error` when it could not be asked. */
   readonly because: "rule" | "default" | "no_policy" | "error"
+  /** The rule that decided; null when none did. */
   readonly ruleId: string | null
   /** For the person who is asked or refused. */
   readonly reason: string | null
+  /** The layer of policies that the rule is in; null when no rule decided. */
   readonly layer: string | null
+  /** The policy's version; null without a policy. */
   readonly version: number | null
 }
 
 /** Who decides. Answers at once, from what is in memory. */
 export interface PolicySource {
+  /** Decides. What it throws counts as a policy that could not be asked. */
   decide(action: PolicyAction): Decision
 }
 
 /** Asks the person; resolves to whether they allow it. */
 export type OnPrompt = (action: PolicyAction, decision: Decision) => Promise<boolean>
 
+/** Belay's policy, as the agent asks it. */
 export interface Policy {
   /** Decides, and signals what was decided. Never throws. */
   decide(action: PolicyAction): Decision
@@ -36,7 +45,15 @@ export interface Policy {
    * Decides, and asks the person through `onPrompt` where the decision is `ask`. Without an `onPrompt`, or when it
    * fails, nobody allowed it. Never rejects.
    */
-  check(action: PolicyAction): Promise<{ readonly isAllowed: boolean; readonly decision: Decision }>
+  check(action: PolicyAction): Promise<Checked>
+}
+
+/** What came of an action that was decided on, by a person where the policy says so. */
+export interface Checked {
+  /** Whether the agent may act. */
+  readonly isAllowed: boolean
+  /** What the policy decided. */
+  readonly decision: Decision
 }
 
 export interface PolicyOptions {

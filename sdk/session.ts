@@ -3,9 +3,11 @@ import type { Origin, Rung, Surface } from "./ladder.ts"
 import { neverThrow } from "./safety.ts"
 import { newId, type SignalFields } from "./signal.ts"
 
+/** Which conversation begins or goes on. */
 export interface SessionOptions {
   /** The host's own id of the conversation, the same on every surface; a new one unless given. */
   readonly id?: string | undefined
+  /** The rung that the person is on. */
   readonly rung: Rung
   /** Where it goes on: a session that began in an editor may be continued in a terminal. */
   readonly surface?: Surface | undefined
@@ -13,11 +15,15 @@ export interface SessionOptions {
 
 /** A conversation, on whatever surfaces. Its `id` is the `sessionId` of what is done in it. */
 export interface Session {
+  /** The conversation's id. */
   readonly id: string
+  /** The rung that the person is on now. */
   readonly rung: Rung
   /** The person, or whoever `origin` says, went to another rung. */
   rungChanged(rung: Rung, origin: Origin): void
+  /** The conversation goes on elsewhere. */
   surfaceChanged(surface: Surface): void
+  /** The conversation is over. */
   ended(): void
 }
 

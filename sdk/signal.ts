@@ -53,22 +53,35 @@ import {
  * freely (models, tools, modes, languages, actions, ids) is checked by `toRecord` and left out when it is no name.
  */
 export interface SignalFields {
+  /** What is observed. */
   readonly kind: SignalKind
+  /** The rung it was observed on. */
   readonly rung: Rung
   /** Random when it is left out. Two signals with one id are one signal. */
   readonly signalId?: string | undefined
+  /** Suggestion, turn, task or run that it belongs to. */
   readonly operationId?: string | undefined
+  /** The operation that handed this one on. */
   readonly parentOperationId?: string | undefined
+  /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
   /** The tool that acted, where it is not the service that reports. */
   readonly agentTool?: string | undefined
+  /** The version of `agentTool`. */
   readonly agentVersion?: string | undefined
+  /** Where the agent was used. */
   readonly surface?: Surface | undefined
+  /** The agent persona: `code`, `architect`. */
   readonly mode?: string | undefined
+  /** The model's name. */
   readonly model?: string | undefined
+  /** Who runs the model. */
   readonly provider?: string | undefined
+  /** Of the code: `typescript`. */
   readonly language?: string | undefined
+  /** `owner/name`. */
   readonly repository?: string | undefined
+  /** How it ended for the human. */
   readonly outcome?: Outcome | undefined
   /** Mandatory on every decision. */
   readonly origin?: Origin | undefined
@@ -80,40 +93,60 @@ export interface SignalFields {
   readonly waitMs?: number | undefined
   /** All input tokens, cached ones included. */
   readonly inputTokens?: number | undefined
+  /** All output tokens, reasoning included. */
   readonly outputTokens?: number | undefined
+  /** Of the input tokens, those that were read from a cache. */
   readonly cachedTokens?: number | undefined
+  /** Dollars. */
   readonly costUsd?: number | undefined
+  /** Lines that are new. */
   readonly linesAdded?: number | undefined
+  /** Lines that are gone. */
   readonly linesRemoved?: number | undefined
+  /** Characters that were taken over. */
   readonly charsAdded?: number | undefined
+  /** Files that differ. */
   readonly filesChanged?: number | undefined
+  /** How many tools ran. */
   readonly toolCalls?: number | undefined
+  /** How often the person was asked. */
   readonly prompts?: number | undefined
   /** Files that the operation was given as context. */
   readonly contextFiles?: number | undefined
+  /** Where an edit lies. */
   readonly pathScope?: PathScope | undefined
   /** `git push`, a tool, `server/tool`; never arguments. */
   readonly action?: string | undefined
   /** Class of failure, such as `timeout`; what is none becomes `other`. */
   readonly error?: string | undefined
+  /** After how long, or until what: `30s`, `merge`. */
   readonly survivalAt?: string | undefined
   /** Of 0..1. */
   readonly survivalShare?: number | undefined
+  /** The rung before a change. */
   readonly previousRung?: Rung | undefined
+  /** The version of the policy that decided. */
   readonly policyVersion?: number | undefined
+  /** What it decided. */
   readonly policyEffect?: "allow" | "ask" | "deny" | undefined
+  /** Why: `rule`, `default`, `no_policy`, `error`. */
   readonly policyBecause?: string | undefined
+  /** The rule that decided. */
   readonly policyRuleId?: string | undefined
+  /** The layer that the rule is in. */
   readonly policyLayer?: string | undefined
 }
 
+/** Facts of a record by their names. */
 export type RecordAttributes = Record<string, string | number>
 
 /** A signal as an OpenTelemetry log record. */
 export interface SignalRecord {
+  /** `belay.<kind>`. */
   readonly eventName: string
   /** Decimal, as OTLP's JSON has it: past what a number holds. */
   readonly timeUnixNano: string
+  /** Its facts. */
   readonly attributes: RecordAttributes
 }
 
@@ -181,6 +214,7 @@ function toUnixNano(ms: number): string {
 export interface SignalResource {
   /** The agent tool. */
   readonly serviceName: string
+  /** The agent tool's version. */
   readonly serviceVersion?: string | undefined
   /** The person on whose behalf it acts: an e-mail address or an id. Belay stores a keyed pseudonym. */
   readonly enduserId?: string | undefined
@@ -196,6 +230,7 @@ export function toResourceAttributes(resource: SignalResource): RecordAttributes
   }
 }
 
+/** The content type of such a body. */
 export const OTLP_JSON = "application/json"
 
 /** The body of an OTLP/JSON `ExportLogsServiceRequest`, for senders without OpenTelemetry. */
@@ -209,8 +244,10 @@ export function otlpJsonHead(resource: SignalResource): string {
   const attributes = attributesToJson(toResourceAttributes(resource))
   return `{"resourceLogs":[{"resource":{"attributes":[${attributes}]},"scopeLogs":[{"scope":{"name":"${SCOPE_NAME}"},"logRecords":[`
 }
+/** What stands after the records. */
 export const OTLP_JSON_TAIL = "]}]}]}"
 
+/** One record as OTLP/JSON has it. */
 export function recordToJson(record: SignalRecord): string {
   const { eventName, timeUnixNano, attributes } = record
   return `{"timeUnixNano":"${timeUnixNano}","eventName":${JSON.stringify(eventName)},"attributes":[${attributesToJson(attributes)}]}`

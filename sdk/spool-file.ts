@@ -5,8 +5,11 @@ import { crc32 } from "./crc32.ts"
  * others, which together are the request's body. A process that was killed leaves whole frames and at most one in part.
  */
 
+/** How to send a body. */
 export interface EntryMeta {
+  /** `application/json`. */
   readonly contentType: string
+  /** How the body is packed; left out when it is not. */
   readonly contentEncoding?: "gzip" | undefined
   /** What ends the body, after whatever was written of it. */
   readonly tail?: string | undefined

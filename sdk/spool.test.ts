@@ -31,9 +31,12 @@ async function drain(spool: Spool, answer: (text: string) => SendResult = () => 
 const file = (folder: string, ending: string) => readdirSync(folder).find((name) => name.endsWith(ending)) ?? ""
 
 test("gives back what was put in, oldest first, once", async ({ folder }) => {
-  append(openSpool({ folder }), "a", "b")
-  append(openSpool({ folder }), "c")
-  const spool = openSpool({ folder })
+  let ms = Date.UTC(2026, 10, 20)
+  // Two senders of one millisecond are in no order.
+  const now = () => ms++
+  append(openSpool({ folder, now }), "a", "b")
+  append(openSpool({ folder, now }), "c")
+  const spool = openSpool({ folder, now })
   expect(spool.status()).toMatchObject({ entries: 3, items: 3 })
   expect(await drain(spool)).toEqual(["a", "b", "c"])
   expect(await drain(spool)).toEqual([])

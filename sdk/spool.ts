@@ -4,6 +4,8 @@ import path from "node:path"
 import { promisify } from "node:util"
 import { decodeEntry, encodeFrame, encodeMeta, type EntryMeta } from "./spool-file.ts"
 
+export type { EntryMeta }
+
 /**
  * Requests that wait on disk until the endpoint takes them. Any number of processes may share one folder.
  *
@@ -15,6 +17,7 @@ import { decodeEntry, encodeFrame, encodeMeta, type EntryMeta } from "./spool-fi
  * What was written outlives the process, killed or not. A power cut may take the last seconds: nothing is synced.
  */
 export interface Spool {
+  /** Where requests wait. */
   readonly folder: string
   /** Adds a whole request, before it returns; false when the disk does not take it. Never throws. */
   append(body: Uint8Array, meta: SpoolMeta): boolean
@@ -29,15 +32,19 @@ export interface Spool {
   status(): SpoolStatus
 }
 
+/** What is known of a request. */
 export interface SpoolMeta extends Omit<EntryMeta, "tail"> {
   /** Signals in the request. */
   readonly items: number
 }
 
+/** A request that waited. */
 export interface SpoolEntry extends SpoolMeta {
+  /** What to send. */
   readonly body: Uint8Array<ArrayBuffer>
 }
 
+/** What came of sending a request: it was taken, shall be tried again, or never will be taken. */
 export type SendResult = "sent" | "retry" | "refused"
 
 /** A request in the making. Its calls are made one after the other. */
@@ -48,12 +55,15 @@ export interface SpoolWriter {
   writeSync(bytes: Uint8Array, items: number): void
   /** Ends the request, which waits from now on. */
   seal(): Promise<void>
+  /** As `seal`, before it returns. */
   sealSync(): void
 }
 
+/** What came of sending what waited. */
 export interface DrainResult {
   /** Signals, by what became of them. */
   readonly sent: number
+  /** Signals that the endpoint will never take. */
   readonly refused: number
   /** Whether the sending stopped before all was gone. */
   readonly isMoreLeft: boolean
@@ -67,13 +77,19 @@ export interface Dropped {
   readonly corrupt: number
 }
 
+/** What waits, and what was given up. */
 export interface SpoolStatus {
+  /** Requests. */
   readonly entries: number
+  /** Signals in them. */
   readonly items: number
+  /** Their size on disk. */
   readonly bytes: number
+  /** Signals that were given up since the folder was made. */
   readonly dropped: Dropped
 }
 
+/** Where requests wait, and how many. */
 export interface SpoolOptions {
   /** Made when it is not there. */
   readonly folder: string
@@ -102,6 +118,7 @@ interface Waiting {
   readonly bytes: number
 }
 
+/** A spool in a folder. Touches no disk before it is used; never throws. */
 export function openSpool(options: SpoolOptions): Spool {
   const { folder, bytesMax = BYTES_MAX, now = Date.now } = options
   const host = hostname()
