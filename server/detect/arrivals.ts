@@ -91,6 +91,7 @@ function finishHour(until: number, hour: Hour, names: Names | null): Arrivals {
     })),
     changes: hour.changes.toSorted((a, b) => a.at - b.at || compare(a.kind, b.kind) || compare(a.subject, b.subject)),
     delivery: hour.delivery,
+    accepted: [],
   }
 }
 

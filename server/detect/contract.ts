@@ -102,6 +102,8 @@ export interface Arrivals {
   readonly presence: readonly Presence[]
   readonly changes: readonly Change[]
   readonly delivery: Delivery
+  /** Incidents that somebody has accepted as the new normal since: what they go on with is the norm from now on. */
+  readonly accepted: readonly string[]
 }
 
 /** Who is where. */

@@ -1,6 +1,6 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { Arrivals, DetectedIncident, OperationPart, Roster, SuggestionCell, Watched } from "./contract.ts"
-import { type Incidents, makeIncidents, updateIncidents } from "./incidents.ts"
+import { acceptIncident, type Incidents, makeIncidents, updateIncidents } from "./incidents.ts"
 import {
   editsGroup,
   forgetBefore,
@@ -9,6 +9,7 @@ import {
   isWeekend,
   makeHistory,
   makeReference,
+  doubtOfStranger,
   type Person,
   type Reference,
   remember,
@@ -16,7 +17,18 @@ import {
   slowBoundOf,
 } from "./reference.ts"
 import { addVolume, fadeVolumes, makeVolumes, placesOf, type UnitPlace, type Volumes } from "./scope.ts"
-import { addCount, addShare, makeSeries, restart, type Series, seriesKey, settle, shareOf } from "./series.ts"
+import { SETTINGS } from "./settings.ts"
+import {
+  addCount,
+  addShare,
+  makeSeries,
+  restart,
+  type Series,
+  seriesKey,
+  settle,
+  shareOf,
+  type Whose,
+} from "./series.ts"
 import { checkTelemetry, makeTelemetry, noteUse, type Telemetry } from "./telemetry.ts"
 import { isTaskRung } from "./watched.ts"
 
@@ -67,7 +79,7 @@ export interface DetectorState {
 
 /** Days before anything can be expected, and before anything is said. */
 const LEARNING_DAYS = 8
-const SILENT_DAYS = 10
+const SILENT_DAYS = 12
 /** Calendar days before a person's work is judged. */
 const NEW_DAYS = 9
 /** An operation is judged this long after its end, as its last signals may come a little later. */
@@ -110,6 +122,7 @@ export function observe(
   const step = makeStep(state, arrivals, roster)
   if (state.firstDay < 0) state.firstDay = step.day
   if (step.day !== state.today) startDay(state, step.day)
+  for (const id of arrivals.accepted) acceptIncident(state, id)
   state.changes.push(...arrivals.changes)
   for (const { developer, hour } of arrivals.presence) markActive(step, developer, hour)
   for (const cell of arrivals.suggestions) takeSuggestions(step, cell)
@@ -253,6 +266,13 @@ function noteFirst(step: Step, rung: Rung, place: UnitPlace): void {
   }
 }
 
+function whose(step: Step, rung: Rung, watched: Watched, place: UnitPlace): Whose {
+  const { developer, team } = place
+  const isOfPerson = watched !== "slow" && watched !== "context"
+  const known = step.state.reference?.doubts.get(`${rung}|${watched}|${developer}`)
+  return { day: step.day, developer, team, doubt: isOfPerson ? (known ?? doubtOfStranger()) : 0 }
+}
+
 function addShareEverywhere(
   step: Step,
   rung: Rung,
@@ -262,7 +282,7 @@ function addShareEverywhere(
   taken: number,
   expected: number,
 ): void {
-  const at = { day: step.day, developer: place.developer, team: place.team }
+  const at = whose(step, rung, watched, place)
   const of = shareOf(watched, units, taken, expected)
   for (const series of seriesOf(step, rung, watched, place)) addShare(series, at, of)
 }
@@ -275,7 +295,7 @@ function addCountEverywhere(
   count: number,
   expected: number,
 ): void {
-  const at = { day: step.day, developer: place.developer, team: place.team }
+  const at = whose(step, rung, watched, place)
   for (const series of seriesOf(step, rung, watched, place)) addCount(series, at, count, expected)
 }
 
@@ -556,7 +576,7 @@ function judgeHalf(step: Step, reference: Reference, team: string, day: number, 
 function addUse(step: Step, rung: Rung, index: number, team: string, of: Expected): void {
   const { developer, person, units, expected } = of
   if (expected < 0.05) return
-  const at = { day: step.day, developer, team }
+  const at = { day: step.day, developer, team, doubt: 0 }
   const last = person.last[index]
   const places: [string, string[]][] = [
     ["", []],
@@ -598,7 +618,7 @@ function activityOf(step: Step, reference: Reference, half: number, which: numbe
       x += units[index]!
       m += expected[index]!
     }
-    return Math.min(1, Math.max(0.4, x / m))
+    return Math.min(1, Math.max(SETTINGS.leastActivity, x / m))
   })
 }
 

@@ -102,6 +102,15 @@ interface Affected {
 
 /** Who worked in the place since, and who of them shows what names the cause: own figures beyond the limit. */
 function peopleIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched, from: number): readonly Affected[] {
+  const developers = developersIn(step, rung, scope, leading)
+  const ratios = ratiosOf(step, rung, leading, developers, scope, from)
+  return [...developers].toSorted().map((developer) => {
+    const ratio = ratios.get(developer)
+    return { developer, isAffected: ratio !== undefined && isBeyondLimit(leading, ratio) }
+  })
+}
+
+function developersIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched): ReadonlySet<string> {
   const { history, volumes, reference } = step.state
   const developers = new Set<string>()
   for (const cell of volumes.cells.values()) {
@@ -116,6 +125,19 @@ function peopleIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched
       if (isIn && isUser && scope.developer === undefined) developers.add(developer)
     }
   }
+  return developers
+}
+
+/** observed / expected of each person since a day, where anything was expected of them. */
+function ratiosOf(
+  step: Step,
+  rung: Rung,
+  watched: Watched,
+  developers: ReadonlySet<string>,
+  scope: IncidentScope,
+  from: number,
+): ReadonlyMap<string, number> {
+  const { history, reference } = step.state
   const sums = new Map<string, { observed: number; expected: number }>()
   const add = (developer: string, observed: number, expected: number) => {
     const sum = sums.get(developer) ?? { observed: 0, expected: 0 }
@@ -123,7 +145,7 @@ function peopleIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched
     sum.observed += observed
     sum.expected += expected
   }
-  if (leading === "use") {
+  if (watched === "use") {
     const index = RUNGS.indexOf(rung)
     for (const developer of developers) {
       for (const [half, units] of history.people.get(developer)?.halves ?? []) {
@@ -133,23 +155,66 @@ function peopleIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched
     }
   } else {
     for (const [key, daily] of history.units) {
-      const [ofRung = "", watched = "", group = "", developer = ""] = key.split("|")
-      if (ofRung !== rung || watched !== leading || !developers.has(developer)) continue
-      if (scope.language !== undefined && group !== "" && leading === "acceptance" && group !== scope.language) continue
+      const [ofRung = "", of = "", group = "", developer = ""] = key.split("|")
+      if (ofRung !== rung || of !== watched || !developers.has(developer)) continue
+      if (scope.language !== undefined && watched === "acceptance" && group !== scope.language) continue
       const rate = reference?.rates.get(`${rung}|${watched}|${group}`)
       if (rate === undefined) continue
       const offset = reference?.offsets.get(`${rung}|${watched}|${developer}`) ?? 0
-      const usual = SPECS[leading].type === "share" ? fromLogit(rate + offset) : rate * Math.exp(offset)
+      const usual = SPECS[watched].type === "share" ? fromLogit(rate + offset) : rate * Math.exp(offset)
       for (const [at, day] of daily.days.entries()) {
         if (day >= from) add(developer, daily.sums[at]!, daily.units[at]! * usual)
       }
     }
   }
-  return [...developers].toSorted().map((developer) => {
-    const sum = sums.get(developer)
-    const isAffected = sum !== undefined && sum.expected > 0.5 && isBeyondLimit(leading, sum.observed / sum.expected)
-    return { developer, isAffected }
-  })
+  return new Map(
+    [...sums]
+      .filter(([, sum]) => sum.expected > 0.5)
+      .map(([developer, sum]) => [developer, sum.observed / sum.expected]),
+  )
+}
+
+/**
+ * How much more those went through who fell back than those at the same rung who did not, as a ratio of means; null where
+ * there are none of either.
+ */
+export function exposureOf(step: Step, incident: DetectedIncident, watched: Watched): number | null {
+  const { rung, scope } = incident
+  const from = step.dayOf(incident.startedAt)
+  const developers = developersIn(step, rung, scope, "use")
+  const use = ratiosOf(step, rung, "use", developers, scope, from)
+  const experience = ratiosOf(step, rung, watched, developers, scope, from)
+  const left: number[] = []
+  const stayed: number[] = []
+  for (const [developer, ratio] of experience) {
+    const ofUse = use.get(developer)
+    if (ofUse !== undefined) (isBeyondLimit("use", ofUse) ? left : stayed).push(ratio)
+  }
+  if (left.length === 0 || stayed.length === 0) return null
+  const mean = (list: readonly number[]) => list.reduce((sum, value) => sum + value, 0) / list.length
+  return mean(stayed) > 0 ? mean(left) / mean(stayed) : null
+}
+
+/** Units that what is said of autonomy rests on at least. */
+const FEWEST_OF_AUTONOMY = 15
+
+/**
+ * Whether people let the agent do more, or unasked, while what comes of it gets worse: trust that nothing justifies. In the
+ * place of the incident since it began, or in its team where only that is counted.
+ */
+export function isMoreAutonomous(
+  step: Step,
+  incident: DetectedIncident,
+  place: { readonly watched: Watched; readonly dimension: string; readonly values: readonly string[] },
+): boolean {
+  if (place.watched !== "outcome") return false
+  const from = step.dayOf(incident.startedAt)
+  const of = (watched: Watched) => {
+    const series = seriesAt(step, incident.rung, watched, place.dimension, place.values)
+    const sums = series === undefined ? null : sumsBetween(series, from, step.day)
+    return sums !== null && sums.expected >= FEWEST_OF_AUTONOMY ? sums.observed / sums.expected : null
+  }
+  return (of("use") ?? 1) > 1.4 || (of("prompts") ?? 1) < 0.6
 }
 
 /** Share of the loss of the whole organization that lies in the place. */

@@ -12,9 +12,10 @@ import {
   type RankedCause,
   type Watched,
 } from "./contract.ts"
-import { type Step, restartRung } from "./detector.ts"
-import { explainIncident, fitsPlace } from "./explain.ts"
+import { type DetectorState, restartRung, type Step } from "./detector.ts"
+import { explainIncident, exposureOf, fitsPlace, isMoreAutonomous } from "./explain.ts"
 import { overlapOf, scopeOf, widthOf } from "./scope.ts"
+import { SETTINGS } from "./settings.ts"
 import { bestAlternative, lastingEvidence, logEvidence, ratioOf, type Series, sinceOf, sumsBetween } from "./series.ts"
 import type { Fault } from "./telemetry.ts"
 import { isBeyondLimit, isTaskRung, LOSSES, SPECS } from "./watched.ts"
@@ -46,40 +47,6 @@ export function makeIncidents(): Incidents {
   return { open: [], closed: [], broken: new Map(RUNGS.map((rung) => [rung, new Set()])) }
 }
 
-export const TUNING = {
-  /** Evidence over the logarithm of the number of series. */
-  bar: 6.5,
-  /** Two dimensions at once are many places. */
-  pairPenalty: 2,
-  /** A client or model that is new is where most breakages come from. */
-  freshBonus: 2.5,
-  freshDays: 12,
-  /** Loss that is enough where it is known why. */
-  leastLoss: 3.2,
-  softLimit: 0.5,
-  /** Slow units over what is expected, for slowness that people leave for. */
-  slowEnough: 1.9,
-  supportOverlap: 0.4,
-  /** What one supporting signal adds at most, and all together. */
-  support: 8,
-  allSupport: 12,
-  supportFloor: 3,
-  leastOwn: 5,
-  developerPenalty: 1.5,
-  /** A person who does a little less is none of anybody's business. */
-  developerLimit: 0.3,
-  /** Acceptance wanders; where nothing is new, a loss has to be larger. */
-  wanderLimit: 0.83,
-  lossFloor: 1.5,
-  lasting: 0.42,
-  refineHours: 48,
-  wider: 1.03,
-  widerAdd: 1,
-  recoveredEvidence: 6,
-  recoveredLimit: 0.8,
-  reopenDays: 7,
-}
-
 export function updateIncidents(
   step: Step,
   orgId: string,
@@ -95,7 +62,7 @@ export function updateIncidents(
     if (!series.dimension.includes("+")) count++
     if (series.now[bestAlternative(series)]! > 1) byRung.get(series.rung)!.push(series)
   }
-  const bar = TUNING.bar + Math.log(Math.max(20, count))
+  const bar = SETTINGS.bar + Math.log(Math.max(20, count))
   for (const rung of RUNGS) {
     const here = byRung.get(rung)!
     const open = state.incidents.open.find(({ incident }) => incident.rung === rung)
@@ -134,30 +101,33 @@ interface Found {
 function findBreakage(step: Step, rung: Rung, here: readonly Series[], bar: number): Found | null {
   const ordered = here.toSorted((a, b) => (a.key < b.key ? -1 : 1))
   const supporting = ordered.filter(
-    (series) => series.dimension !== "developer" && isBeyondLimit(series.watched, ratioOf(series), TUNING.softLimit),
+    (series) =>
+      series.dimension !== "developer" &&
+      isBeyondLimit(series.watched, ratioOf(series), SETTINGS.softLimit) &&
+      !(series.watched === "use" && hasClimbed(step, series)),
   )
   let found: Found | null = null
   for (const series of ordered) {
     if (series.watched === "slow" || !isBeyondLimit(series.watched, ratioOf(series))) continue
     const own = logEvidence(series)
-    if (own < TUNING.lossFloor) continue
-    if (series.dimension === "developer" && ratioOf(series) > TUNING.developerLimit) continue
+    if (own < SETTINGS.lossFloor) continue
+    if (series.dimension === "developer" && ratioOf(series) > SETTINGS.developerLimit) continue
     if (series.watched === "use" && hasClimbed(step, series)) continue
-    if (lastingEvidence(series) < TUNING.lasting * own) continue
+    if (lastingEvidence(series) < SETTINGS.lasting * own) continue
     const known = knownCause(step, rung, series, supporting, bar)
-    if (known === null && own < TUNING.leastOwn) continue
+    if (known === null && own < SETTINGS.leastOwn) continue
     const isNew = isFresh(step, series)
-    if (known === null && !isNew && series.watched === "acceptance" && ratioOf(series) > TUNING.wanderLimit) continue
+    if (known === null && !isNew && series.watched === "acceptance" && ratioOf(series) > SETTINGS.wanderLimit) continue
     const support = supportOf(step, rung, series, supporting)
-    const fresh = isNew ? TUNING.freshBonus : 0
+    const fresh = isNew ? SETTINGS.freshBonus : 0
     const penalty =
       series.dimension === "developer"
-        ? TUNING.developerPenalty
+        ? SETTINGS.developerPenalty
         : series.dimension.includes("+")
-          ? TUNING.pairPenalty
+          ? SETTINGS.pairPenalty
           : 0
     const needed = bar + penalty - fresh
-    const score = own + Math.max(support.total, known === null ? 0 : needed - TUNING.leastLoss + support.losses)
+    const score = own + Math.max(support.total, known === null ? 0 : needed - SETTINGS.leastLoss + support.losses)
     if (score > needed && (found === null || score - needed > found.score - found.bar)) {
       found = { series, score, bar: needed, support: known === null ? support.series : [known, ...support.series] }
     }
@@ -170,7 +140,7 @@ function isFresh(step: Step, series: Series): boolean {
   return names.some((name, index) => {
     if (name !== "client" && name !== "model") return false
     const first = step.state.firstSeen.get(`${series.rung}|${name}|${series.values[index]}`)
-    return first !== undefined && first > step.state.firstDay + 3 && step.day - first <= TUNING.freshDays
+    return first !== undefined && first > step.state.firstDay + 3 && step.day - first <= SETTINGS.freshDays
   })
 }
 
@@ -182,8 +152,8 @@ function knownCause(step: Step, rung: Rung, series: Series, supporting: readonly
   if (!LOSSES.has(series.watched) || series.dimension === "developer") return null
   const scope = scopeOf(series.dimension, series.values)
   for (const other of supporting) {
-    if (other.watched !== "slow" || ratioOf(other) < TUNING.slowEnough) continue
-    if (logEvidence(other) < bar || lastingEvidence(other) < TUNING.lasting * logEvidence(other)) continue
+    if (other.watched !== "slow" || ratioOf(other) < SETTINGS.slowEnough) continue
+    if (logEvidence(other) < bar || lastingEvidence(other) < SETTINGS.lasting * logEvidence(other)) continue
     const after = sinceOf(series) - sinceOf(other)
     if (after < -12 * HOUR || after > 12 * DAY) continue
     if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) >= 0.3) return other
@@ -208,11 +178,11 @@ function supportOf(
       (other.dimension !== series.dimension || other.values.join() !== series.values.join())
     )
       continue
-    const floor = LOSSES.has(other.watched) ? TUNING.lossFloor : TUNING.supportFloor
+    const floor = LOSSES.has(other.watched) ? SETTINGS.lossFloor : SETTINGS.supportFloor
     const evidence = logEvidence(other) - floor
     if (evidence <= 0 || evidence <= (best.get(other.watched)?.evidence ?? 0)) continue
-    if (lastingEvidence(other) < TUNING.lasting * logEvidence(other)) continue
-    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < TUNING.supportOverlap)
+    if (lastingEvidence(other) < SETTINGS.lasting * logEvidence(other)) continue
+    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < SETTINGS.supportOverlap)
       continue
     best.set(other.watched, { series: other, evidence })
   }
@@ -220,11 +190,11 @@ function supportOf(
   for (const [watched, { evidence }] of best) {
     if (LOSSES.has(watched)) losses += evidence
     total += Math.min(
-      TUNING.support,
-      Math.max(0, evidence - (LOSSES.has(watched) ? TUNING.supportFloor - TUNING.lossFloor : 0)),
+      SETTINGS.support,
+      Math.max(0, evidence - (LOSSES.has(watched) ? SETTINGS.supportFloor - SETTINGS.lossFloor : 0)),
     )
   }
-  return { total: Math.min(TUNING.allSupport, total), losses, series: [...best.values()].map(({ series: of }) => of) }
+  return { total: Math.min(SETTINGS.allSupport, total), losses, series: [...best.values()].map(({ series: of }) => of) }
 }
 
 /** Whether work went up the ladder in the same place since. */
@@ -245,7 +215,7 @@ function hasClimbed(step: Step, series: Series): boolean {
       }
     }
   }
-  return units > 1.35 * expected + 4
+  return units > SETTINGS.climbed * expected + 4
 }
 
 function uuidOf(...parts: readonly (string | number)[]): string {
@@ -289,11 +259,12 @@ function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Seri
     mergedInto: null,
   }
   explain(step, open, here)
+  if (isMoreAutonomous(step, open.incident, open.place)) open.incident = { ...open.incident, kind: "over_trust" }
   const { incidents } = step.state
   const again = incidents.closed.find(
     ({ incident }) =>
       incident.rung === rung &&
-      step.until - (incident.closedAt ?? 0) <= TUNING.reopenDays * DAY &&
+      step.until - (incident.closedAt ?? 0) <= SETTINGS.reopenDays * DAY &&
       overlapOf(step.state.volumes, rung, incident.scope, open.incident.scope) >= 0.3,
   )
   if (again !== undefined) {
@@ -346,9 +317,9 @@ function placeIncident(step: Step, open: OpenIncident, here: readonly Series[]):
   open.incident = {
     ...open.incident,
     cause: SPECS[leading].cause,
-    causes: rankCauses(ranked),
+    causes: rankCauses(step, open, ranked, strong),
     scope: scopeOf(place.dimension, place.values),
-    startedAt: sinceOf(place),
+    ...startOf(place),
     action: actionOf(step, open.incident.rung, leading, sinceOf(place)),
   }
 }
@@ -359,16 +330,64 @@ function weightOf(series: Series): number {
   return size + Math.min(2, logEvidence(series) / 20) - lateness
 }
 
-function rankCauses(ranked: readonly (readonly [Watched, number])[]): readonly RankedCause[] {
-  const weights = new Map<Cause, number>()
+/** The start by the best alternative, and by those that have nearly as much evidence, as far apart as half a day or more. */
+function startOf(place: Series): Pick<DetectedIncident, "startedAt" | "startedFrom" | "startedTo"> {
+  const best = place.now[bestAlternative(place)]!
+  const near = place.since.filter((_, index) => place.now[index]! > best - 2)
+  const startedAt = sinceOf(place)
+  return {
+    startedAt,
+    startedFrom: Math.min(startedAt - 6 * HOUR, ...near),
+    startedTo: Math.max(startedAt + 6 * HOUR, ...near),
+  }
+}
+
+function rankCauses(
+  step: Step,
+  open: OpenIncident,
+  ranked: readonly (readonly [Watched, number])[],
+  strong: readonly Series[],
+): readonly RankedCause[] {
+  const weights = new Map<Cause, { weight: number; watched: Watched }>()
   for (const [watched, weight] of ranked) {
     const { cause } = SPECS[watched]
-    weights.set(cause, Math.max(weights.get(cause) ?? -Infinity, weight))
+    if (weight > (weights.get(cause)?.weight ?? -Infinity)) weights.set(cause, { weight, watched })
   }
-  const total = [...weights.values()].reduce((sum, weight) => sum + Math.exp(weight), 0)
+  const total = [...weights.values()].reduce((sum, { weight }) => sum + Math.exp(weight), 0)
   return CAUSES.filter((cause) => weights.has(cause))
-    .map((cause) => ({ cause, share: Math.exp(weights.get(cause)!) / total, reasons: [] }))
+    .map((cause) => {
+      const { weight, watched } = weights.get(cause)!
+      return { cause, share: Math.exp(weight) / total, reasons: reasonsOf(step, open, watched, cause, strong) }
+    })
     .toSorted((a, b) => b.share - a.share)
+}
+
+/** What speaks for a cause besides how much it stands out. */
+function reasonsOf(
+  step: Step,
+  open: OpenIncident,
+  watched: Watched,
+  cause: Cause,
+  strong: readonly Series[],
+): readonly string[] {
+  const { incident } = open
+  const reasons: string[] = []
+  if (!LOSSES.has(watched)) {
+    const started = Math.min(...strong.filter((series) => series.watched === watched).map(sinceOf))
+    const lost = Math.min(...strong.filter((series) => LOSSES.has(series.watched)).map(sinceOf))
+    if (Number.isFinite(started) && Number.isFinite(lost) && started <= lost + 2 * HOUR)
+      reasons.push("began_before_loss")
+    const exposure = exposureOf(step, incident, watched)
+    if (exposure !== null && exposure > 1.2) reasons.push("exposed_left_more")
+  }
+  const isNearby = step.state.changes.some(
+    (change) =>
+      change.at >= incident.startedAt - DAY &&
+      change.at <= incident.startedAt + 2 * HOUR &&
+      fitsPlace(change, { ...incident, cause }),
+  )
+  if (isNearby) reasons.push("change_nearby")
+  return reasons
 }
 
 /** Where the evidence is largest: too narrow a place misses some of it, too wide a one dilutes it. The wider on a near tie. */
@@ -379,7 +398,8 @@ function placeOf(candidates: readonly Series[]): Series | null {
     const evidence = series.now[bestAlternative(series)]!
     const toBeat = top === null ? -1 : top.now[bestAlternative(top)]!
     const isWider = top !== null && widthOf(series.dimension) === widthOf(top.dimension)
-    if (top === null || (isWider ? evidence > toBeat : evidence > toBeat * TUNING.wider + TUNING.widerAdd)) top = series
+    if (top === null || (isWider ? evidence > toBeat : evidence > toBeat * SETTINGS.wider + SETTINGS.widerAdd))
+      top = series
   }
   return top
 }
@@ -403,7 +423,7 @@ function actionOf(step: Step, rung: Rung, watched: Watched, since: number): stri
 
 function follow(step: Step, open: OpenIncident, here: readonly Series[]): DetectedIncident | null {
   const before = open.incident
-  if (step.until - before.openedAt <= TUNING.refineHours * HOUR) explain(step, open, here)
+  if (step.until - before.openedAt <= SETTINGS.refineHours * HOUR) explain(step, open, here)
   else if (step.isNewDay) refresh(step, open)
   const leading = open.place
   const evidence = logEvidence(leading)
@@ -411,8 +431,8 @@ function follow(step: Step, open: OpenIncident, here: readonly Series[]): Detect
   const today = step.day
   const { observed, expected, units } = sumsBetween(leading, today - 2, today)
   const isInside =
-    units > 0 && expected > 0 && !isBeyondLimit(leading.watched, observed / expected, TUNING.recoveredLimit)
-  const isDown = open.peak - evidence > TUNING.recoveredEvidence
+    units > 0 && expected > 0 && !isBeyondLimit(leading.watched, observed / expected, SETTINGS.recoveredLimit)
+  const isDown = open.peak - evidence > SETTINGS.recoveredEvidence
   if (step.until - before.openedAt >= DAY && isInside && isDown) {
     open.incident = {
       ...open.incident,
@@ -445,6 +465,16 @@ function isOfPlace(change: Change, incident: DetectedIncident): boolean {
   return fitsPlace(change, incident) || (tool !== undefined && change.subject.split("@")[0] === tool)
 }
 
+/** Somebody said that it is the new normal: its days are the norm from now on, and evidence against it starts anew. */
+export function acceptIncident(state: DetectorState, id: string): void {
+  const { open, broken } = state.incidents
+  for (const of of open.filter(({ incident, mergedInto }) => incident.id === id || mergedInto === id)) {
+    open.splice(open.indexOf(of), 1)
+    broken.get(of.incident.rung)?.clear()
+    restartRung(state, of.incident.rung)
+  }
+}
+
 /** An incident of another rung with the same known cause in the same place, of these days: the same trouble. */
 function sameAtOtherRung(step: Step, opened: OpenIncident): OpenIncident | null {
   const { cause, scope, rung } = opened.incident
@@ -455,7 +485,7 @@ function sameAtOtherRung(step: Step, opened: OpenIncident): OpenIncident | null 
         mergedInto === null &&
         incident.rung !== rung &&
         incident.cause === cause &&
-        step.until - incident.openedAt <= TUNING.reopenDays * DAY &&
+        step.until - incident.openedAt <= SETTINGS.reopenDays * DAY &&
         (scope.team === undefined || incident.scope.team === undefined || scope.team === incident.scope.team),
     ) ?? null
   )

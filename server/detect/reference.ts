@@ -1,5 +1,6 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import { SETTINGS } from "./settings.ts"
 
 /**
  * What is expected of one unit of work: of this person, in this language, at this kind of task. Calendar, absence, work mix
@@ -12,8 +13,6 @@ const KEPT_DAYS = 42
 const NEWEST_LEFT_OUT = 4
 /** Weight of a day that is one day older. */
 const AGEING = 0.98
-/** A person's own figure counts as much as the organization's when it rests on this much (binomial information, or counts). */
-const SHRINKAGE = 12
 /** A busy day counts at most this many times the median day: a hackathon is no norm. */
 const BUSY = 1.4
 
@@ -102,6 +101,8 @@ export interface Reference {
   readonly rates: ReadonlyMap<string, number>
   /** What a person adds to the log odds, or the rate of the person: `rung|watched|developer`. */
   readonly offsets: ReadonlyMap<string, number>
+  /** Variance of that offset, as far as it is not known: `rung|watched|developer`. */
+  readonly doubts: ReadonlyMap<string, number>
   /** `rung|team|model`, `rung|team|`, `rung||`. */
   readonly slow: ReadonlyMap<string, SlowBound>
   /** Units in a half day of work: `rung|developer|half`. */
@@ -153,7 +154,10 @@ function weighted(daily: Daily, rung: string, weightOf: WeightOf): readonly [uni
 export const toLogit = (share: number) => Math.log(share / (1 - share))
 export const fromLogit = (odds: number) => 1 / (1 + Math.exp(-odds))
 
-function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates" | "offsets"> {
+/** Variance of the offset of somebody of whom nothing is known. */
+export const doubtOfStranger = () => 1 / SETTINGS.shrinkage
+
+function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates" | "offsets" | "doubts"> {
   const groups = new Map<string, { units: number; sum: number }>()
   const rows: { rung: string; watched: string; group: string; developer: string; units: number; sum: number }[] = []
   for (const [key, daily] of history.units) {
@@ -196,12 +200,14 @@ function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates
     }
   }
   const offsets = new Map<string, number>()
+  const doubts = new Map<string, number>()
   for (const [key, { isShare, units, excess, expected }] of people) {
     if (isShare) {
-      if (units >= FEWEST_OF_PERSON) offsets.set(key, excess / (expected + SHRINKAGE))
-    } else offsets.set(key, Math.log((excess + SHRINKAGE) / (expected + SHRINKAGE)))
+      if (units >= FEWEST_OF_PERSON) offsets.set(key, excess / (expected + SETTINGS.shrinkage))
+    } else offsets.set(key, Math.log((excess + SETTINGS.shrinkage) / (expected + SETTINGS.shrinkage)))
+    doubts.set(key, 1 / (expected + SETTINGS.shrinkage))
   }
-  return { rates, offsets }
+  return { rates, offsets, doubts }
 }
 
 function makeSlowBounds(history: History, weightOf: WeightOf): ReadonlyMap<string, SlowBound> {

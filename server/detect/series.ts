@@ -1,5 +1,6 @@
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import { SETTINGS } from "./settings.ts"
 import { SPECS } from "./watched.ts"
 
 /**
@@ -94,6 +95,8 @@ export interface Whose {
   readonly day: number
   readonly developer: string
   readonly team: string
+  /** Variance of what is expected of the person, as far as that is not known. */
+  readonly doubt: number
 }
 
 /** Units of a share that were expected to come out the same way, ready to be added to many series. */
@@ -121,7 +124,7 @@ export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
   for (let index = 0; index < of.ratios.length; index++) series.dayRatios[index]! += of.ratios[index]!
   const information = of.units * of.expected * (1 - of.expected)
   series.dayVariance += information
-  add(series.byPerson, whose.developer, information)
+  add(series.byPerson, whose.developer, information * doubtFactor(series.watched, whose.doubt))
   add(series.byTeam, whose.team, information)
   noteDay(series, whose.day, of.taken, of.units * of.expected, of.units)
   series.dayUnits += of.units
@@ -133,8 +136,8 @@ export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
 /** One unit, or units that are counted together, with so many to be expected. */
 export function addCount(series: Series, at: Whose, count: number, expected: number, units = 1): void {
   openDay(series, at.day)
-  series.dayVariance += (expected * expected) / units / SPECS[series.watched].dispersion.unit
-  add(series.byPerson, at.developer, expected)
+  series.dayVariance += (SETTINGS.dispersion * expected * expected) / units / SPECS[series.watched].dispersion.unit
+  add(series.byPerson, at.developer, expected * doubtFactor(series.watched, at.doubt))
   add(series.byTeam, at.team, expected)
   noteDay(series, at.day, count, expected, units)
   series.dayUnits += units
@@ -177,6 +180,12 @@ function add(sums: Map<string, number>, key: string, value: number): void {
   sums.set(key, (sums.get(key) ?? 0) + value)
 }
 
+/** What varies with the person is the days of one person, and what nobody knows of them yet. */
+function doubtFactor(watched: Watched, doubt: number): number {
+  const { person } = SPECS[watched].dispersion
+  return Math.sqrt((person + doubt) / person)
+}
+
 /** Σ of squares by person and team, times how much those vary. */
 function sharedVariance(series: Series): number {
   const { person, team } = SPECS[series.watched].dispersion
@@ -184,7 +193,7 @@ function sharedVariance(series: Series): number {
   for (const value of series.byPerson.values()) ofPeople += value * value
   let ofTeams = 0
   for (const value of series.byTeam.values()) ofTeams += value * value
-  return person * ofPeople + team * ofTeams
+  return SETTINGS.dispersion * (person * ofPeople + team * ofTeams)
 }
 
 /** The evidence of the present day, by alternative. */

@@ -71,9 +71,11 @@ async function observeHours<State>(
   const state = restore(claimed, detector, detecting.tell)
   const roster = await readRoster(tx, { orgId, timeZone, zones: detecting.zones })
   const arrivals = await takeArrivals(tx, { orgId, from, until })
+  const accepted = await readAccepted(tx, orgId)
   const findings: Finding[] = []
   for (let at = from + HOUR_MS; at <= until; at += HOUR_MS) {
-    const found = detector.observe(state, arrivals.get(at) ?? nothingArrived(at), roster, orgId)
+    const arrived = { ...(arrivals.get(at) ?? nothingArrived(at)), accepted }
+    const found = detector.observe(state, arrived, roster, orgId)
     for (const incident of found) findings.push({ incident, at })
     // Pages are served by the same process.
     await nextTurn()
@@ -122,6 +124,17 @@ async function claimOrganization(tx: Transaction<DB>, { now, failed }: Detecting
     order by due.start limit 1
     for update of s skip locked`.execute(tx)
   return claimed.rows[0] ?? null
+}
+
+/** Incidents that somebody has said are the new normal. */
+async function readAccepted(tx: Transaction<DB>, orgId: string): Promise<readonly string[]> {
+  const rows = await tx
+    .selectFrom("incident")
+    .select("id")
+    .where("org_id", "=", orgId)
+    .where("accepted_at", "is not", null)
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 /** As far as one step goes. */

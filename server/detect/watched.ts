@@ -94,7 +94,7 @@ export const SPECS: Readonly<Record<Watched, WatchedSpec>> = {
   },
   use: {
     type: "count",
-    alternatives: [0.8, 0.55, 0.2],
+    alternatives: [0.8, 0.55, 0.25, 0.08],
     limit: 0.78,
     isLoss: true,
     cause: "unknown",
