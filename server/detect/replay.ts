@@ -82,13 +82,21 @@ export async function preparePartitions(worker: Kysely<DB>, { from, to }: { from
 const DAY_MS = 24 * HOUR_MS
 const MINUTE_MS = 60_000
 
+interface Replay {
+  readonly org: ReplayOrganization
+  readonly events: readonly ReplayEvent[]
+  readonly strideHours: number
+  /** Another detector's. */
+  readonly detect?: typeof detectAll
+}
+
 /**
  * Lets an organization live through its events as if each came in when it did: they are stored, counted and detected by
  * what does so in Belay, with a clock that goes from the first to the last of them in strides of `strideHours`.
  */
 export async function replayOrganization(
   database: ReplayDatabase,
-  { org, events, strideHours }: { org: ReplayOrganization; events: readonly ReplayEvent[]; strideHours: number },
+  { org, events, strideHours, detect = detectAll }: Replay,
 ): Promise<ReplayedOrganization> {
   const orgId = await createOrganization(database.owner, { name: org.org, isDemo: false })
   const people = await enroll(database.owner, orgId, { org, events })
@@ -119,7 +127,7 @@ export async function replayOrganization(
       })
       now = Math.min(stride + strideHours, end) * HOUR_MS + MINUTE_MS
       await timed("count", () => countAll(database.worker, new Date(now)))
-      await timed("detect", () => detectAll({ db: database.worker, now: new Date(now), zones, tell }))
+      await timed("detect", () => detect({ db: database.worker, now: new Date(now), zones, tell }))
     }
   } finally {
     await store.close()
