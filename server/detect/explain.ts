@@ -209,12 +209,10 @@ export function isMoreAutonomous(
 ): boolean {
   if (place.watched !== "outcome") return false
   const from = step.dayOf(incident.startedAt)
-  const of = (watched: Watched) => {
-    const series = seriesAt(step, incident.rung, watched, place.dimension, place.values)
-    const sums = series === undefined ? null : sumsBetween(series, from, step.day)
-    return sums !== null && sums.expected >= FEWEST_OF_AUTONOMY ? sums.observed / sums.expected : null
-  }
-  return (of("use") ?? 1) > 1.4 || (of("prompts") ?? 1) < 0.6
+  const prompts = seriesAt(step, incident.rung, "prompts", place.dimension, place.values)
+  const sums = prompts === undefined ? null : sumsBetween(prompts, from, step.day)
+  const asked = sums !== null && sums.expected >= FEWEST_OF_AUTONOMY ? sums.observed / sums.expected : 1
+  return (useOf(step, [incident.rung], incident.scope, from) ?? 1) > 1.4 || asked < 0.6
 }
 
 /** Share of the loss of the whole organization that lies in the place. */

@@ -122,6 +122,7 @@ function moveOf(before: IncidentScope, after: IncidentScope): "widened" | "narro
 
 /** Columns that the detector sets anew each time. */
 const CHANGING = [
+  "kind",
   "also_rungs",
   "started_at",
   "started_from",

@@ -251,7 +251,7 @@ function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Seri
       peopleAffected: 0,
       explained: null,
       confidence: confidenceOf(found),
-      note: `TRACE ${found.score.toFixed(1)}/${found.bar.toFixed(1)} own ${logEvidence(series).toFixed(1)} R ${ratioOf(series).toFixed(2)} last ${lastingEvidence(series).toFixed(1)} ${series.key} + ${found.support.map((s) => `${s.watched}@${s.dimension}:${s.values.join()}:${logEvidence(s).toFixed(1)}:R${ratioOf(s).toFixed(2)}`).join(" ")}`,
+      note: null,
     },
     primary: series,
     place: series,
@@ -259,7 +259,6 @@ function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Seri
     mergedInto: null,
   }
   explain(step, open, here)
-  if (isMoreAutonomous(step, open.incident, open.place)) open.incident = { ...open.incident, kind: "over_trust" }
   const { incidents } = step.state
   const again = incidents.closed.find(
     ({ incident }) =>
@@ -283,6 +282,8 @@ function confidenceOf(found: Found): number {
 
 function explain(step: Step, open: OpenIncident, here: readonly Series[]): void {
   placeIncident(step, open, here)
+  const kind = isMoreAutonomous(step, open.incident, open.place) ? "over_trust" : "breakage"
+  open.incident = { ...open.incident, kind }
   refresh(step, open)
 }
 

@@ -54,6 +54,7 @@ const tenth: Detector<{ seen: string[] }> = {
         id: "00000000-0000-4000-8000-000000000001",
         kind: "breakage",
         rung: "autocomplete",
+        alsoRungs: [],
         state: "open",
         openedAt: until,
         startedAt: until - HOUR_MS,
