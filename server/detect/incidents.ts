@@ -14,7 +14,7 @@ import {
 } from "./contract.ts"
 import { type DetectorState, restartRung, type Step } from "./detector.ts"
 import { explainIncident, exposureOf, fitsPlace, isMoreAutonomous } from "./explain.ts"
-import { overlapOf, scopeOf, widthOf } from "./scope.ts"
+import { indexVolumes, overlapOf, scopeOf, type VolumeIndex, widthOf } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
 import { bestAlternative, lastingEvidence, logEvidence, ratioOf, type Series, sinceOf, sumsBetween } from "./series.ts"
 import type { Fault } from "./telemetry.ts"
@@ -97,42 +97,79 @@ interface Found {
   readonly support: readonly Series[]
 }
 
+/** What is looked at when a breakage is looked for at one rung. */
+interface Search {
+  readonly step: Step
+  readonly rung: Rung
+  readonly bar: number
+  /** Of each signal what stands out in a place of its own, the most first. */
+  readonly supporting: ReadonlyMap<Watched, readonly { readonly series: Series; readonly evidence: number }[]>
+  /** Made when it is first asked for. */
+  readonly volumes: () => VolumeIndex
+}
+
 /** The series with the most evidence over the bar, its own and that of other signals in overlapping places. */
 function findBreakage(step: Step, rung: Rung, here: readonly Series[], bar: number): Found | null {
-  const ordered = here.toSorted((a, b) => (a.key < b.key ? -1 : 1))
-  const supporting = ordered.filter(
-    (series) =>
-      series.dimension !== "developer" &&
-      isBeyondLimit(series.watched, ratioOf(series), SETTINGS.softLimit) &&
-      !(series.watched === "use" && hasClimbed(step, series)),
-  )
+  const search = makeSearch(step, rung, here, bar)
+  const isSlow = (search.supporting.get("slow")?.[0]?.evidence ?? 0) >= bar
   let found: Found | null = null
-  for (const series of ordered) {
-    if (series.watched === "slow" || !isBeyondLimit(series.watched, ratioOf(series))) continue
+  for (const series of here) {
+    const { watched } = series
+    if (watched === "slow") continue
     const own = logEvidence(series)
-    if (own < SETTINGS.lossFloor) continue
-    if (series.dimension === "developer" && ratioOf(series) > SETTINGS.developerLimit) continue
-    if (series.watched === "use" && hasClimbed(step, series)) continue
-    if (lastingEvidence(series) < SETTINGS.lasting * own) continue
-    const known = knownCause(step, rung, series, supporting, bar)
-    if (known === null && own < SETTINGS.leastOwn) continue
-    const isNew = isFresh(step, series)
-    if (known === null && !isNew && series.watched === "acceptance" && ratioOf(series) > SETTINGS.wanderLimit) continue
-    const support = supportOf(step, rung, series, supporting)
-    const fresh = isNew ? SETTINGS.freshBonus : 0
-    const penalty =
-      series.dimension === "developer"
-        ? SETTINGS.developerPenalty
-        : series.dimension.includes("+")
-          ? SETTINGS.pairPenalty
-          : 0
-    const needed = bar + penalty - fresh
-    const score = own + Math.max(support.total, known === null ? 0 : needed - SETTINGS.leastLoss + support.losses)
-    if (score > needed && (found === null || score - needed > found.score - found.bar)) {
-      found = { series, score, bar: needed, support: known === null ? support.series : [known, ...support.series] }
-    }
+    if (own < (isSlow && LOSSES.has(watched) ? SETTINGS.lossFloor : SETTINGS.leastOwn)) continue
+    const next = judge(search, series, own)
+    if (next === null) continue
+    const isMore = found === null || next.score - next.bar > found.score - found.bar
+    const isSame = found !== null && next.score - next.bar === found.score - found.bar
+    if (isMore || (isSame && found !== null && next.series.key < found.series.key)) found = next
   }
   return found
+}
+
+function makeSearch(step: Step, rung: Rung, here: readonly Series[], bar: number): Search {
+  const supporting = new Map<Watched, { series: Series; evidence: number }[]>()
+  for (const series of here) {
+    if (series.dimension === "developer" || series.dimension.includes("+")) continue
+    const evidence = logEvidence(series)
+    if (evidence < SETTINGS.lossFloor || !lasts(series, evidence)) continue
+    if (!isBeyondLimit(series.watched, ratioOf(series), SETTINGS.softLimit)) continue
+    const list = supporting.get(series.watched) ?? []
+    supporting.set(series.watched, list)
+    list.push({ series, evidence })
+  }
+  for (const list of supporting.values()) {
+    list.sort((a, b) => b.evidence - a.evidence || (a.series.key < b.series.key ? -1 : 1))
+  }
+  let index: VolumeIndex | null = null
+  return { step, rung, bar, supporting, volumes: () => (index ??= indexVolumes(step.state.volumes, rung)) }
+}
+
+function lasts(series: Series, evidence: number): boolean {
+  return lastingEvidence(series) >= SETTINGS.lasting * evidence
+}
+
+/** Whether a series opens an incident, with what speaks for it. */
+function judge(search: Search, series: Series, own: number): Found | null {
+  const { step, bar } = search
+  const { watched, dimension } = series
+  const ratio = ratioOf(series)
+  const isOfPerson = dimension === "developer"
+  if (!isBeyondLimit(watched, ratio) || (isOfPerson && ratio > SETTINGS.developerLimit) || !lasts(series, own))
+    return null
+  const isNew = isFresh(step, series)
+  const penalty = isOfPerson ? SETTINGS.developerPenalty : dimension.includes("+") ? SETTINGS.pairPenalty : 0
+  const needed = bar + penalty - (isNew ? SETTINGS.freshBonus : 0)
+  const known = knownCause(search, series)
+  if (known === null) {
+    if (own < SETTINGS.leastOwn || own + SETTINGS.allSupport <= needed) return null
+    if (!isNew && watched === "acceptance" && ratio > SETTINGS.wanderLimit) return null
+  }
+  if (watched === "use" && hasClimbed(step, series)) return null
+  const support = supportOf(search, series)
+  const score = own + Math.max(support.total, known === null ? 0 : needed - SETTINGS.leastLoss + support.losses)
+  if (score <= needed) return null
+  return { series, score, bar: needed, support: known === null ? support.series : [known, ...support.series] }
 }
 
 function isFresh(step: Step, series: Series): boolean {
@@ -144,57 +181,49 @@ function isFresh(step: Step, series: Series): boolean {
   })
 }
 
+/** How many places of one signal are looked at, the ones that stand out most first. */
+const PLACES_LOOKED_AT = 40
+
 /**
  * Slowness over the bar in the same place, since shortly before the loss: then little of a loss says the rest, as most
  * people mind.
  */
-function knownCause(step: Step, rung: Rung, series: Series, supporting: readonly Series[], bar: number): Series | null {
+function knownCause(search: Search, series: Series): Series | null {
   if (!LOSSES.has(series.watched) || series.dimension === "developer") return null
   const scope = scopeOf(series.dimension, series.values)
-  for (const other of supporting) {
-    if (other.watched !== "slow" || ratioOf(other) < SETTINGS.slowEnough) continue
-    if (logEvidence(other) < bar || lastingEvidence(other) < SETTINGS.lasting * logEvidence(other)) continue
-    const after = sinceOf(series) - sinceOf(other)
+  for (const { series: slow, evidence } of search.supporting.get("slow")?.slice(0, PLACES_LOOKED_AT) ?? []) {
+    if (evidence < search.bar) break
+    if (ratioOf(slow) < SETTINGS.slowEnough) continue
+    const after = sinceOf(series) - sinceOf(slow)
     if (after < -12 * HOUR || after > 12 * DAY) continue
-    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) >= 0.3) return other
+    if (overlapOf(search.volumes(), scope, scopeOf(slow.dimension, slow.values)) >= 0.3) return slow
   }
   return null
 }
 
 function supportOf(
-  step: Step,
-  rung: Rung,
+  search: Search,
   series: Series,
-  supporting: readonly Series[],
 ): { readonly total: number; readonly losses: number; readonly series: readonly Series[] } {
   if (series.dimension === "developer") return { total: 0, losses: 0, series: [] }
-  const best = new Map<Watched, { series: Series; evidence: number }>()
   const scope = scopeOf(series.dimension, series.values)
-  for (const other of supporting) {
-    if (other.watched === series.watched) continue
-    // Of the many narrow places one always stands out.
-    if (
-      other.dimension.includes("+") &&
-      (other.dimension !== series.dimension || other.values.join() !== series.values.join())
-    )
-      continue
-    const floor = LOSSES.has(other.watched) ? SETTINGS.lossFloor : SETTINGS.supportFloor
-    const evidence = logEvidence(other) - floor
-    if (evidence <= 0 || evidence <= (best.get(other.watched)?.evidence ?? 0)) continue
-    if (lastingEvidence(other) < SETTINGS.lasting * logEvidence(other)) continue
-    if (overlapOf(step.state.volumes, rung, scope, scopeOf(other.dimension, other.values)) < SETTINGS.supportOverlap)
-      continue
-    best.set(other.watched, { series: other, evidence })
-  }
+  const supporting: Series[] = []
   let [total, losses] = [0, 0]
-  for (const [watched, { evidence }] of best) {
-    if (LOSSES.has(watched)) losses += evidence
-    total += Math.min(
-      SETTINGS.support,
-      Math.max(0, evidence - (LOSSES.has(watched) ? SETTINGS.supportFloor - SETTINGS.lossFloor : 0)),
-    )
+  for (const [watched, list] of search.supporting) {
+    if (watched === series.watched) continue
+    const isLoss = LOSSES.has(watched)
+    for (const { series: other, evidence } of list.slice(0, PLACES_LOOKED_AT)) {
+      if (evidence <= (isLoss ? SETTINGS.lossFloor : SETTINGS.supportFloor)) break
+      const place = scopeOf(other.dimension, other.values)
+      if (overlapOf(search.volumes(), scope, place) < SETTINGS.supportOverlap) continue
+      if (watched === "use" && hasClimbed(search.step, other)) continue
+      supporting.push(other)
+      if (isLoss) losses += evidence - SETTINGS.lossFloor
+      total += Math.min(SETTINGS.support, Math.max(0, evidence - SETTINGS.supportFloor))
+      break
+    }
   }
-  return { total: Math.min(SETTINGS.allSupport, total), losses, series: [...best.values()].map(({ series: of }) => of) }
+  return { total: Math.min(SETTINGS.allSupport, total), losses, series: supporting }
 }
 
 /** Whether work went up the ladder in the same place since. */
@@ -264,7 +293,7 @@ function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Seri
     ({ incident }) =>
       incident.rung === rung &&
       step.until - (incident.closedAt ?? 0) <= SETTINGS.reopenDays * DAY &&
-      overlapOf(step.state.volumes, rung, incident.scope, open.incident.scope) >= 0.3,
+      overlapOf(indexVolumes(step.state.volumes, rung), incident.scope, open.incident.scope) >= 0.3,
   )
   if (again !== undefined) {
     incidents.closed.splice(incidents.closed.indexOf(again), 1)
@@ -304,11 +333,12 @@ function placeIncident(step: Step, open: OpenIncident, here: readonly Series[]):
     return
   }
   const scope = scopeOf(primary.dimension, primary.values)
+  const volumes = indexVolumes(step.state.volumes, primary.rung)
   const weights = new Map<Watched, number>()
   for (const series of strong) {
     const weight = weightOf(series)
     if (weight <= (weights.get(series.watched) ?? -Infinity)) continue
-    if (overlapOf(step.state.volumes, primary.rung, scope, scopeOf(series.dimension, series.values)) < 0.25) continue
+    if (overlapOf(volumes, scope, scopeOf(series.dimension, series.values)) < 0.25) continue
     weights.set(series.watched, weight)
   }
   const ranked = [...weights].toSorted(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))

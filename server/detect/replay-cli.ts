@@ -14,11 +14,12 @@ import {
   type ReplayedOrganization,
   replayOrganization,
 } from "./replay.ts"
+import { SETTINGS } from "./settings.ts"
 
-const USAGE = `npm run breakage:replay -- --data DIR --out incidents.json [--stride HOURS] [--only org,…] [--at-once N]
+const USAGE = `npm run breakage:replay -- --data DIR --out incidents.json [--stride HOURS] [--only org,…] [--at-once N] [--set SETTING=NUMBER]…
 
 Lets every organization of DIR/orgs.json live through DIR/events/<org>.jsonl.gz, in a database of its own that is
-removed afterwards, and writes the incidents that are found.`
+removed afterwards, and writes the incidents that are found. SETTING is one of server/detect/settings.ts.`
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,12 +28,14 @@ const { values: flags } = parseArgs({
     stride: { type: "string", default: "24" },
     only: { type: "string" },
     "at-once": { type: "string", default: "2" },
+    set: { type: "string", multiple: true, default: [] },
   },
 })
 
 async function run(): Promise<void> {
   const { data, out } = flags
   if (data === undefined || out === undefined) throw new Error(USAGE)
+  changeSettings(flags.set)
   const startedAt = performance.now()
   const { orgs } = replayOrganizations.parse(JSON.parse(await readFile(path.join(data, "orgs.json"), "utf8")))
   const only = flags.only?.split(",")
@@ -51,6 +54,16 @@ async function run(): Promise<void> {
   } finally {
     await postgres.stop()
     await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+function changeSettings(changes: readonly string[]): void {
+  for (const change of changes) {
+    const [name = "", value = ""] = change.split("=")
+    if (!(name in SETTINGS) || value === "" || Number.isNaN(Number(value))) {
+      throw new Error(`--set ${change}: take one of ${Object.keys(SETTINGS).join(", ")}, and a number.`)
+    }
+    Object.assign(SETTINGS, { [name]: Number(value) })
   }
 }
 

@@ -12,9 +12,9 @@ export interface UnitPlace {
   readonly mode: string | null
 }
 
-export type Dimension = keyof UnitPlace
+type Dimension = keyof UnitPlace
 
-export const SINGLE: readonly Dimension[] = ["team", "client", "model", "language", "mode"]
+const SINGLE = ["team", "client", "model", "language", "mode"] as const
 
 const PAIRS: readonly (readonly [Dimension, Dimension])[] = [
   ["team", "client"],
@@ -82,16 +82,60 @@ export function fadeVolumes(volumes: Volumes): void {
   }
 }
 
-/** Units that are in both places over units that are in either (Jaccard index); 0 where there were none. */
-export function overlapOf(volumes: Volumes, rung: Rung, one: IncidentScope, other: IncidentScope): number {
-  let both = 0
-  let either = 0
+/** What was done at one rung, ready to be asked how much two places share. */
+export interface VolumeIndex {
+  /** By dimension and value: the cells that have it. */
+  readonly cells: ReadonlyMap<string, readonly { readonly place: UnitPlace; readonly units: number }[]>
+  readonly all: readonly { readonly place: UnitPlace; readonly units: number }[]
+  readonly totals: Map<string, number>
+}
+
+export function indexVolumes(volumes: Volumes, rung: Rung): VolumeIndex {
+  const cells = new Map<string, { readonly place: UnitPlace; readonly units: number }[]>()
+  const all: { readonly place: UnitPlace; readonly units: number }[] = []
   for (const cell of volumes.cells.values()) {
     if (cell.rung !== rung) continue
-    const inOne = isInside(one, cell.place)
-    const inOther = isInside(other, cell.place)
-    if (inOne && inOther) both += cell.units
-    if (inOne || inOther) either += cell.units
+    all.push(cell)
+    for (const dimension of SINGLE) {
+      const key = `${dimension}|${cell.place[dimension]}`
+      const list = cells.get(key)
+      if (list === undefined) cells.set(key, [cell])
+      else list.push(cell)
+    }
   }
+  return { cells, all, totals: new Map() }
+}
+
+/** The fewest cells among which all of a place are. */
+function candidatesOf(index: VolumeIndex, scope: IncidentScope): VolumeIndex["all"] {
+  let fewest = index.all
+  for (const dimension of SINGLE) {
+    const value = scope[dimension]
+    if (value === undefined) continue
+    const list = index.cells.get(`${dimension}|${value}`) ?? []
+    if (list.length < fewest.length) fewest = list
+  }
+  return fewest
+}
+
+function totalOf(index: VolumeIndex, scope: IncidentScope): number {
+  const key = JSON.stringify(scope)
+  let total = index.totals.get(key)
+  if (total === undefined) {
+    total = 0
+    for (const cell of candidatesOf(index, scope)) if (isInside(scope, cell.place)) total += cell.units
+    index.totals.set(key, total)
+  }
+  return total
+}
+
+/** Units that are in both places over units that are in either (Jaccard index); 0 where there were none. */
+export function overlapOf(index: VolumeIndex, one: IncidentScope, other: IncidentScope): number {
+  const [ofOne, ofOther] = [candidatesOf(index, one), candidatesOf(index, other)]
+  let both = 0
+  for (const cell of ofOne.length <= ofOther.length ? ofOne : ofOther) {
+    if (isInside(one, cell.place) && isInside(other, cell.place)) both += cell.units
+  }
+  const either = totalOf(index, one) + totalOf(index, other) - both
   return either > 0 ? both / either : 0
 }
