@@ -4,11 +4,11 @@
  */
 export const SETTINGS = {
   /** Evidence that opens an incident, over the logarithm of the number of places that are watched. */
-  bar: 6.5,
+  bar: 7,
   /** Two dimensions at once make many places, of which one always stands out. */
   pairPenalty: 2,
   /** A client or model that is new is where most breakages come from: so much less evidence is asked of it. */
-  freshBonus: 3,
+  freshBonus: 3.5,
   freshDays: 12,
   developerPenalty: 1.5,
   /** observed / expected of one person: who does a little less is none of anybody's business. */
@@ -18,7 +18,7 @@ export const SETTINGS = {
   /** Evidence of the signal itself, whatever others say. */
   leastOwn: 5,
   /** Evidence of a loss that is enough where slowness is known that people leave for. */
-  leastLoss: 3.2,
+  leastLoss: 2.4,
   /** Slow units over what is expected, for such slowness. */
   slowEnough: 1.9,
   /** What other signals in the same place add: each above its floor, at most so much, and all together. */
