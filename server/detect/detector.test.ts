@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest"
 import { createRandom, type Random } from "../demo/random.ts"
 import type { Arrivals, Change, DetectedIncident, OperationPart, Roster, SuggestionCell } from "./contract.ts"
 import { type DetectorState, observe, startDetector } from "./detector.ts"
+import { type PackedState, packState, unpackState } from "./packed-state.ts"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -215,7 +216,7 @@ describe("a storm of prompts in one team, taken back after nine days", () => {
   test("is the same whether the detector's memory is written down and read between hours or not", () => {
     const half = hours.length / 2
     const before = watch(hours.slice(0, half))
-    const after = watch(hours.slice(half), deserialize(serialize(before.state)) as DetectorState)
+    const after = watch(hours.slice(half), unpackState(deserialize(serialize(packState(before.state))) as PackedState))
     const latest = new Map([...before.incidents, ...after.incidents].map((incident) => [incident.id, incident]))
     expect([...latest.values()]).toEqual(seen.incidents)
   })

@@ -21,6 +21,7 @@ import { SETTINGS } from "./settings.ts"
 import {
   addCount,
   addShare,
+  isForgotten,
   makeSeries,
   restart,
   type Series,
@@ -189,6 +190,8 @@ function makeStep(state: DetectorState, arrivals: Arrivals, roster: Roster): Ste
 function startDay(state: DetectorState, day: number): void {
   state.today = day
   forgetBefore(state.history, day)
+  const recent = day - 28
+  for (const [key, series] of state.series) if (isForgotten(series, recent)) state.series.delete(key)
   for (const [id, on] of state.judged) if (on < day - 3) state.judged.delete(id)
   fadeVolumes(state.volumes)
   for (const [key, list] of state.use) {

@@ -325,6 +325,12 @@ export function sinceOf(series: Series): number {
   return series.since[bestAlternative(series)]!
 }
 
+/** Whether it has nothing left to remember: no units since a day, and no evidence. */
+export function isForgotten(series: Series, since: number): boolean {
+  const last = series.daily.length - FIELDS
+  return (last < 0 || series.daily[last]! < since) && series.now.every((value) => value === 0)
+}
+
 /** Forgets what it knows, as after an incident. */
 export function restart(series: Series): void {
   for (const list of [series.closed, series.observed, series.expected, series.units, series.dayRatios, series.now]) {

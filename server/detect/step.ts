@@ -5,6 +5,7 @@ import { HOUR_MS, nothingArrived, takeArrivals } from "./arrivals.ts"
 import type { Arrivals, DetectedIncident, Roster } from "./contract.ts"
 import { type DetectorState, observe, startDetector } from "./detector.ts"
 import { type Finding, recordFindings } from "./incident-store.ts"
+import { type PackedState, packState, unpackState } from "./packed-state.ts"
 import { readRoster, type Zones } from "./roster.ts"
 import { readState, saveState } from "./saved-state.ts"
 
@@ -13,9 +14,15 @@ export interface Detector<State> {
   start(): State
   /** Changes the state. */
   observe(state: State, arrivals: Arrivals, roster: Roster, orgId: string): readonly DetectedIncident[]
+  /** The state as it is written down, and back; as it is when there is no such form. */
+  readonly written?: { pack(state: State): unknown; unpack(packed: unknown): State }
 }
 
-export const DETECTOR: Detector<DetectorState> = { start: startDetector, observe }
+export const DETECTOR: Detector<DetectorState> = {
+  start: startDetector,
+  observe,
+  written: { pack: packState, unpack: (packed) => unpackState(packed as PackedState) },
+}
 
 export interface Detecting {
   readonly db: Kysely<DB>
@@ -83,7 +90,7 @@ async function observeHours<State>(
   await recordFindings(tx, orgId, findings)
   await tx
     .updateTable("detector_state")
-    .set({ observed_until: new Date(until), data: saveState(state) })
+    .set({ observed_until: new Date(until), data: saveState(detector.written?.pack(state) ?? state) })
     .where("org_id", "=", orgId)
     .execute()
   return { orgId, hours: (until - from) / HOUR_MS, findings: findings.length }
@@ -157,7 +164,7 @@ function restore<State>({ orgId, data }: Claimed, detector: Detector<State>, tel
   if (data === null) return detector.start()
   const saved = readState(data)
   // What is in it is of the detector that saved it, as its format says.
-  if (saved !== null) return saved.state as State
+  if (saved !== null) return detector.written?.unpack(saved.state) ?? (saved.state as State)
   tell(`What the detector knew of organization ${orgId} is of another version of Belay. It learns anew.`)
   return detector.start()
 }
