@@ -57,6 +57,7 @@ export interface ShownIncident {
   readonly evidence: readonly Evidence[]
   readonly checks: readonly Check[]
   readonly changes: DetectedIncident["changes"]
+  readonly daily: DetectedIncident["daily"]
   readonly recoveredAfter: Change | null
   readonly action: string | null
   readonly fallbackTo: Rung | null
@@ -185,7 +186,7 @@ function selectFrom({ readable, ownDeveloperIds }: IncidentViewer): RawBuilder<u
     select v.id, v.rung, v.opened_at as "openedAt", v.is_shown as "isShown", s.kind, s.also_rungs::text[] as "alsoRungs", s.state,
       s.started_at as "startedAt", s.started_from as "startedFrom", s.started_to as "startedTo",
       s.closed_at as "closedAt", s.reopened, s.team_id as "teamId", t.name as team, s.developer_id as "developerId",
-      s.client, s.model, s.language, s.mode, s.cause, s.causes, s.evidence, s.checks, s.changes,
+      s.client, s.model, s.language, s.mode, s.cause, s.causes, s.evidence, s.checks, s.changes, s.daily,
       s.recovered_after as "recoveredAfter", s.action, s.fallback_to as "fallbackTo", s.people,
       case when s.developer_id is not null or s.people_affected >= ${MIN_GROUP_SIZE} then s.people_affected end
         as "peopleAffected",
