@@ -14,6 +14,9 @@ import type {
   RankedCause,
 } from "./contract.ts"
 
+/** Of what is not over. */
+export const CURRENT_STATES: readonly IncidentState[] = ["open", "recovering"]
+
 /** Who looks, and so what of the organization's incidents is there at all. */
 export interface IncidentViewer {
   readonly readable: Readable
@@ -165,6 +168,26 @@ export async function getIncident(
     from incident_label l join account a on a.id = l.account_id
     where l.incident_id = ${id}::uuid order by l.at desc, a.email`.execute(tx)
   return { incident, history: { events: events.rows, labels: labels.rows } }
+}
+
+/** How many incidents the viewer is shown at each rung that are not over; rungs without any are left out. */
+export async function countCurrentIncidents(
+  tx: TenantTx,
+  args: { viewer: IncidentViewer; teamId: string | null },
+): Promise<{ readonly rung: Rung; readonly incidents: number }[]> {
+  const { viewer, teamId } = args
+  const rows = await sql<{ rung: Rung; incidents: number }>`
+    select rung, count(*)::int as incidents from (${selectFrom(viewer)}
+      where s.state = any(${CURRENT_STATES}::text[]) and ${teamId === null ? sql`true` : sql`s.team_id = ${teamId}::uuid`}
+    ) current group by rung`.execute(tx)
+  return rows.rows
+}
+
+/** Days since the first one of which there are signals, that one included; 0 without any. `today` is `YYYY-MM-DD`. */
+export async function countDaysOfData(tx: TenantTx, today: string): Promise<number> {
+  const rows = await sql<{ days: number }>`
+    select coalesce(${today}::date - min(day) + 1, 0)::int as days from signal_day`.execute(tx)
+  return rows.rows[0]?.days ?? 0
 }
 
 /** As the database gives it: what is withheld is null. */
