@@ -62,7 +62,7 @@ export function IncidentActions({ data }: { data: IncidentData }) {
           fields={{ intent: "reopen" }}
         />
       )}
-      {isInBrowser && <CopyButton text={location.origin + location.pathname} label="the link" />}
+      {isInBrowser && <CopyButton text={location.origin + location.pathname} label="link" title="Copy link" />}
     </div>
   )
 }

@@ -11,8 +11,8 @@ import type { IncidentData } from "./load.server.ts"
 const Expected = lazy(() => import("../../charts/expected.tsx"))
 const HEIGHT = 240
 
-/** Of less than this a ratio is noise: the day is a gap. */
-const EXPECTED_LEAST = 0.5
+/** A day with less than this share of the busiest, or with less than one expected, is a gap: its ratio is noise. */
+const EXPECTED_LEAST_SHARE = 0.1
 
 type Day = IncidentData["incident"]["daily"][number]
 
@@ -22,7 +22,7 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
   const { incident } = data
   const { daily, leading, rung } = incident
   if (daily.length === 0 || leading === null) return null
-  const points = daily.map((day) => toPoint(day, rung))
+  const points = daily.map((day) => toPoint(day, rung, leastOf(daily)))
   const values = points.flatMap(({ here, rest }) => [here ?? 0, rest ?? 0])
   const hasRest = points.some(({ rest }) => rest !== null)
   const place = describePlace(incident)
@@ -98,10 +98,22 @@ function toDate(day: string): Date {
   return new Date(`${day}T00:00:00Z`)
 }
 
-function toPoint(day: Day, rung: IncidentData["incident"]["rung"]): ExpectedPoint {
-  const here = toRatio(day.observed, day.expected)
+interface Least {
+  readonly here: number
+  readonly rest: number
+}
+
+function leastOf(daily: readonly Day[]): Least {
+  const least = (values: readonly number[]) => Math.max(1, EXPECTED_LEAST_SHARE * Math.max(...values))
+  return { here: least(daily.map(({ expected }) => expected)), rest: least(daily.map((day) => day.restExpected ?? 0)) }
+}
+
+function toPoint(day: Day, rung: IncidentData["incident"]["rung"], least: Least): ExpectedPoint {
+  const here = toRatio(day.observed, day.expected, least.here)
   const rest =
-    day.restObserved === null || day.restExpected === null ? null : toRatio(day.restObserved, day.restExpected)
+    day.restObserved === null || day.restExpected === null
+      ? null
+      : toRatio(day.restObserved, day.restExpected, least.rest)
   return {
     at: toDate(day.day).getTime(),
     here,
@@ -116,8 +128,8 @@ function toPoint(day: Day, rung: IncidentData["incident"]["rung"]): ExpectedPoin
   }
 }
 
-function toRatio(observed: number, expected: number): number | null {
-  return expected < EXPECTED_LEAST ? null : observed / expected
+function toRatio(observed: number, expected: number, least: number): number | null {
+  return expected < least ? null : observed / expected
 }
 
 function formatOrNone(ratio: number | null): string {

@@ -56,7 +56,7 @@ export function Figures({ data }: { data: IncidentData }) {
           value={formatRatio(leading.restRatio)}
           note={
             incident.explained === null
-              ? "of what is expected there"
+              ? "against what is expected there"
               : `${formatShare(incident.explained)} of the whole loss is here`
           }
         />
@@ -70,7 +70,10 @@ export function Figures({ data }: { data: IncidentData }) {
 export function Causes({ data }: { data: IncidentData }) {
   const { incident, signals } = data
   if (signals.length === 0) return null
-  const ranked = incident.causes.map(({ cause }) => cause)
+  // Of a single person only the cause itself is told.
+  const causes =
+    incident.causes.length > 0 ? incident.causes : [{ cause: incident.cause, share: null, reasons: [] as const }]
+  const ranked = causes.map(({ cause }) => cause)
   const rankOf = (cause: (typeof ranked)[number]) => (ranked.includes(cause) ? ranked.indexOf(cause) : ranked.length)
   const rows = signals.toSorted((a, b) => rankOf(a.cause) - rankOf(b.cause) || b.logEvidence - a.logEvidence)
   return (
@@ -85,13 +88,13 @@ export function Causes({ data }: { data: IncidentData }) {
           figures={["Share", "Against expected", "80 % interval", "Elsewhere"]}
         >
           {rows.map((signal, index) => {
-            const known = incident.causes.find(({ cause }) => cause === signal.cause)
+            const known = causes.find(({ cause }) => cause === signal.cause)
             const isFirst = rows[index - 1]?.cause !== signal.cause
             return (
               <tr key={signal.watched} className={ROW}>
                 <th scope="row" className={`${CELL} text-left font-medium`}>
                   {known === undefined ? (
-                    <span className="font-normal text-ink-faint">does not stand out</span>
+                    <span className="font-normal text-ink-faint">{describeUnranked(signal)}</span>
                   ) : (
                     <span className={isFirst ? "" : "sr-only"}>{CAUSE_LABELS[signal.cause]}</span>
                   )}
@@ -101,7 +104,7 @@ export function Causes({ data }: { data: IncidentData }) {
                     </span>
                   )}
                 </th>
-                <td className={FIGURE_CELL}>{isFirst && known !== undefined ? formatSure(known.share) : ""}</td>
+                <td className={FIGURE_CELL}>{isFirst && known?.share != null ? formatSure(known.share) : ""}</td>
                 <td className={CELL}>{SIGNAL_LABELS[signal.watched]}</td>
                 <td className={`${CELL} figures`}>{describeFigures(signal, incident.rung)}</td>
                 <td className={FIGURE_CELL}>{formatRatio(signal.ratio)}</td>
@@ -116,6 +119,13 @@ export function Causes({ data }: { data: IncidentData }) {
       </div>
     </section>
   )
+}
+
+/** Of a signal that speaks for none of the causes. */
+function describeUnranked({ watched, low, high }: IncidentData["signals"][number]): string {
+  if (low <= 1 && high >= 1) return "as expected"
+  const isLoss = watched === "use" || watched === "acceptance" || watched === "outcome"
+  return isLoss && high < 1 ? "the loss itself" : "too weak to rank"
 }
 
 const RESULTS: Record<Check["result"], { label: string; icon: typeof CircleCheck; color: string }> = {
@@ -140,7 +150,7 @@ export function Checks({ checks }: { checks: readonly Check[] }) {
             const { label, icon: Icon, color } = RESULTS[check.result]
             return (
               <li key={check.check} className="flex items-start gap-3 px-4 py-2.5 text-sm">
-                <span className={`inline-flex w-24 shrink-0 items-center gap-1.5 text-xs leading-5 ${color}`}>
+                <span className={`inline-flex w-28 shrink-0 items-center gap-1.5 text-xs leading-5 ${color}`}>
                   <Icon aria-hidden className="size-3.5 shrink-0" />
                   {label}
                 </span>

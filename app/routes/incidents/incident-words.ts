@@ -329,6 +329,7 @@ export function formatAmount(amount: number): string {
 
 /** observed / expected as a figure. */
 export function formatRatio(ratio: number): string {
+  if (isAsBefore(ratio)) return "±0 %"
   return ratio < 1 ? `−${percentOff(ratio)}` : ratio < MULTIPLE ? `+${percentOff(ratio)}` : `${formatRate(ratio)} times`
 }
 
@@ -444,8 +445,11 @@ export function describeClosing(
   if (incident.state === "recovered") return "It is over. If it comes back within days it is this incident again."
   if (incident.state === "new_normal") return "It is closed. Reopen it if this should not stay so."
   if (incident.leading === null || closing === null) return "It closes by itself once things are as before."
-  const bound = `${closing.isLeast ? "at least" : "at most"} ${closing.isLeast ? formatShare(closing.ratio) : `${formatRate(closing.ratio)} times`}`
-  return `It closes by itself when “${SIGNAL_LABELS[incident.leading.watched].toLowerCase()}” is at ${bound}${closing.isLeast ? "" : " of"} what is expected over three days, and that outweighs what spoke against it.`
+  const signal = `“${SIGNAL_LABELS[incident.leading.watched].toLowerCase()}”`
+  const bound = closing.isLeast
+    ? `at least ${formatShare(closing.ratio)} of`
+    : `at most ${formatRate(closing.ratio)} times`
+  return `It closes by itself once ${signal} over three days comes to ${bound} what is expected, for long enough to outweigh what spoke for it.`
 }
 
 type HistoryEvent = IncidentHistory["events"][number]

@@ -120,7 +120,7 @@ export default function Incident() {
       )}
       <p className="mt-10 flex flex-wrap items-center gap-3 text-xs text-ink-faint">
         Incident <code className="font-mono break-all select-all">{id}</code>
-        <CopyButton text={id} label="the id" />
+        <CopyButton text={id} label="id" title="Copy id" />
       </p>
     </>
   )

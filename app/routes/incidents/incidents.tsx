@@ -98,21 +98,23 @@ export default function Incidents() {
 type Incident = IncidentList["incidents"][number]
 type Shown = Extract<Incident, { disclosure: "shown" }>
 
+/** Whether incidents of some kind are left out, other than those that are over. */
 function isFiltered({ choice }: IncidentList): boolean {
   const { state, rung, team, cause, kind } = choice
-  return state !== "current" || rung !== null || team !== null || cause !== null || kind !== null
+  const isOfState = state !== "current" && state !== "any"
+  return isOfState || rung !== null || team !== null || cause !== null || kind !== null
 }
 
 function describeList(list: IncidentList): string {
   const { incidents, watch, now, timeZone } = list
   const newest = incidents.find((incident) => incident.disclosure === "shown")
   if (watch !== null) {
-    if (watch.days < watch.learningDays) return "Nothing yet: Belay is still learning what is normal here."
     if (isFiltered(list) || !list.isNewest) return "No incident is like that."
+    if (watch.days < watch.learningDays) return "Nothing yet: Belay is still learning what is normal here."
     return "Nothing is broken, as far as the signals say."
   }
   const count = `${list.next === null ? "" : "More than "}${plural(incidents.length, "incident")}`
-  if (isFiltered(list) || !list.isNewest || newest === undefined) {
+  if (isFiltered(list) || list.choice.state === "any" || !list.isNewest || newest === undefined) {
     return list.isNewest ? `${count}, the newest first.` : `${count}, opened earlier.`
   }
   const since = formatHour(newest.startedAt, { now, timeZone })
@@ -124,7 +126,7 @@ function Row({ incident, list }: { incident: Shown; list: IncidentList }) {
   const isNote = incident.kind === "data_quality"
   const people = incident.developerId !== null ? "you" : describePeople(incident)
   return (
-    <article className="relative grid gap-x-6 gap-y-3 px-4 py-4 transition-colors duration-150 hover:bg-sunken md:px-5 xl:grid-cols-[9rem_minmax(0,1fr)_26rem] xl:items-start">
+    <article className="relative grid gap-x-6 gap-y-3 px-4 py-4 transition-colors duration-150 hover:bg-sunken md:px-5 xl:grid-cols-[7.5rem_minmax(0,1fr)_28rem] xl:items-start">
       <div className="flex flex-wrap items-center gap-2 xl:flex-col xl:items-start">
         <StateBadge state={incident.state} kind={incident.kind} />
         {incident.kind === "over_trust" && <span className="text-xs text-ink-soft">{KIND_LABELS.over_trust}</span>}
@@ -144,7 +146,7 @@ function Row({ incident, list }: { incident: Shown; list: IncidentList }) {
           {describeIncident(incident, when)}
         </Link>
       </h2>
-      <dl className="grid grid-cols-2 gap-x-4 gap-y-2 text-sm sm:grid-cols-3">
+      <dl className="grid grid-cols-2 gap-x-3 gap-y-2 text-sm sm:grid-cols-[1fr_1fr_1.1fr]">
         <Fact label="Rung">{describeRungs(incident)}</Fact>
         <Fact label="Place">{describePlace(incident)}</Fact>
         <Fact label="Since">{formatHour(incident.startedAt, when)}</Fact>
@@ -167,13 +169,13 @@ function Fact({ label, children }: { label: string; children: React.ReactNode })
 
 function WithheldRow({ incident, list }: { incident: Incident; list: IncidentList }) {
   return (
-    <article className="grid gap-x-6 gap-y-2 px-4 py-4 text-ink-soft md:px-5 xl:grid-cols-[9rem_minmax(0,1fr)_26rem]">
-      <span className="inline-flex items-center gap-1.5 text-xs font-medium">
+    <article className="grid gap-x-6 gap-y-2 px-4 py-4 text-ink-soft md:px-5 xl:grid-cols-[7.5rem_minmax(0,1fr)_28rem]">
+      <span className="inline-flex items-center gap-1.5 self-start text-xs leading-5 font-medium">
         <Lock aria-hidden className="size-3.5" />
         Withheld
       </span>
       <h2 className="text-base">A group too small to show: fewer than {list.minGroupSize} people</h2>
-      <dl className="grid grid-cols-2 gap-x-4 gap-y-2 text-sm sm:grid-cols-3">
+      <dl className="grid grid-cols-2 gap-x-3 gap-y-2 text-sm sm:grid-cols-[1fr_1fr_1.1fr]">
         <Fact label="Rung">{RUNG_LABELS[incident.rung]}</Fact>
         <Fact label="Found">{formatHour(incident.openedAt, { now: list.now, timeZone: list.timeZone })}</Fact>
       </dl>
@@ -185,6 +187,16 @@ function WithheldRow({ incident, list }: { incident: Incident; list: IncidentLis
 function Nothing({ list }: { list: IncidentList }) {
   const { watch } = list
   if (watch === null) return null
+  if (isFiltered(list) || !list.isNewest) {
+    return (
+      <div className="mt-5 rounded-md border border-line bg-surface p-8">
+        <p className="max-w-2xl text-ink-soft">There may be others, which this address leaves out.</p>
+        <Link to={paths.incidents()} className={buttonClass("quiet", "mt-4")}>
+          Clear the filters
+        </Link>
+      </div>
+    )
+  }
   const isLearning = watch.days < watch.learningDays
   return (
     <div className="mt-5 rounded-md border border-line bg-surface p-8">
@@ -195,15 +207,8 @@ function Nothing({ list }: { list: IncidentList }) {
       <p className="mt-1 max-w-2xl text-ink-soft">
         {isLearning
           ? `What is normal differs by team, tool and weekday. After ${plural(watch.learningDays, "day")} of signals every hour is compared with it; until then nothing is reported.`
-          : isFiltered(list)
-            ? "There may be others: these filters leave them out."
-            : describeWatch(watch)}
+          : describeWatch(watch)}
       </p>
-      {!isLearning && isFiltered(list) && (
-        <Link to={paths.incidents()} className={buttonClass("quiet", "mt-4")}>
-          Clear the filters
-        </Link>
-      )}
     </div>
   )
 }
