@@ -223,11 +223,15 @@ test("a person's own incident is theirs to see and to close, and nobody else's",
   openAs,
 }) => {
   const { orgId } = belay
-  await storeAndCount(database, orgId, [makeSignal({ person: "ada" })])
-  const developer = await database.owner.selectFrom("developer").select("id").executeTakeFirstOrThrow()
-  const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, restRatio: null })]
-  const id = await makeIncident(database, { orgId, developerId: developer.id, people: 1, cause: "quality", evidence })
   const own = await openAs({ email: "ada@example.com", role: "developer" })
+  const ada = await database.owner
+    .selectFrom("account")
+    .select("developer_id as developerId")
+    .where("email", "=", "ada@example.com")
+    .executeTakeFirstOrThrow()
+  const developerId = ada.developerId ?? ""
+  const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, restRatio: null })]
+  const id = await makeIncident(database, { orgId, developerId, people: 1, cause: "quality", evidence })
   await own.goto("/incidents")
   await own.getByText("Only you see this").waitFor()
   await own.getByRole("link", { name: /^Your agent tasks have been accepted 67 % less often since/ }).click()
@@ -260,6 +264,24 @@ test("a manager sees their teams' and no other's", async ({ belay, database, ope
   expect((await manager.request.get(`/incidents?team=${search}`)).status()).toBe(404)
   await manager.goto(`/incidents/${id}`)
   await manager.getByRole("button", { name: "Acknowledge" }).waitFor()
+})
+
+test("the ladder tells how many incidents are open at a rung, and leads to them", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "Payments")
+  await storeAndCount(database, orgId, [makeSignal({ rung: "agent", at: new Date(belay.now().getTime() - HOUR_MS) })])
+  await makePermissionIncident(database, orgId, teamId)
+  await makeIncident(database, { orgId, state: "recovering" })
+  await makeIncident(database, { orgId, state: "recovered" })
+  await makeIncident(database, { orgId, rung: "chat" })
+  await page.goto("/")
+  await page.getByRole("link", { name: "2 incidents at agent" }).click()
+  await page.waitForURL(/rung=agent/)
+  const rows = page.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
+  await expect.poll(() => rows.count()).toBe(2)
+  await page.goto(`/?team=${teamId}`)
+  await page.getByRole("link", { name: "1 incident at agent" }).click()
+  await expect.poll(() => rows.count()).toBe(1)
 })
 
 test("that nothing was found says what it rests on", async ({ belay, database, page }) => {
