@@ -4,7 +4,7 @@ import { asTenant } from "#server/db/tenant.ts"
 import { setManagedTeams } from "#server/team/people.ts"
 import { ADMIN } from "../belay.ts"
 import type { TestDatabase } from "../db.ts"
-import { makeIncident, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
+import { joinTeam, makeIncident, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
 import { expectAccessible, expectGoodOnPhone } from "./axe.ts"
 import { test } from "./browser.ts"
 
@@ -248,7 +248,11 @@ test("a person's own incident is theirs to see and to close, and nobody else's",
   expect((await page.request.get(`/incidents/${id}`)).status()).toBe(404)
 })
 
-test("a manager sees their teams' and no other's", async ({ belay, database, openAs }) => {
+test("a manager sees their teams' and no other's; a developer of the team may say what it was and no more", async ({
+  belay,
+  database,
+  openAs,
+}) => {
   const { orgId } = belay
   const [payments, search] = [await makeTeam(database, orgId, "Payments"), await makeTeam(database, orgId, "Search")]
   const id = await makePermissionIncident(database, orgId, payments)
@@ -268,6 +272,19 @@ test("a manager sees their teams' and no other's", async ({ belay, database, ope
   expect((await manager.request.get(`/incidents?team=${search}`)).status()).toBe(404)
   await manager.goto(`/incidents/${id}`)
   await manager.getByRole("button", { name: "Acknowledge" }).waitFor()
+
+  const developer = await openAs({ email: "ada@example.com", role: "developer" })
+  await joinTeam(database, { orgId, person: "ada", teamId: payments, from: "2026-01-01" })
+  await developer.goto(`/incidents/${id}`)
+  await developer.getByRole("button", { name: "Keep the label" }).waitFor()
+  expect(await developer.getByRole("button", { name: "Acknowledge" }).count()).toBe(0)
+  for (const intent of ["acknowledge", "accept", "reopen"]) {
+    const refused = await developer.request.post(`/incidents/${id}`, { form: { intent } })
+    expect([intent, refused.status()]).toEqual([intent, 403])
+  }
+  await developer.getByLabel("Was it real?").selectOption("Not real")
+  await developer.getByRole("button", { name: "Keep the label" }).click()
+  await developer.getByRole("list", { name: "Labels" }).getByText("Not real").waitFor()
 })
 
 test("the ladder tells how many incidents are open at a rung, and leads to them", async ({ belay, database, page }) => {
