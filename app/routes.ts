@@ -3,6 +3,8 @@ import { index, layout, type RouteConfig, route } from "@remix-run/route-config"
 export default [
   layout("routes/shell/layout.tsx", [
     index("routes/ladder/ladder.tsx"),
+    route("incidents", "routes/incidents/incidents.tsx"),
+    route("incidents/:id", "routes/incidents/incident.tsx"),
     route("connect", "routes/connect/connect.tsx"),
     route("keys", "routes/keys/keys.tsx"),
     route("people", "routes/people/people.tsx"),

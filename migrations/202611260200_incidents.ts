@@ -173,6 +173,7 @@ const STATEMENTS = [
      evidence jsonb not null,
      checks jsonb not null,
      changes jsonb not null,
+     daily jsonb not null default '[]',
      recovered_after jsonb,
      action text,
      fallback_to rung,

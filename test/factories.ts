@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { sql } from "kysely"
-import type { Rung } from "#sdk/ladder.ts"
-import type { Cause, IncidentKind, IncidentState } from "#server/detect/contract.ts"
+import type { DetectedIncident, IncidentScope } from "#server/detect/contract.ts"
+import type { Json } from "#server/db/types.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { countAll } from "#server/rollup/loop.ts"
 import { maintainRollups } from "#server/rollup/retention.ts"
@@ -110,22 +110,36 @@ export async function joinTeam(
 /** An open incident of the whole organization that a hundred people are in. */
 export async function makeIncident(
   database: TestDatabase,
-  fields: { orgId: string } & Partial<{
-    id: string
-    kind: IncidentKind
-    rung: Rung
-    state: IncidentState
-    openedAt: Date
-    closedAt: Date
-    teamId: string
-    developerId: string
-    model: string
-    cause: Cause
-    people: number
-    note: string
-  }>,
+  fields: {
+    orgId: string
+    teamId?: string
+    developerId?: string
+    openedAt?: Date
+    startedAt?: Date
+    closedAt?: Date
+  } & Partial<
+    Pick<
+      DetectedIncident,
+      | "id"
+      | "kind"
+      | "rung"
+      | "state"
+      | "cause"
+      | "causes"
+      | "evidence"
+      | "checks"
+      | "changes"
+      | "daily"
+      | "action"
+      | "fallbackTo"
+      | "people"
+      | "peopleAffected"
+      | "note"
+    > &
+      Pick<IncidentScope, "client" | "model" | "language" | "mode">
+  >,
 ): Promise<string> {
-  const { orgId, openedAt = NOW } = fields
+  const { orgId, openedAt = NOW, startedAt = openedAt } = fields
   const row = await database.owner
     .insertInto("incident")
     .values({
@@ -136,21 +150,27 @@ export async function makeIncident(
       also_rungs: [],
       state: fields.state ?? "open",
       opened_at: openedAt,
-      started_at: openedAt,
-      started_from: openedAt,
-      started_to: openedAt,
+      started_at: startedAt,
+      started_from: startedAt,
+      started_to: startedAt,
       closed_at: fields.closedAt ?? null,
       reopened: 0,
       team_id: fields.teamId ?? null,
       developer_id: fields.developerId ?? null,
+      client: fields.client ?? null,
       model: fields.model ?? null,
+      language: fields.language ?? null,
+      mode: fields.mode ?? null,
       cause: fields.cause ?? "latency",
-      causes: sql`'[]'::jsonb`,
-      evidence: sql`'[]'::jsonb`,
-      checks: sql`'[]'::jsonb`,
-      changes: sql`'[]'::jsonb`,
+      causes: toJson(fields.causes ?? []),
+      evidence: toJson(fields.evidence ?? []),
+      checks: toJson(fields.checks ?? []),
+      changes: toJson(fields.changes ?? []),
+      daily: toJson(fields.daily ?? []),
+      action: fields.action ?? null,
+      fallback_to: fields.fallbackTo ?? null,
       people: fields.people ?? 100,
-      people_affected: 1,
+      people_affected: fields.peopleAffected ?? 1,
       confidence: 0.9,
       note: fields.note ?? null,
       updated_at: openedAt,
@@ -158,6 +178,11 @@ export async function makeIncident(
     .returning("id")
     .executeTakeFirstOrThrow()
   return row.id
+}
+
+/** As one text, since the driver takes a JSON array for an array of the database's. */
+function toJson(value: object) {
+  return sql<Json>`${JSON.stringify(value)}::text::jsonb`
 }
 
 export async function makeTeam(

@@ -2,7 +2,7 @@ import type { AccountRole } from "#server/db/types.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { paths } from "./paths.ts"
 
-export type PageName = "Ladder" | "Me" | "Connect" | "Keys" | "People" | "Audit" | "Settings"
+export type PageName = "Ladder" | "Incidents" | "Me" | "Connect" | "Keys" | "People" | "Audit" | "Settings"
 
 const PAGES: readonly {
   readonly name: PageName
@@ -10,6 +10,7 @@ const PAGES: readonly {
   readonly permission: Permission | "signed_in"
 }[] = [
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
+  { name: "Incidents", path: paths.incidents(), permission: "incidents.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },
   { name: "Keys", path: paths.keys(), permission: "keys.test" },
   { name: "People", path: paths.people(), permission: "people.manage" },

@@ -2,6 +2,8 @@
 export const paths = {
   ladder: (search = "") => `/${search}`,
   ladderCsv: (search = "") => `/ladder.csv${search}`,
+  incidents: (search = "") => `/incidents${search}`,
+  incident: (id: string) => `/incidents/${id}`,
   connect: () => "/connect",
   keys: (search = "") => `/keys${search}`,
   audit: (search = "") => `/audit${search}`,

@@ -4,8 +4,8 @@ import { buttonClass } from "./button.ts"
 
 const COPIED_MS = 2000
 
-/** Copies a text; where the browser refuses it says so. */
-export function CopyButton({ text, label }: { text: string; label: string }) {
+/** Copies a text; where the browser refuses it says so. `title` is what stands on it. */
+export function CopyButton({ text, label, title = "Copy" }: { text: string; label: string; title?: string }) {
   const [state, setState] = useState<"idle" | "copied" | "failed">("idle")
   const copy = async () => {
     try {
@@ -20,7 +20,7 @@ export function CopyButton({ text, label }: { text: string; label: string }) {
   return (
     <button type="button" onClick={copy} aria-label={`Copy ${label}`} className={buttonClass("quiet")}>
       <Icon aria-hidden className="size-3.5" />
-      <span aria-live="polite">{state === "copied" ? "Copied" : state === "failed" ? "Select and copy" : "Copy"}</span>
+      <span aria-live="polite">{state === "copied" ? "Copied" : state === "failed" ? "Select and copy" : title}</span>
     </button>
   )
 }

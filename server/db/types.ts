@@ -402,6 +402,7 @@ export interface Incident {
   client: string | null;
   closed_at: Timestamp | null;
   confidence: number;
+  daily: Generated<Json>;
   developer_id: string | null;
   evidence: Json;
   explained: number | null;

@@ -186,6 +186,19 @@ export interface Check {
   readonly figure: number | null
 }
 
+/** How the leading signal of an incident stood on one day, in the place and in the rest of the organization. */
+export interface IncidentDay {
+  /** `YYYY-MM-DD` */
+  readonly day: string
+  readonly observed: number
+  readonly expected: number
+  /** Null when nobody is outside the place. */
+  readonly restObserved: number | null
+  readonly restExpected: number | null
+  /** Units of work in the place. */
+  readonly units: number
+}
+
 export type IncidentState = "open" | "recovering" | "recovered" | "new_normal"
 
 /** An incident as it stands. */
@@ -212,6 +225,8 @@ export interface DetectedIncident {
   readonly checks: readonly Check[]
   /** What changed from two days before the start until a day after it, in this place or anywhere; with whether it fits. */
   readonly changes: readonly (Change & { readonly fits: boolean })[]
+  /** The leading signal by day, from two weeks before the start. Earliest first. */
+  readonly daily: readonly IncidentDay[]
   /** What changed shortly before it got better. */
   readonly recoveredAfter: Change | null
   /** `action` behind most of what went wrong, where one stands out. */

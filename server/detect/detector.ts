@@ -80,7 +80,7 @@ export interface DetectorState {
 
 /** Days before anything can be expected, and before anything is said. */
 const LEARNING_DAYS = 8
-const SILENT_DAYS = 12
+export const SILENT_DAYS = 12
 /** Calendar days before a person's work is judged. */
 const NEW_DAYS = 9
 /** An operation is judged this long after its end, as its last signals may come a little later. */

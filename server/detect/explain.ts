@@ -1,5 +1,5 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
-import type { Check, DetectedIncident, Evidence, IncidentScope, Watched } from "./contract.ts"
+import type { Check, DetectedIncident, Evidence, IncidentDay, IncidentScope, Watched } from "./contract.ts"
 import type { Step } from "./detector.ts"
 import { fromLogit } from "./reference.ts"
 import { isInside } from "./scope.ts"
@@ -12,7 +12,7 @@ const DAY = 86_400_000
 
 export type Explanation = Pick<
   DetectedIncident,
-  "evidence" | "checks" | "changes" | "fallbackTo" | "people" | "peopleAffected" | "explained"
+  "evidence" | "daily" | "checks" | "changes" | "fallbackTo" | "people" | "peopleAffected" | "explained"
 >
 
 export function explainIncident(
@@ -25,6 +25,7 @@ export function explainIncident(
   const people = peopleIn(step, incident.rung, incident.scope, leading, from)
   return {
     evidence: evidenceOf(step, incident.rung, place, from, incident.startedAt),
+    daily: dailyOf(step, incident.rung, place, leading, from),
     checks: checksOf(step, incident, place, leading, from),
     changes: changesOf(step, incident),
     fallbackTo: fallbackOf(step, incident.rung, incident.scope, from),
@@ -93,6 +94,36 @@ function evidenceOf(
     list.push(toEvidence(series, sums, since, restRatio))
   }
   return list.toSorted((a, b) => b.logEvidence - a.logEvidence)
+}
+
+const DAYS_BEFORE = 14
+
+/** The leading signal in the place and outside of it, day by day, as far back as it is known. */
+function dailyOf(
+  step: Step,
+  rung: Rung,
+  place: { readonly dimension: string; readonly values: readonly string[] },
+  leading: Watched,
+  from: number,
+): readonly IncidentDay[] {
+  const inside = seriesAt(step, rung, leading, place.dimension, place.values)
+  const whole = place.dimension === "" ? undefined : seriesAt(step, rung, leading, "", [])
+  if (inside === undefined) return []
+  const days: IncidentDay[] = []
+  for (let day = from - DAYS_BEFORE; day <= step.day; day++) {
+    const { observed, expected, units } = sumsBetween(inside, day, day)
+    const all = whole === undefined ? null : sumsBetween(whole, day, day)
+    if (units === 0 && (all === null || all.units === 0)) continue
+    days.push({
+      day: new Date(day * DAY).toISOString().slice(0, 10),
+      observed,
+      expected,
+      restObserved: all === null ? null : all.observed - observed,
+      restExpected: all === null ? null : all.expected - expected,
+      units,
+    })
+  }
+  return days
 }
 
 interface Affected {

@@ -14,6 +14,9 @@ import type {
   RankedCause,
 } from "./contract.ts"
 
+/** Of what is not over. */
+export const CURRENT_STATES: readonly IncidentState[] = ["open", "recovering"]
+
 /** Who looks, and so what of the organization's incidents is there at all. */
 export interface IncidentViewer {
   readonly readable: Readable
@@ -57,6 +60,7 @@ export interface ShownIncident {
   readonly evidence: readonly Evidence[]
   readonly checks: readonly Check[]
   readonly changes: DetectedIncident["changes"]
+  readonly daily: DetectedIncident["daily"]
   readonly recoveredAfter: Change | null
   readonly action: string | null
   readonly fallbackTo: Rung | null
@@ -166,6 +170,26 @@ export async function getIncident(
   return { incident, history: { events: events.rows, labels: labels.rows } }
 }
 
+/** How many incidents the viewer is shown at each rung that are not over; rungs without any are left out. */
+export async function countCurrentIncidents(
+  tx: TenantTx,
+  args: { viewer: IncidentViewer; teamId: string | null },
+): Promise<{ readonly rung: Rung; readonly incidents: number }[]> {
+  const { viewer, teamId } = args
+  const rows = await sql<{ rung: Rung; incidents: number }>`
+    select rung, count(*)::int as incidents from (${selectFrom(viewer)}
+      where s.state = any(${CURRENT_STATES}::text[]) and ${teamId === null ? sql`true` : sql`s.team_id = ${teamId}::uuid`}
+    ) current group by rung`.execute(tx)
+  return rows.rows
+}
+
+/** Days since the first one of which there are signals, that one included; 0 without any. `today` is `YYYY-MM-DD`. */
+export async function countDaysOfData(tx: TenantTx, today: string): Promise<number> {
+  const rows = await sql<{ days: number }>`
+    select coalesce(${today}::date - min(day) + 1, 0)::int as days from signal_day`.execute(tx)
+  return rows.rows[0]?.days ?? 0
+}
+
 /** As the database gives it: what is withheld is null. */
 type IncidentRow = { readonly isShown: boolean } & Omit<ShownIncident, "disclosure">
 
@@ -185,7 +209,7 @@ function selectFrom({ readable, ownDeveloperIds }: IncidentViewer): RawBuilder<u
     select v.id, v.rung, v.opened_at as "openedAt", v.is_shown as "isShown", s.kind, s.also_rungs::text[] as "alsoRungs", s.state,
       s.started_at as "startedAt", s.started_from as "startedFrom", s.started_to as "startedTo",
       s.closed_at as "closedAt", s.reopened, s.team_id as "teamId", t.name as team, s.developer_id as "developerId",
-      s.client, s.model, s.language, s.mode, s.cause, s.causes, s.evidence, s.checks, s.changes,
+      s.client, s.model, s.language, s.mode, s.cause, s.causes, s.evidence, s.checks, s.changes, s.daily,
       s.recovered_after as "recoveredAfter", s.action, s.fallback_to as "fallbackTo", s.people,
       case when s.developer_id is not null or s.people_affected >= ${MIN_GROUP_SIZE} then s.people_affected end
         as "peopleAffected",

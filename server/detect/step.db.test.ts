@@ -336,6 +336,7 @@ function anIncident(fields: Partial<DetectedIncident> & { openedAt: number }): D
     evidence: [],
     checks: [{ check: "slow_week", result: "excluded", figure: 0.97 }],
     changes: [],
+    daily: [],
     recoveredAfter: null,
     action: null,
     fallbackTo: "chat",

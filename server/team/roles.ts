@@ -4,6 +4,8 @@ import { KEY_SCOPES, type KeyScope } from "./key-scopes.ts"
 /** What a route or handler can ask of the viewer's role. */
 export type Permission =
   | "ladder.read"
+  | "incidents.read"
+  | "incidents.manage"
   | "connect.read"
   | "keys.manage"
   | "keys.test"
@@ -16,6 +18,9 @@ export type Permission =
 /** The one table that says which role may do what. A role that is not named may not. */
 const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "ladder.read": ["owner", "admin", "manager", "on-call", "developer"],
+  "incidents.read": ["owner", "admin", "manager", "on-call", "developer"],
+  // Of incidents that are not one's own.
+  "incidents.manage": ["owner", "admin", "manager", "on-call"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],
   // Of the keys only those that store nothing.

@@ -1,6 +1,6 @@
 import { expect } from "vitest"
 import { test } from "../../test/db.ts"
-import { joinTeam, makeOrganization, NOW } from "../../test/factories.ts"
+import { joinTeam, makeOrganization, makeTeam, NOW } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree, type TeamChanged } from "./teams.ts"
 
@@ -21,8 +21,8 @@ test("teams form a tree of two levels, in order, and a third one is refused from
   expect(await make("Kernel", core)).toEqual({ ok: false, reason: "too_deep" })
   expect(await make("Core")).toEqual({ ok: false, reason: "name_taken" })
   expect(await make("Lost", "00000000-0000-4000-8000-000000000000")).toEqual({ ok: false, reason: "not_found" })
-  const change = (id: string, name: string, parentId: string | null) =>
-    asTenant(db, orgId, (tx) => changeTeam(tx, { id, name, parentId, by }))
+  const change = (id: string, name: string, parentId: string | null, timeZone: string | null = null) =>
+    asTenant(db, orgId, (tx) => changeTeam(tx, { id, name, parentId, timeZone, by }))
   expect(await change(platform, "Platform", apps)).toEqual({ ok: false, reason: "too_deep" })
   expect(await change(apps, "Apps", apps)).toEqual({ ok: false, reason: "too_deep" })
   expect(await change(apps, "Core", null)).toEqual({ ok: false, reason: "name_taken" })
@@ -32,6 +32,25 @@ test("teams form a tree of two levels, in order, and a third one is refused from
     ["Apps", null],
     ["Platform", null],
     ["Kernel", platform],
+  ])
+})
+
+test("the zone in which a team works is changed, and the change is in the audit log", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const by = { orgId, actorId: null, actorEmail: null, occurredAt: NOW, requestId: "request" }
+  const id = await makeTeam(database, orgId, "Payments")
+  const change = (timeZone: string | null) =>
+    asTenant(db, orgId, (tx) => changeTeam(tx, { id, name: "Payments", parentId: null, timeZone, by }))
+  await change("Asia/Tokyo")
+  await change("Asia/Tokyo")
+  expect(await asTenant(db, orgId, (tx) => listTeamTree(tx, TODAY))).toMatchObject([{ timeZone: "Asia/Tokyo" }])
+  await change(null)
+  expect(await asTenant(db, orgId, (tx) => listTeamTree(tx, TODAY))).toMatchObject([{ timeZone: null }])
+  const audit = await database.owner.selectFrom("audit_event").select(["before", "after"]).orderBy("sequence").execute()
+  const team = { name: "Payments", parent: null }
+  expect(audit).toEqual([
+    { before: { ...team, timeZone: null }, after: { ...team, timeZone: "Asia/Tokyo" } },
+    { before: { ...team, timeZone: "Asia/Tokyo" }, after: { ...team, timeZone: null } },
   ])
 })
 

@@ -6,6 +6,8 @@ export interface TeamNode {
   readonly id: string
   readonly name: string
   readonly parentId: string | null
+  /** IANA zone of its working hours; null is the organization's. */
+  readonly timeZone: string | null
   /** People who are in it today, those of its sub-teams not counted. */
   readonly members: number
   /** Whether anybody ever was: then it cannot be deleted, because past figures name it. */
@@ -18,7 +20,7 @@ export async function listTeamTree(tx: TenantTx, today: string): Promise<TeamNod
   const rows = await tx
     .selectFrom("team as t")
     .leftJoin("team as p", "p.id", "t.parent_team_id")
-    .select(["t.id", "t.name", "t.parent_team_id as parentId"])
+    .select(["t.id", "t.name", "t.parent_team_id as parentId", "t.time_zone as timeZone"])
     .select([
       sql<number>`(select count(*)::int from team_member m where m.team_id = t.id
         and m.valid_from <= ${today}::date and (m.valid_to is null or m.valid_to > ${today}::date))`.as("members"),
@@ -55,12 +57,12 @@ export async function createTeam(
   return { ok: true, id: row.id }
 }
 
-/** Renames a team or puts it elsewhere in the tree; its past goes with it. */
+/** Renames a team, puts it elsewhere in the tree, its past with it, or says in which zone it works. */
 export async function changeTeam(
   tx: TenantTx,
-  args: { id: string; name: string; parentId: string | null; by: AuditActor },
+  args: { id: string; name: string; parentId: string | null; timeZone: string | null; by: AuditActor },
 ): Promise<TeamChanged> {
-  const { id, name, parentId, by } = args
+  const { id, name, parentId, timeZone, by } = args
   const before = await findTeam(tx, id)
   if (before === undefined) return { ok: false, reason: "not_found" }
   const refused = parentId === before.parent_team_id ? null : await refuseParent(tx, parentId, id)
@@ -72,14 +74,20 @@ export async function changeTeam(
     .where("id", "<>", id)
     .executeTakeFirst()
   if (sameName !== undefined) return { ok: false, reason: "name_taken" }
-  if (name === before.name && parentId === before.parent_team_id) return { ok: true, id }
-  await tx.updateTable("team").set({ name, parent_team_id: parentId }).where("id", "=", id).execute()
+  if (name === before.name && parentId === before.parent_team_id && timeZone === before.time_zone) {
+    return { ok: true, id }
+  }
+  await tx
+    .updateTable("team")
+    .set({ name, parent_team_id: parentId, time_zone: timeZone })
+    .where("id", "=", id)
+    .execute()
   await recordAudit(tx, {
     ...by,
     action: "team.change",
     ...target(id),
-    before: { name: before.name, parent: before.parent_team_id },
-    after: { name, parent: parentId },
+    before: { name: before.name, parent: before.parent_team_id, timeZone: before.time_zone },
+    after: { name, parent: parentId, timeZone },
   })
   return { ok: true, id }
 }
@@ -109,7 +117,12 @@ async function refuseParent(tx: TenantTx, parentId: string | null, ownId?: strin
 }
 
 function findTeam(tx: TenantTx, id: string) {
-  return tx.selectFrom("team").select(["name", "parent_team_id"]).where("id", "=", id).forUpdate().executeTakeFirst()
+  return tx
+    .selectFrom("team")
+    .select(["name", "parent_team_id", "time_zone"])
+    .where("id", "=", id)
+    .forUpdate()
+    .executeTakeFirst()
 }
 
 function target(teamId: string) {

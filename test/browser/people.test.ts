@@ -129,7 +129,7 @@ test("people are found and removed by keyboard alone, and the dialog gives the f
   await page.getByText("1 person in Example.").waitFor()
 })
 
-test("a team is made, put under another, refused a taken name and deleted", async ({ page }) => {
+test("a team is made, put under another, refused a taken name and deleted", async ({ database, page }) => {
   await page.goto("/people/teams")
   await expectGoodOnPhone(page)
   const make = page.getByRole("button", { name: "Make the team" })
@@ -143,9 +143,15 @@ test("a team is made, put under another, refused a taken name and deleted", asyn
   await page.getByRole("alert").getByText("Another team has this name.").waitFor()
   await page.getByRole("button", { name: "Change Core" }).click()
   await page.getByRole("alertdialog").getByLabel("Part of").selectOption("Platform")
+  await page.getByLabel("Time zone of its work").selectOption("Asia/Tokyo")
   await page.getByRole("button", { name: "Save" }).click()
   // Not while it has parts.
   await page.getByRole("button", { name: "Delete Platform" }).waitFor({ state: "detached" })
+  const zones = await database.owner.selectFrom("team").select(["name", "time_zone"]).orderBy("name").execute()
+  expect(zones).toEqual([
+    { name: "Core", time_zone: "Asia/Tokyo" },
+    { name: "Platform", time_zone: null },
+  ])
   await expectGoodOnPhone(page)
   await page.getByRole("button", { name: "Delete Core" }).click()
   await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click()

@@ -11,7 +11,7 @@ import { createIngestKey } from "#server/team/ingest-keys.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { openCookie, startTestBelay } from "../belay.ts"
 import { test } from "../db.ts"
-import { makeOrganization, makeSignal, makeTeam, storeSignals } from "../factories.ts"
+import { makeIncident, makeOrganization, makeSignal, makeTeam, storeSignals } from "../factories.ts"
 
 const ROLES: readonly AccountRole[] = ["owner", "admin", "manager", "on-call", "developer", "author", "auditor"]
 
@@ -150,10 +150,17 @@ test("ids of another organization are answered like ids that do not exist, by ev
     .returning("id")
     .executeTakeFirstOrThrow()
 
+  const incident = `/incidents/${await makeIncident(database, { orgId, teamId, model: "xanadu" })}`
   const person = `/people/${accountId}`
   const attempts: readonly (readonly [path: string, form: Record<string, string> | null])[] = [
     [`/?team=${teamId}`, null],
     [`/ladder.csv?team=${teamId}`, null],
+    [`/incidents?team=${teamId}`, null],
+    [incident, null],
+    [incident, { intent: "acknowledge" }],
+    [incident, { intent: "accept" }],
+    [incident, { intent: "reopen" }],
+    [incident, { intent: "label", verdict: "real", cause: "", comment: "" }],
     [person, null],
     [`${person}/data`, null],
     [person, { intent: "role", role: "admin" }],
@@ -164,7 +171,7 @@ test("ids of another organization are answered like ids that do not exist, by ev
     [person, { intent: "remove" }],
     [person, { intent: "break_glass", reason: "curiosity, mostly", minutes: "15" }],
     [`${person}/data`, {}],
-    ["/people/teams", { intent: "change", id: teamId, name: "Ours", parent: "" }],
+    ["/people/teams", { intent: "change", id: teamId, name: "Ours", parent: "", timeZone: "" }],
     ["/people/teams", { intent: "delete", id: teamId }],
     ["/people/teams", { intent: "create", name: "Part of theirs", parent: teamId }],
     ["/people/identities", { intent: "merge", id: laptop.id, email: "xanadu@example.org" }],
@@ -182,7 +189,8 @@ test("ids of another organization are answered like ids that do not exist, by ev
         (select jsonb_agg(a) from account a where org_id = ${orgId}), (select jsonb_agg(t) from team t where org_id = ${orgId}),
         (select jsonb_agg(m) from team_member m where org_id = ${orgId}), (select jsonb_agg(d) from developer d where org_id = ${orgId}),
         (select jsonb_agg(k) from ingest_key k where org_id = ${orgId}), (select jsonb_agg(g) from sso_group g where org_id = ${orgId}),
-        (select jsonb_agg(b) from break_glass b), (select jsonb_agg(l) from sign_in_link l)
+        (select jsonb_agg(i) from incident i where org_id = ${orgId}), (select jsonb_agg(e) from incident_event e),
+        (select jsonb_agg(l) from incident_label l), (select jsonb_agg(b) from break_glass b), (select jsonb_agg(l) from sign_in_link l)
       )::text as rows`.execute(owner)
   const before = await snapshot()
   const send = async (path: string, form: Record<string, string> | null) => {

@@ -12,7 +12,7 @@ import {
   noteOnIncident,
   reopenIncident,
 } from "#server/detect/commands.ts"
-import { getIncident, listIncidents } from "#server/detect/queries.ts"
+import { countCurrentIncidents, countDaysOfData, getIncident, listIncidents } from "#server/detect/queries.ts"
 import { detectAll } from "#server/detect/loop.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import {
@@ -204,6 +204,16 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     ],
     listIncidents: (tx) => listIncidents(tx, { viewer, filter: {}, before: null, limit: 10 }),
     getIncident: (tx) => getIncident(tx, { viewer, id: x.incidentId }),
+    countCurrentIncidents: async (tx) => {
+      const counts = await countCurrentIncidents(tx, { viewer, teamId: null })
+      expect(counts).toEqual([])
+      return counts
+    },
+    countDaysOfData: async (tx) => {
+      const days = await countDaysOfData(tx, TODAY)
+      expect(days).toBe(0)
+      return days
+    },
     acknowledgeIncident: (tx) => acknowledgeIncident(tx, { ...incident, by }),
     acceptAsNormal: (tx) => acceptAsNormal(tx, { ...incident, by }),
     reopenIncident: (tx) => reopenIncident(tx, { ...incident, by }),
@@ -271,7 +281,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     unmapGroup: (tx) => unmapGroup(tx, { id: x.groupId, by }),
     listTeamTree: (tx) => listTeamTree(tx, TODAY),
     createTeam: (tx) => createTeam(tx, { name: "ours", parentId: teamId, by }),
-    changeTeam: (tx) => changeTeam(tx, { id: teamId, name: "ours", parentId: null, by }),
+    changeTeam: (tx) => changeTeam(tx, { id: teamId, name: "ours", parentId: null, timeZone: null, by }),
     deleteTeam: (tx) => deleteTeam(tx, { id: teamId, by }),
     recordAudit: (tx) => recordAudit(tx, { ...by, action: "ours", targetKind: "account" }),
   }

@@ -1,3 +1,4 @@
+import { Link } from "@remix-run/react"
 import { clsx } from "clsx"
 import { CircleAlert, CircleCheck, TrendingDown, TrendingUp } from "lucide-react"
 import { RUNGS } from "#sdk/ladder.ts"
@@ -11,6 +12,7 @@ import {
   formatShare,
   plural,
 } from "../../lib/format.ts"
+import { paths } from "../../lib/paths.ts"
 import { Figure, NoData, WeeksShown, Withheld } from "../../ui/figure.tsx"
 import type { LadderData } from "./load.server.ts"
 import { acceptanceMoved } from "./moves.ts"
@@ -49,6 +51,7 @@ function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
               {row.agentTools.join(" · ")}
             </p>
           )}
+          <Incidents row={row} ladder={ladder} />
         </div>
         {isUnused ? (
           <div className="hatched col-span-2 flex min-h-14 items-center rounded-md px-4 sm:col-span-3 xl:col-span-5">
@@ -67,6 +70,24 @@ function Band({ row, ladder }: { row: Row; ladder: LadderData }) {
         )}
       </div>
     </li>
+  )
+}
+
+/** How many incidents are not over, with the way to them. Draws nothing when there is none. */
+function Incidents({ row, ladder }: { row: Row; ladder: LadderData }) {
+  const count = ladder.incidents.find(({ rung }) => rung === row.rung)?.incidents ?? 0
+  if (count === 0) return null
+  const team = ladder.teamId === null ? "" : `&team=${ladder.teamId}`
+  return (
+    <Link
+      to={paths.incidents(`?rung=${row.rung}${team}`)}
+      prefetch="intent"
+      className="mt-1.5 inline-flex items-center gap-1.5 rounded-sm bg-bad-soft px-2 py-0.5 text-xs font-medium text-bad hover:underline"
+    >
+      <CircleAlert aria-hidden className="size-3.5 shrink-0" />
+      {plural(count, "incident")}
+      <span className="sr-only"> at {RUNG_LABELS[row.rung].toLowerCase()}</span>
+    </Link>
   )
 }
 

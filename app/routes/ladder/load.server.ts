@@ -1,10 +1,12 @@
 import { type AppLoadContext, data } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
+import { countCurrentIncidents } from "#server/detect/queries.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { findReadableTeams } from "#server/team/readable-teams.ts"
+import { mayDo } from "#server/team/roles.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { formatDay } from "../../lib/format.ts"
 import { parseRange, type Range } from "../../lib/range.ts"
@@ -38,6 +40,11 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       bucket: range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day",
       timeZone: organization.timeZone,
     })
+    const viewerOfIncidents = { readable, ownDeveloperIds: own }
+    const incidents =
+      mayDo(viewer.role, "incidents.read") && !isOwn
+        ? await countCurrentIncidents(tx, { viewer: viewerOfIncidents, teamId: team?.id ?? null })
+        : []
     return {
       now,
       timeZone: organization.timeZone,
@@ -55,6 +62,7 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       buckets: ladder.buckets,
       byTeam: ladder.teams,
       previousByTeam: ladder.previousTeams,
+      incidents,
       freshness: ladder.freshness,
       objectives: LATENCY_OBJECTIVES,
     }

@@ -23,17 +23,25 @@ export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 export const meta: MetaFunction = () => [{ title: "Teams · Belay" }]
 
 export const loader = guard("people.manage", async ({ viewer, context }) =>
-  asTenant(context.db, viewer.orgId, async (tx) => ({
-    teams: await listTeamTree(tx, await getToday(tx, context.now())),
-    minGroupSize: (await getOrganization(tx)).minGroupSize,
-  })),
+  asTenant(context.db, viewer.orgId, async (tx) => {
+    const { minGroupSize, timeZone } = await getOrganization(tx)
+    return {
+      teams: await listTeamTree(tx, await getToday(tx, context.now())),
+      minGroupSize,
+      timeZone,
+      timeZones: TIME_ZONES,
+    }
+  }),
 )
+
+const TIME_ZONES = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC")]
 
 const name = z.string().trim().min(1).max(60)
 const parent = z.union([z.uuid(), z.literal("").transform(() => null)])
+const timeZone = z.union([z.literal("").transform(() => null), z.enum(TIME_ZONES)])
 const formSchema = z.discriminatedUnion("intent", [
   z.object({ intent: z.literal("create"), name, parent }),
-  z.object({ intent: z.literal("change"), id: z.uuid(), name, parent }),
+  z.object({ intent: z.literal("change"), id: z.uuid(), name, parent, timeZone }),
   z.object({ intent: z.literal("delete"), id: z.uuid() }),
 ])
 
@@ -52,7 +60,13 @@ export const action = guard("people.manage", async ({ viewer, request, context }
   const changed = await asTenant(context.db, viewer.orgId, (tx) => {
     if (values.intent === "create") return createTeam(tx, { name: values.name, parentId: values.parent, by })
     if (values.intent === "delete") return deleteTeam(tx, { id: values.id, by })
-    return changeTeam(tx, { id: values.id, name: values.name, parentId: values.parent, by })
+    return changeTeam(tx, {
+      id: values.id,
+      name: values.name,
+      parentId: values.parent,
+      timeZone: values.timeZone,
+      by,
+    })
   })
   if (!changed.ok) {
     return data({ done: null, error: REFUSALS[changed.reason] }, { status: changed.reason === "not_found" ? 404 : 409 })
@@ -61,7 +75,7 @@ export const action = guard("people.manage", async ({ viewer, request, context }
 })
 
 export default function Teams() {
-  const { teams, minGroupSize } = useLoaderData<typeof loader>()
+  const { teams, minGroupSize, timeZone: ofOrganization, timeZones } = useLoaderData<typeof loader>()
   const result = useActionData<typeof action>()
   const doneKey = useDoneKey(result, result?.done != null)
   const isBusy = useNavigation().state === "submitting"
@@ -126,6 +140,12 @@ export default function Teams() {
                             {top.name}
                           </option>
                         ))}
+                    </Select>
+                    <Select label="Time zone of its work" name="timeZone" defaultValue={team.timeZone ?? ""}>
+                      <option value="">The organization's ({ofOrganization})</option>
+                      {timeZones.map((zone) => (
+                        <option key={zone}>{zone}</option>
+                      ))}
                     </Select>
                   </Confirm>
                   {!team.hasHistory && !teams.some((part) => part.parentId === team.id) && (

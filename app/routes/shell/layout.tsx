@@ -10,6 +10,7 @@ import {
   ScrollText,
   Settings,
   TrendingUp,
+  TriangleAlert,
   UserRoundCog,
   Users,
 } from "lucide-react"
@@ -37,6 +38,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
+  Incidents: TriangleAlert,
   Connect: Plug,
   Keys: KeyRound,
   People: Users,

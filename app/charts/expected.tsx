@@ -1,0 +1,104 @@
+import { CartesianGrid, ComposedChart, Line, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts"
+
+export interface ExpectedPoint {
+  /** Unix milliseconds of the day's midnight in UTC, as days are drawn. */
+  readonly at: number
+  /** observed / expected; null is a gap. */
+  readonly here: number | null
+  readonly rest: number | null
+  readonly tooltip: readonly string[]
+}
+
+export interface ExpectedProps {
+  readonly points: readonly ExpectedPoint[]
+  readonly marks: readonly { readonly at: number; readonly label: string; readonly isMain: boolean }[]
+  readonly max: number
+  readonly color: string
+  readonly formatValue: (value: number) => string
+  readonly formatTime: (at: number) => string
+  readonly height: number
+}
+
+/** What was observed over what was expected, here and elsewhere on one axis; the expected is the dashed line at one. */
+export default function Expected(props: ExpectedProps) {
+  const ats = [...props.points.map(({ at }) => at), ...props.marks.map(({ at }) => at)]
+  return (
+    <ResponsiveContainer width="100%" height={props.height}>
+      <ComposedChart data={[...props.points]} margin={{ top: 24, right: 16, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--line)" />
+        <XAxis
+          dataKey="at"
+          type="number"
+          scale="time"
+          domain={[Math.min(...ats), Math.max(...ats)]}
+          tickFormatter={props.formatTime}
+          tick={TICK}
+          tickLine={false}
+          axisLine={{ stroke: "var(--line-strong)" }}
+          minTickGap={40}
+        />
+        <YAxis
+          domain={[0, props.max]}
+          tickFormatter={props.formatValue}
+          tick={TICK}
+          tickLine={false}
+          axisLine={false}
+          width={44}
+          tickCount={5}
+        />
+        <Tooltip content={<ExpectedTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <ReferenceLine y={1} stroke="var(--ink-soft)" strokeDasharray="4 4" />
+        {props.marks.map(({ at, label, isMain }) => (
+          <ReferenceLine
+            key={`${at} ${label}`}
+            x={at}
+            stroke={isMain ? "var(--bad)" : "var(--ink-faint)"}
+            strokeDasharray={isMain ? "" : "2 3"}
+            label={{
+              value: label,
+              position: "top",
+              fill: isMain ? "var(--bad)" : "var(--ink-soft)",
+              fontSize: 11,
+            }}
+          />
+        ))}
+        <Line
+          dataKey="rest"
+          stroke="var(--ink-faint)"
+          strokeWidth={1.5}
+          dot={false}
+          activeDot={{ r: 3.5, stroke: "var(--surface)", strokeWidth: 2 }}
+          isAnimationActive={false}
+          connectNulls={false}
+        />
+        <Line
+          dataKey="here"
+          stroke={props.color}
+          strokeWidth={2}
+          dot={{ r: 2.5, fill: props.color, strokeWidth: 0 }}
+          activeDot={{ r: 4.5, stroke: "var(--surface)", strokeWidth: 2 }}
+          isAnimationActive={false}
+          connectNulls={false}
+        />
+      </ComposedChart>
+    </ResponsiveContainer>
+  )
+}
+
+const TICK = { fill: "var(--ink-faint)", fontSize: 11 }
+
+function ExpectedTooltip(props: { active?: boolean; payload?: readonly { payload?: ExpectedPoint }[] }) {
+  const point = props.payload?.[0]?.payload
+  if (props.active !== true || point === undefined) return null
+  const [title, ...lines] = point.tooltip
+  return (
+    <div className="rounded-md border border-line-strong bg-surface px-3 py-2 text-xs">
+      <p className="font-medium">{title}</p>
+      {lines.map((line) => (
+        <p key={line} className="figures text-ink-soft">
+          {line}
+        </p>
+      ))}
+    </div>
+  )
+}
