@@ -1,6 +1,6 @@
 import type { Cause, Evidence, Watched } from "./contract.ts"
 import { SILENT_DAYS } from "./detector.ts"
-import { TUNING } from "./incidents.ts"
+import { SETTINGS } from "./settings.ts"
 import { SPECS } from "./watched.ts"
 
 /** Days of data from which on anything is told. */
@@ -24,5 +24,5 @@ export function causeOf(watched: Watched): Cause {
 /** observed / expected, over today and the two days before, up to which (or, when fewer is worse, from which) it is over. */
 export function closingRatio(watched: Watched): { readonly ratio: number; readonly isLeast: boolean } {
   const { limit, isLoss } = SPECS[watched]
-  return { ratio: limit ** TUNING.recoveredLimit, isLeast: isLoss }
+  return { ratio: limit ** SETTINGS.recoveredLimit, isLeast: isLoss }
 }

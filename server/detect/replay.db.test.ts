@@ -55,6 +55,7 @@ const tenth: Detector<{ seen: string[] }> = {
         kind: "breakage",
         rung: "autocomplete",
         alsoRungs: [],
+        daily: [],
         state: "open",
         openedAt: until,
         startedAt: until - HOUR_MS,
