@@ -2,7 +2,8 @@ import { deserialize, serialize } from "node:v8"
 import { beforeAll, describe, expect, test } from "vitest"
 import { createRandom, type Random } from "../demo/random.ts"
 import type { Arrivals, Change, DetectedIncident, OperationPart, Roster, SuggestionCell } from "./contract.ts"
-import { type DetectorState, observe, startDetector } from "./detector.ts"
+import { observe } from "./detector.ts"
+import { type DetectorState, startDetector } from "./state.ts"
 import { type PackedState, packState, unpackState } from "./packed-state.ts"
 
 const HOUR = 3_600_000
@@ -73,7 +74,8 @@ function tell(story: Story): Arrivals[] {
     const [day, hour] = [Math.floor(index / 24), index % 24]
     const suggestions: SuggestionCell[] = []
     const operations: OperationPart[] = []
-    for (let person = 0; person < PEOPLE && day % 7 < 5 && hour >= 9 && hour < 17; person++) {
+    const people = day % 7 < 5 && hour >= 9 && hour < 17 ? PEOPLE : 0
+    for (let person = 0; person < people; person++) {
       const life = { ...USUAL, ...story.life?.({ day, hour, person, team: teamOf(person) }) }
       if (!life.isTold) continue
       const place = { developer: `p${person}`, client: "ide@1", model: life.model, language: life.language, mode: null }

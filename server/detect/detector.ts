@@ -1,13 +1,11 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { Arrivals, DetectedIncident, OperationPart, Roster, SuggestionCell, Watched } from "./contract.ts"
-import { acceptIncident, type Incidents, makeIncidents, updateIncidents } from "./incidents.ts"
+import { acceptIncident, updateIncidents } from "./incidents.ts"
 import {
   editsGroup,
   forgetBefore,
   fromLogit,
-  type History,
   isWeekend,
-  makeHistory,
   makeReference,
   doubtOfStranger,
   type Person,
@@ -16,7 +14,7 @@ import {
   rememberLatency,
   slowBoundOf,
 } from "./reference.ts"
-import { addVolume, fadeVolumes, makeVolumes, placesOf, type UnitPlace, type Volumes } from "./scope.ts"
+import { addVolume, fadeVolumes, placesOf, type UnitPlace } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
 import {
   addCount,
@@ -30,53 +28,12 @@ import {
   shareOf,
   type Whose,
 } from "./series.ts"
-import { checkTelemetry, makeTelemetry, noteUse, type Telemetry } from "./telemetry.ts"
+import { type DetectorState, type Step } from "./state.ts"
+import { checkTelemetry, noteUse } from "./telemetry.ts"
 import { isTaskRung } from "./watched.ts"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-
-/** An operation at work, or just done. */
-interface OpenOperation {
-  readonly rung: Rung
-  readonly place: UnitPlace
-  readonly isCounted: boolean
-  startedAt: number
-  lastAt: number
-  endedAt: number | null
-  prompts: number
-  errors: number
-  edits: number
-  outOfScope: number
-  toolCalls: number
-  presented: number
-  accepted: number
-}
-
-/** Everything that the detector knows of one organization. Plain data, so that it can be written down between steps. */
-export interface DetectorState {
-  readonly format: 1
-  firstDay: number
-  today: number
-  reference: Reference | null
-  readonly history: History
-  readonly series: Map<string, Series>
-  readonly operations: Map<string, OpenOperation>
-  /** Operations that were judged, and on which day: what still comes of them is too late. */
-  readonly judged: Map<string, number>
-  readonly volumes: Volumes
-  readonly telemetry: Telemetry
-  readonly incidents: Incidents
-  /** `team|half` of a local day that use was judged for: `2 * day + half`. */
-  readonly judgedHalves: Map<string, number>
-  /** By `rung|team`: half, units and expected units, of the last weeks. */
-  readonly use: Map<string, { half: number; units: number; expected: number }[]>
-  /** What went wrong by which tool: `rung|watched|action`, hour and times. */
-  readonly actions: Map<string, { hour: number; times: number }[]>
-  readonly changes: { kind: string; subject: string; at: number }[]
-  /** The first day of each `rung|client|…` and `rung|model|…`. */
-  readonly firstSeen: Map<string, number>
-}
 
 /** Days before anything can be expected, and before anything is said. */
 const LEARNING_DAYS = 8
@@ -87,27 +44,6 @@ const NEW_DAYS = 9
 const SETTLING_MS = 10 * 60_000
 /** An operation without an end is over when nothing was heard of it for so long. */
 const IDLE_MS = 12 * HOUR
-
-export function startDetector(): DetectorState {
-  return {
-    format: 1,
-    firstDay: -1,
-    today: -1,
-    reference: null,
-    history: makeHistory(),
-    series: new Map(),
-    operations: new Map(),
-    judged: new Map(),
-    volumes: makeVolumes(),
-    telemetry: makeTelemetry(),
-    incidents: makeIncidents(),
-    judgedHalves: new Map(),
-    use: new Map(),
-    actions: new Map(),
-    changes: [],
-    firstSeen: new Map(),
-  }
-}
 
 /**
  * Takes what arrived in one hour, changes the state, and returns the incidents that are new or changed. To be called for
@@ -137,22 +73,6 @@ export function observe(
   for (const series of state.series.values()) settle(series, arrivals.until)
   const isSilent = state.reference === null || step.day - state.firstDay < SILENT_DAYS
   return updateIncidents(step, orgId, faults, isSilent)
-}
-
-/** One hour of one organization. */
-export interface Step {
-  readonly state: DetectorState
-  readonly roster: Roster
-  readonly until: number
-  /** Of the organization: the days of its median team. */
-  readonly day: number
-  /** Whether it is the first hour of that day. */
-  readonly isNewDay: boolean
-  readonly dayOf: (at: number) => number
-  readonly localDayOf: (team: string, at: number) => { readonly day: number; readonly hour: number }
-  readonly teamOf: (developer: string, at: number) => string
-  /** Series by place, once looked up. */
-  readonly found: Map<string, readonly Series[]>
 }
 
 /** Stands for people who are in no team. */
@@ -623,9 +543,4 @@ function activityOf(step: Step, reference: Reference, half: number, which: numbe
     }
     return Math.min(1, Math.max(SETTINGS.leastActivity, x / m))
   })
-}
-
-/** After an incident nothing of it counts as evidence any more. */
-export function restartRung(state: DetectorState, rung: Rung): void {
-  for (const series of state.series.values()) if (series.rung === rung) restart(series)
 }

@@ -1,6 +1,6 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { Check, DetectedIncident, Evidence, IncidentDay, IncidentScope, Watched } from "./contract.ts"
-import type { Step } from "./detector.ts"
+import type { Step } from "./state.ts"
 import { fromLogit } from "./reference.ts"
 import { isInside } from "./scope.ts"
 import { logEvidence, type Series, seriesKey, type Sums, sumsBetween } from "./series.ts"

@@ -12,7 +12,7 @@ import {
   type RankedCause,
   type Watched,
 } from "./contract.ts"
-import { type DetectorState, restartRung, type Step } from "./detector.ts"
+import { type DetectorState, type OpenIncident, restartRung, type Step } from "./state.ts"
 import { explainIncident, exposureOf, fitsPlace, isMoreAutonomous } from "./explain.ts"
 import { indexVolumes, overlapOf, scopeOf, type VolumeIndex, widthOf } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
@@ -22,30 +22,6 @@ import { isBeyondLimit, isTaskRung, LOSSES, SPECS } from "./watched.ts"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
-
-/** What is kept of an incident between hours. */
-export interface OpenIncident {
-  incident: DetectedIncident
-  /** Key of the series that opened it, and of the one that names its place. */
-  primary: Series
-  place: Series
-  /** The most evidence that the series of its cause had. */
-  peak: number
-  /** The incident of another rung that this is a part of. It is not reported by itself. */
-  mergedInto: string | null
-}
-
-export interface Incidents {
-  readonly open: OpenIncident[]
-  /** Closed a few days ago at most: they may come back. */
-  readonly closed: OpenIncident[]
-  /** Days of a rung that are no norm. */
-  readonly broken: Map<Rung, Set<number>>
-}
-
-export function makeIncidents(): Incidents {
-  return { open: [], closed: [], broken: new Map(RUNGS.map((rung) => [rung, new Set()])) }
-}
 
 export function updateIncidents(
   step: Step,

@@ -1,5 +1,4 @@
-import type { DetectorState } from "./detector.ts"
-import type { OpenIncident } from "./incidents.ts"
+import type { DetectorState, OpenIncident } from "./state.ts"
 import type { Daily, Person } from "./reference.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"

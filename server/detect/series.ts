@@ -3,6 +3,9 @@ import type { Watched } from "./contract.ts"
 import { SETTINGS } from "./settings.ts"
 import { SPECS } from "./watched.ts"
 
+// Lists here have a number for each alternative of the signal, which the linter is told (.oxlintrc.json): a fallback for
+// each index would be in the way of reading, and of the few loops that take the time.
+
 /**
  * Evidence that one signal in one place is no longer as before: for each alternative a CUSUM of log likelihood ratios,
  * which restarts at 0, and over the alternatives their mean.

@@ -51,5 +51,3 @@ export const SETTINGS = {
   /** Days in which what was over may come back as the same incident. */
   reopenDays: 7,
 }
-
-export type Settings = typeof SETTINGS
