@@ -1,6 +1,7 @@
 import { type AppLoadContext, data } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
+import { getMoves } from "#server/rungs/move-queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { getOrganization } from "#server/team/queries.ts"
@@ -38,6 +39,11 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       bucket: range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day",
       timeZone: organization.timeZone,
     })
+    const { from, to } = range
+    // One's own are under Me. The CSV file has none.
+    const moves = isOwn
+      ? null
+      : await getMoves(tx, { from, to, now, teamId: team?.id ?? null, timeZone: organization.timeZone })
     return {
       now,
       timeZone: organization.timeZone,
@@ -56,6 +62,7 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       byTeam: ladder.teams,
       previousByTeam: ladder.previousTeams,
       freshness: ladder.freshness,
+      moves,
       objectives: LATENCY_OBJECTIVES,
     }
   })
