@@ -124,7 +124,10 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const ingestKey = await rememberIngestKey(dataDir, first.ingestKey)
     if (mode.isDemo) {
       // Its history did not arrive just now, so it is not counted as if it had.
-      const openStore = (clock: () => Date) => openSignalStore({ url, db: ingest.kysely, now: clock })
+      const historyUrl = new URL(url)
+      // Its many small commits need not be on disk one by one: what a crash loses is made again.
+      historyUrl.searchParams.set("options", "-c synchronous_commit=off")
+      const openStore = (clock: () => Date) => openSignalStore({ url: historyUrl.href, db: ingest.kysely, now: clock })
       await loadDemo({ orgId: first.orgId, owner: owner.kysely, openStore, now })
       // Its pages shall not be empty at first.
       await countAll(worker.kysely, now())
