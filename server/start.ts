@@ -124,9 +124,11 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
     const ingestKey = await rememberIngestKey(dataDir, first.ingestKey)
     if (mode.isDemo) {
       // Its history did not arrive just now, so it is not counted as if it had.
-      const uncounted = openSignalStore({ url, db: ingest.kysely, now })
-      closers.push(() => uncounted.close())
-      await loadDemo({ orgId: first.orgId, owner: owner.kysely, store: uncounted, now })
+      const historyUrl = new URL(url)
+      // Its many small commits need not be on disk one by one: what a crash loses is made again.
+      historyUrl.searchParams.set("options", "-c synchronous_commit=off")
+      const openStore = (clock: () => Date) => openSignalStore({ url: historyUrl.href, db: ingest.kysely, now: clock })
+      await loadDemo({ orgId: first.orgId, owner: owner.kysely, openStore, now })
       // Its pages shall not be empty at first.
       await countAll(worker.kysely, now())
     }
@@ -134,8 +136,6 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       const rollups = startRollups({ db: worker.kysely, now, log })
       closers.push(() => rollups.stop())
       meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
-      const detection = startDetection({ db: worker.kysely, now, tell, log })
-      closers.push(() => detection.stop())
     }
 
     const served = await serve({
@@ -163,6 +163,11 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       tell,
     })
     closers.push(() => served.close())
+    if (isBackgroundOn) {
+      // After the pages: what it has not seen yet, of weeks in the demo, keeps nobody waiting.
+      const detection = startDetection({ db: worker.kysely, now, tell, log })
+      closers.push(() => detection.stop())
+    }
     if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, meter, now, log }))
 
     announce(config, mode, {

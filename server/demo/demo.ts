@@ -4,6 +4,7 @@ import type { DB } from "../db/types.ts"
 import { dayOf } from "../ingest/partitions.ts"
 import type { IngestMeter } from "../ingest/meter.ts"
 import { summarize } from "../ingest/arrivals.ts"
+import type { Signal } from "../ingest/signal.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
 import { forgetRollups } from "../rollup/rebuild.ts"
 import type { Served } from "../serve.ts"
@@ -13,7 +14,7 @@ import { DEMO_ACCOUNTS } from "./accounts.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
 import { createProgressBar } from "./progress.ts"
 import { createRandom } from "./random.ts"
-import { DEMO_PARENT, DEMO_TEAMS } from "./stories.ts"
+import { DEMO_CHANGES, DEMO_PARENT, DEMO_TEAMS } from "./stories.ts"
 
 export const DEMO_ORGANIZATION = "Northwind (demo)"
 const HISTORY_DAYS = 56
@@ -22,6 +23,10 @@ const HISTORY_LOADED = "demo_history"
 const DEVELOPERS_PER_TEAM = 8
 const DAY_MS = 86_400_000
 const TRICKLE_EVERY_MS = 1500
+/** What is older than this when it comes in is late to the detector. */
+const PART_NANOS = 2n * 3_600_000_000_000n
+/** Of the day: before work begins. */
+const CHANGED_AT_MS = 6 * 3_600_000
 
 const NAMES = [
   "noor",
@@ -78,7 +83,8 @@ interface DemoOptions {
   readonly orgId: string
   /** Acts as the owner: the demo's people are made here, not by what agents send. */
   readonly owner: Kysely<DB>
-  readonly store: Pick<SignalStore, "store">
+  /** A store with a clock of its own: the history comes in when it happened. */
+  readonly openStore: (now: () => Date) => SignalStore
   readonly now: () => Date
 }
 
@@ -186,18 +192,35 @@ async function hasTodaysHistory(owner: Kysely<DB>, orgId: string, now: Date): Pr
   return loaded !== undefined
 }
 
-async function loadHistory({ orgId, owner, store }: DemoOptions, now: Date): Promise<void> {
+async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date): Promise<void> {
   const today = new Date(dayOf(now, 0))
   const progress = createProgressBar("Loading eight weeks of demo history", HISTORY_DAYS)
   await sql`
     select belay_make_signal_partitions(${dayOf(now, -HISTORY_DAYS - 1)}::date, ${dayOf(now, 1)}::date)`.execute(owner)
-  await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
-  await forgetRollups(owner, orgId)
-  for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
-    const day = new Date(today.getTime() - daysAgo * DAY_MS)
-    const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))
-    await store.store(orgId, { signals, unrecognized: [] })
-    progress.advance(HISTORY_DAYS - daysAgo)
+  await forgetHistory(owner, orgId)
+  await owner
+    .insertInto("change")
+    .values(
+      DEMO_CHANGES.map(({ kind, subject, daysAgo }) => {
+        const at = new Date(today.getTime() - daysAgo * DAY_MS + CHANGED_AT_MS)
+        return { org_id: orgId, kind, subject, occurred_at: at, recorded_at: at }
+      }),
+    )
+    .execute()
+  let clock = today
+  const store = openStore(() => clock)
+  try {
+    for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
+      const day = new Date(today.getTime() - daysAgo * DAY_MS)
+      const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))
+      for (const part of partsOf(signals)) {
+        clock = part.receivedAt
+        await store.store(orgId, { signals: part.signals, unrecognized: [] })
+      }
+      progress.advance(HISTORY_DAYS - daysAgo)
+    }
+  } finally {
+    await store.close()
   }
   await sql`analyze signal`.execute(owner)
   await owner
@@ -206,4 +229,26 @@ async function loadHistory({ orgId, owner, store }: DemoOptions, now: Date): Pro
     .onConflict((conflict) => conflict.doNothing())
     .execute()
   progress.finish()
+}
+
+/** Another day's history and what was found in it. */
+async function forgetHistory(owner: Kysely<DB>, orgId: string): Promise<void> {
+  await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
+  await forgetRollups(owner, orgId)
+  const found = ["incident_label", "incident_event", "incident", "detector_state"] as const
+  const waiting = ["arrived_suggestion", "arrived_operation", "arrived_presence", "arrived_delivery"] as const
+  for (const table of [...found, ...waiting, "change" as const]) {
+    await owner.deleteFrom(table).where("org_id", "=", orgId).execute()
+  }
+}
+
+/** Signals by when they came in, earliest first: those of two hours together, with the last of them. */
+function partsOf(signals: readonly Signal[]): { receivedAt: Date; signals: Signal[] }[] {
+  const parts = Map.groupBy(signals, ({ observedUnixNano }) => observedUnixNano / PART_NANOS)
+  return [...parts]
+    .toSorted(([a], [b]) => Number(a - b))
+    .map(([, part]) => {
+      const last = part.reduce((max, { observedUnixNano }) => (observedUnixNano > max ? observedUnixNano : max), 0n)
+      return { receivedAt: new Date(Number(last / 1_000_000n)), signals: part }
+    })
 }

@@ -1,7 +1,7 @@
 import type { Outcome, Rung } from "#sdk/ladder.ts"
 import { type Signal, type SignalFields, toSignal } from "../ingest/signal.ts"
 import { createRandom, type Random } from "./random.ts"
-import { type Climate, climateOf, type DemoTeam } from "./stories.ts"
+import { type Climate, climateOf, type DemoTeam, versionOf } from "./stories.ts"
 
 export interface DemoDeveloper {
   readonly email: string
@@ -12,13 +12,13 @@ export interface DemoDeveloper {
 
 const DAY_MS = 86_400_000
 const AGENT_VERSIONS: Record<string, string> = {
-  "claude-code": "2.1.240",
   codex: "0.169.0",
   copilot: "0.42.0",
   kilo: "7.7.9",
 }
 const MODELS: Record<string, readonly [string, string]> = {
   "claude-code": ["anthropic", "claude-sonnet-4-5"],
+  "claude-code, thorough": ["anthropic", "claude-opus-4-5"],
   codex: ["openai", "gpt-5-codex"],
   copilot: ["github", "gpt-5-mini"],
   kilo: ["anthropic", "claude-opus-4-5"],
@@ -34,8 +34,8 @@ export function generateDay(developer: DemoDeveloper, day: Date, today: Date, un
   const daysAgo = Math.round((today.getTime() - day.getTime()) / DAY_MS)
   const isWeekend = day.getUTCDay() === 0 || day.getUTCDay() === 6
   if (!random.chance(isWeekend ? 0.08 : 0.93)) return []
-  const writer = createWriter(developer, key, random)
-  const climate = climateOf(developer.team, daysAgo)
+  const writer = createWriter(developer, { key, daysAgo, random })
+  const climate = climateOf(developer, daysAgo)
   const workDay = () => day.getTime() + 7 * 3_600_000 + Math.floor(random.next() * 10 * 3_600_000)
   for (let left = count(random, climate.suggestionsPerDay); left > 0; left--) writer.suggestion(workDay(), climate)
   for (let left = count(random, climate.turnsPerDay); left > 0; left--) writer.turn(workDay(), climate)
@@ -49,8 +49,8 @@ export function generateDay(developer: DemoDeveloper, day: Date, today: Date, un
 export function generateNow(developer: DemoDeveloper, now: Date): Signal[] {
   const key = `${developer.email} live ${now.getTime()}`
   const random = createRandom(key)
-  const writer = createWriter(developer, key, random)
-  const climate = climateOf(developer.team, 0)
+  const writer = createWriter(developer, { key, daysAgo: 0, random })
+  const climate = climateOf(developer, 0)
   const kind = random.next()
   if (kind < 0.7) writer.suggestion(now.getTime(), climate)
   else if (kind < 0.9) writer.turn(now.getTime(), climate)
@@ -70,9 +70,14 @@ function count(random: Random, mean: number): number {
   return Math.floor(wanted) + (random.chance(wanted % 1) ? 1 : 0)
 }
 
-function createWriter(developer: DemoDeveloper, key: string, random: Random) {
+function createWriter(
+  developer: DemoDeveloper,
+  { key, daysAgo, random }: { key: string; daysAgo: number; random: Random },
+) {
   const signals: SignalFields[] = []
   let operations = 0
+  // A day with one model or the other: what comes with a release of the agent can be told from what comes with a model.
+  const claude = random.chance(0.4) ? "claude-code, thorough" : "claude-code"
 
   const emit = (
     atMs: number,
@@ -80,13 +85,13 @@ function createWriter(developer: DemoDeveloper, key: string, random: Random) {
     agentTool: string,
     fields: Partial<SignalFields> & Pick<SignalFields, "kind">,
   ) => {
-    const [provider, model] = MODELS[agentTool] ?? ["unknown", "unknown"]
+    const [provider, model] = MODELS[agentTool === "claude-code" ? claude : agentTool] ?? ["unknown", "unknown"]
     signals.push({
       observedUnixNano: BigInt(Math.round(atMs)) * 1_000_000n + BigInt(signals.length % 1000) * 1000n,
       sourceId: `demo ${key} ${signals.length}`,
       rung,
       agentTool,
-      agentVersion: AGENT_VERSIONS[agentTool] ?? null,
+      agentVersion: versionOf(agentTool, daysAgo) ?? AGENT_VERSIONS[agentTool] ?? null,
       surface: agentTool === "copilot" || agentTool === "kilo" ? "ide" : "terminal",
       identity: { kind: "email", value: developer.email },
       sessionId: `demo-${key.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 50)}`,
@@ -116,16 +121,16 @@ function createWriter(developer: DemoDeveloper, key: string, random: Random) {
     return random.chance(0.3) ? "ignored" : "rejected"
   }
 
-  const edit = (atMs: number, rung: Rung, tool: string, operationId: string, acceptance: number) =>
+  const edit = (atMs: number, rung: Rung, tool: string, operationId: string, climate: Climate) =>
     emit(atMs, rung, tool, {
       kind: "edit",
       operationId,
-      outcome: decide(acceptance),
+      outcome: decide(climate.editAcceptance),
       origin: "human",
       filesChanged: 1,
       linesAdded: Math.round(random.logNormal(14, 0.8)),
       linesRemoved: Math.round(random.logNormal(5, 0.8)),
-      pathScope: random.chance(0.97) ? "in_scope" : "out_of_scope",
+      pathScope: random.chance(climate.wrongPaths) ? "out_of_scope" : "in_scope",
       waitMs: random.logNormal(4000, 0.8),
     })
 
@@ -186,8 +191,8 @@ function createWriter(developer: DemoDeveloper, key: string, random: Random) {
           durationMs: random.logNormal(300, 0.9),
         })
       }
-      edit(atMs + whole * 0.8, "agent", tool, operationId, climate.editAcceptance)
-      edit(atMs + whole * 0.9, "agent", tool, operationId, climate.editAcceptance)
+      edit(atMs + whole * 0.8, "agent", tool, operationId, climate)
+      edit(atMs + whole * 0.9, "agent", tool, operationId, climate)
       if (random.chance(0.5)) prompt(atMs + whole * 0.5, "agent", tool, operationId)
       emit(atMs + whole, "agent", tool, {
         kind: "task",

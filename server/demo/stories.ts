@@ -12,7 +12,7 @@ export const DEMO_PARENT = { name: "Storefront", parts: ["Mobile", "Search"] } a
   parts: readonly DemoTeam[]
 }
 
-/** How work at each rung goes for one team on one day. */
+/** How work at each rung goes for one developer on one day. */
 export interface Climate {
   /** Median and spread of the time until a suggestion is shown; p95 is about 1.6 times the median. */
   readonly suggestionMedianMs: number
@@ -22,6 +22,8 @@ export interface Climate {
   readonly turnAcceptance: number
   readonly tasksPerDay: number
   readonly editAcceptance: number
+  /** Share of a task's edits outside of where it was to work. */
+  readonly wrongPaths: number
   readonly runsPerDay: number
   readonly runAcceptance: number
   /** Questions a human has to answer in one run. */
@@ -36,38 +38,78 @@ const CALM: Climate = {
   turnAcceptance: 0.62,
   tasksPerDay: 2.4,
   editAcceptance: 0.78,
+  wrongPaths: 0.02,
   runsPerDay: 0.9,
   runAcceptance: 0.72,
   promptsPerRun: 2,
 }
 
-/** A model server was moved: suggestions come late, then are taken less, then are asked for less. */
+/** A model server is moved: suggestions come late, then are taken less, then are asked for less. */
 const SLOW_SINCE_DAYS = 17
-/** A permission change makes every orchestrated run ask for everything; people go back to single agents. */
-const STORM_SINCE_DAYS = 11
+/** A permission change makes every orchestrated run ask for everything; people go back to single agents until it is undone. */
+const STORM_SINCE_DAYS = 34
+const STORM_OVER_DAYS = 21
+/** A release of an agent edits in the wrong places; people give it less to do. */
+const WRONG_SINCE_DAYS = 8
 
-export function climateOf(team: DemoTeam, daysAgo: number): Climate {
+const VERSION_BEFORE = "2.1.239"
+const VERSION_WRONG = "2.1.240"
+
+/**
+ * What changed, when, and so may be the cause. A new version is told by the signals too, but only once: not when the
+ * history of another day takes the place of one with the same version.
+ */
+export const DEMO_CHANGES = [
+  { kind: "policy", subject: "Platform: ask before every command", daysAgo: STORM_SINCE_DAYS },
+  { kind: "policy", subject: "Platform: ask before commands that leave the workspace", daysAgo: STORM_OVER_DAYS },
+  { kind: "model_server", subject: "gpt-5-mini moved to another region", daysAgo: SLOW_SINCE_DAYS },
+  { kind: "agent_version", subject: `claude-code ${VERSION_WRONG}`, daysAgo: WRONG_SINCE_DAYS },
+] as const
+
+/** The version of an agent tool on a day; null for one that stays the same. */
+export function versionOf(agentTool: string, daysAgo: number): string | null {
+  if (agentTool !== "claude-code") return null
+  return daysAgo > WRONG_SINCE_DAYS ? VERSION_BEFORE : VERSION_WRONG
+}
+
+/** The day of a developer: what their team lives through, and what their agent tool does. */
+export function climateOf(developer: { team: DemoTeam; agentTool: string }, daysAgo: number): Climate {
+  const climate = climateOfTeam(developer.team, daysAgo)
+  if (developer.agentTool !== "claude-code" || daysAgo > WRONG_SINCE_DAYS) return climate
+  const worn = Math.min(1, (WRONG_SINCE_DAYS - daysAgo) / 4)
+  return {
+    ...climate,
+    wrongPaths: 0.3,
+    editAcceptance: climate.editAcceptance - 0.3,
+    tasksPerDay: climate.tasksPerDay * (1 - 0.4 * worn),
+  }
+}
+
+function climateOfTeam(team: DemoTeam, daysAgo: number): Climate {
   switch (team) {
     case "Checkout": {
       if (daysAgo > SLOW_SINCE_DAYS) return CALM
-      const worn = Math.min(1, (SLOW_SINCE_DAYS - daysAgo) / 8)
+      const worn = Math.min(1, (SLOW_SINCE_DAYS - daysAgo) / 5)
       return {
         ...CALM,
         suggestionMedianMs: 265,
-        suggestionAcceptance: 0.31 - 0.13 * Math.min(1, worn * 2),
+        suggestionAcceptance: 0.31 - 0.08 - 0.08 * worn,
         suggestionsPerDay: 20 - 13 * worn,
       }
     }
     case "Platform": {
       const busy = { ...CALM, runsPerDay: 1.8, tasksPerDay: 2 }
       if (daysAgo > STORM_SINCE_DAYS) return busy
-      const worn = Math.min(1, (STORM_SINCE_DAYS - daysAgo) / 6)
+      const isOver = daysAgo <= STORM_OVER_DAYS
+      const worn = isOver
+        ? Math.max(0, 1 - (STORM_OVER_DAYS - daysAgo) / 4)
+        : Math.min(1, (STORM_SINCE_DAYS - daysAgo) / 4)
       return {
         ...busy,
-        promptsPerRun: 13,
-        runAcceptance: 0.72 - 0.34 * worn,
-        runsPerDay: 1.8 - 1.1 * worn,
-        tasksPerDay: 2 + 1.6 * worn,
+        promptsPerRun: isOver ? 2 : 13,
+        runAcceptance: isOver ? 0.72 : 0.72 - 0.34 * worn,
+        runsPerDay: 1.8 - 1.4 * worn,
+        tasksPerDay: 2 + 3 * worn,
       }
     }
     case "Payments": {

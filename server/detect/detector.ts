@@ -437,16 +437,39 @@ const AUTOCOMPLETE_WEIGHT = 0.25
 function judgeUse(step: Step): void {
   const { state } = step
   const { reference, telemetry } = state
+  const halves: Half[] = []
   for (const team of teamsOf(step)) {
     const { day, hour } = step.localDayOf(team, step.until)
     for (const which of [0, 1]) {
       const key = `${team}|${which}`
       if (isWeekend(day) || hour < HALF_ENDS[which]! || state.judgedHalves.get(key) === day) continue
       state.judgedHalves.set(key, day)
-      if (reference === null || telemetry.lateUntil > step.until) continue
-      judgeHalf(step, reference, team, day, which)
+      if (reference !== null && telemetry.lateUntil <= step.until)
+        halves.push(takeHalf(step, reference, team, day, which))
     }
   }
+  for (const [index, rung] of RUNGS.entries()) {
+    const people = halves.flatMap((half) => half.people[index]!)
+    if (people.length === 0) continue
+    // Over all teams: an exporter that stops does so for all of them.
+    if (noteUse(telemetry, rung, sumOf(people, "units"), sumOf(people, "expected"), step.until)) {
+      for (const series of state.series.values()) if (series.rung === rung && series.watched === "use") restart(series)
+    }
+    const quietSince = telemetry.quiet.get(rung)
+    if (quietSince !== undefined && step.until - quietSince < QUIET_PAUSE_MS) continue
+    for (const half of halves) addHalf(step, half, rung, index)
+  }
+}
+
+/** One half of a day of one team: what each person did and was expected to do, by rung. */
+interface Half {
+  readonly team: string
+  readonly half: number
+  readonly people: readonly (readonly Expected[])[]
+}
+
+function sumOf(people: readonly Expected[], field: "units" | "expected"): number {
+  return people.reduce((sum, person) => sum + person[field], 0)
 }
 
 function teamsOf(step: Step): readonly string[] {
@@ -464,36 +487,29 @@ interface Expected {
   readonly expected: number
 }
 
-function judgeHalf(step: Step, reference: Reference, team: string, day: number, which: number): void {
-  const { state } = step
+function takeHalf(step: Step, reference: Reference, team: string, day: number, which: number): Half {
   const half = 2 * day + which
   const factors = activityOf(step, reference, half, which)
-  for (const [index, rung] of RUNGS.entries()) {
-    const people: Expected[] = []
-    let units = 0
-    let expected = 0
-    for (const [developer, person] of state.history.people) {
-      const inHalf = person.halves.get(half)
+  const people: Expected[][] = RUNGS.map(() => [])
+  for (const [developer, person] of step.state.history.people) {
+    const inHalf = person.halves.get(half)
+    if (inHalf === undefined || day - person.first < NEW_DAYS || step.teamOf(developer, step.until) !== team) continue
+    for (const [index, rung] of RUNGS.entries()) {
       const usual = reference.use.get(`${rung}|${developer}|${which}`)
-      if (inHalf === undefined || usual === undefined || day - person.first < NEW_DAYS) continue
-      if (step.teamOf(developer, step.until) !== team) continue
-      const of = { developer, person, units: inHalf[index]!, expected: usual * factors[index]! }
-      people.push(of)
-      units += of.units
-      expected += of.expected
+      if (usual === undefined) continue
+      people[index]!.push({ developer, person, units: inHalf[index]!, expected: usual * factors[index]! })
     }
-    if (people.length === 0) continue
-    if (noteUse(state.telemetry, rung, units, expected, step.until)) {
-      for (const series of state.series.values()) if (series.rung === rung && series.watched === "use") restart(series)
-      continue
-    }
-    const quietSince = state.telemetry.quiet.get(rung)
-    if (quietSince !== undefined && step.until - quietSince < QUIET_PAUSE_MS) continue
-    const list = state.use.get(`${rung}|${team}`) ?? []
-    state.use.set(`${rung}|${team}`, list)
-    list.push({ half, units, expected })
-    for (const of of people) addUse(step, rung, index, team, of)
   }
+  return { team, half, people }
+}
+
+function addHalf(step: Step, { team, half, people }: Half, rung: Rung, index: number): void {
+  const ofRung = people[index]!
+  if (ofRung.length === 0) return
+  const list = step.state.use.get(`${rung}|${team}`) ?? []
+  step.state.use.set(`${rung}|${team}`, list)
+  list.push({ half, units: sumOf(ofRung, "units"), expected: sumOf(ofRung, "expected") })
+  for (const of of ofRung) addUse(step, rung, index, team, of)
 }
 
 function addUse(step: Step, rung: Rung, index: number, team: string, of: Expected): void {

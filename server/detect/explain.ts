@@ -22,7 +22,8 @@ export function explainIncident(
   leading: Watched,
 ): Explanation {
   const from = step.dayOf(incident.startedAt)
-  const people = peopleIn(step, incident.rung, incident.scope, leading, from)
+  // Nobody is slow: who is affected by slowness is who does less.
+  const people = peopleIn(step, incident.rung, incident.scope, leading === "slow" ? "use" : leading, from)
   return {
     evidence: evidenceOf(step, incident.rung, place, from, incident.startedAt),
     daily: dailyOf(step, incident.rung, place, leading, from),
@@ -300,7 +301,8 @@ export function fitsPlace(
   incident: DetectedIncident,
 ): boolean {
   const { scope, cause } = incident
-  if (scope.client !== undefined && change.subject === scope.client) return true
+  // Changes that are noticed name a client `tool version`.
+  if (scope.client !== undefined && change.subject.replace(" ", "@") === scope.client) return true
   if (scope.model !== undefined && change.subject.split("+").includes(scope.model)) return true
   return change.kind === "policy" && cause === "permission"
 }

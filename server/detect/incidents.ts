@@ -16,7 +16,16 @@ import { type DetectorState, type OpenIncident, restartRung, type Step } from ".
 import { explainIncident, exposureOf, fitsPlace, isMoreAutonomous } from "./explain.ts"
 import { indexVolumes, overlapOf, scopeOf, type VolumeIndex, widthOf } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
-import { bestAlternative, lastingEvidence, logEvidence, ratioOf, type Series, sinceOf, sumsBetween } from "./series.ts"
+import {
+  bestAlternative,
+  lastingEvidence,
+  logEvidence,
+  ratioOf,
+  type Series,
+  seriesKey,
+  sinceOf,
+  sumsBetween,
+} from "./series.ts"
 import type { Fault } from "./telemetry.ts"
 import { isBeyondLimit, isTaskRung, LOSSES, SPECS } from "./watched.ts"
 
@@ -441,7 +450,7 @@ function follow(step: Step, open: OpenIncident, here: readonly Series[]): Detect
   const isInside =
     units > 0 && expected > 0 && !isBeyondLimit(leading.watched, observed / expected, SETTINGS.recoveredLimit)
   const isDown = open.peak - evidence > SETTINGS.recoveredEvidence
-  if (step.until - before.openedAt >= DAY && isInside && isDown) {
+  if (step.until - before.openedAt >= DAY && ((isInside && isDown) || isGone(step, leading))) {
     open.incident = {
       ...open.incident,
       state: "recovered",
@@ -470,7 +479,19 @@ function changeBefore(step: Step, { incident }: OpenIncident): Change | null {
 /** Of the same client or model, in whichever version. */
 function isOfPlace(change: Change, incident: DetectedIncident): boolean {
   const tool = incident.scope.client?.split("@")[0]
-  return fitsPlace(change, incident) || (tool !== undefined && change.subject.split("@")[0] === tool)
+  return fitsPlace(change, incident) || (tool !== undefined && change.subject.split(/[@ ]/)[0] === tool)
+}
+
+/** Units of the rung in a few days, from which on it says something that none of them is in a place. */
+const FEWEST_ELSEWHERE = 10
+
+/** Whether the client or model is used no more, while work goes on without it. */
+function isGone(step: Step, { rung, watched, dimension, daily }: Series): boolean {
+  if (!dimension.includes("client") && !dimension.includes("model")) return false
+  const from = step.day - 3
+  const last = daily.length === 0 ? -1 : daily[daily.length - 4]!
+  const whole = step.state.series.get(seriesKey(rung, watched, "", []))
+  return last < from && whole !== undefined && sumsBetween(whole, from, step.day).units >= FEWEST_ELSEWHERE
 }
 
 /** Somebody said that it is the new normal: its days are the norm from now on, and evidence against it starts anew. */

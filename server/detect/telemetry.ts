@@ -14,6 +14,8 @@ export interface Telemetry {
   readonly quiet: Map<Rung, number>
   /** Units that were expected of a rung since the last one came. */
   readonly missing: Map<Rung, number>
+  /** Units of a rung over those expected, lately, as long as there were any. */
+  readonly usual: Map<Rung, number>
   /** Rungs that fell silent in this hour. */
   readonly newlyQuiet: Rung[]
   /** Use is not judged until then: part of it is still on the way. */
@@ -37,6 +39,7 @@ export function makeTelemetry(): Telemetry {
     recent: [],
     quiet: new Map(),
     missing: new Map(),
+    usual: new Map(),
     newlyQuiet: [],
     lateUntil: 0,
     silentHours: 0,
@@ -56,6 +59,10 @@ const SILENT_EXPECTED = 25
 const BUSY_HOUR = 6
 /** Units of one rung that were expected while none came and other rungs went on. */
 const MISSING_EXPECTED = 14
+/** Weight of the newest half day in what is usual lately. */
+const LATEST = 0.4
+/** Units over those expected before they stopped: below it, people were leaving already. */
+const STILL_USED = 0.6
 
 export function checkTelemetry(
   telemetry: Telemetry,
@@ -129,16 +136,18 @@ function usualArrivals(telemetry: Telemetry, hour: number): number {
 
 /**
  * Counts what was expected of a rung while it gave nothing at all. True once that is too much for people who made up their
- * minds one by one: then an exporter has stopped.
+ * minds one by one: they leave over days, and an exporter stops at once.
  */
 export function noteUse(telemetry: Telemetry, rung: Rung, units: number, expected: number, until: number): boolean {
+  const before = telemetry.usual.get(rung) ?? 1
   if (units > 0) {
     telemetry.missing.set(rung, 0)
+    telemetry.usual.set(rung, before + LATEST * (units / Math.max(1, expected) - before))
     return false
   }
   const missing = (telemetry.missing.get(rung) ?? 0) + expected
   telemetry.missing.set(rung, missing)
-  if (missing < MISSING_EXPECTED) return false
+  if (missing < MISSING_EXPECTED || before < STILL_USED) return false
   telemetry.quiet.set(rung, until)
   telemetry.newlyQuiet.push(rung)
   return true

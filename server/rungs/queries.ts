@@ -3,6 +3,7 @@ import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { disclosureOf, type Family, MIN_GROUP_SIZE, NO_MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { percentilesOf } from "../rollup/histogram.ts"
+import { MEMBERSHIP } from "./membership.ts"
 import { computeWilsonInterval, type Interval } from "./wilson.ts"
 
 /** Why a figure is there or not. `withheld`: it rests on fewer than k people, or would reveal such a group. */
@@ -121,15 +122,7 @@ function weeksOf({ from, to, timeZone }: LadderScope) {
 function daysOf({ ownDeveloperIds, now, timeZone }: LadderScope) {
   const own = ownDeveloperIds === null ? sql`true` : sql`d.developer_id = any(${ownDeveloperIds}::uuid[])`
   return sql`
-    membership as (
-      -- A person is in one team a day: where two memberships overlap, in the later one.
-      select
-        m.developer_id, m.valid_from,
-        least(m.valid_to, lead(m.valid_from) over (partition by m.developer_id order by m.valid_from)) as valid_to,
-        coalesce(t.parent_team_id, t.id) as top_team_id,
-        case when t.parent_team_id is not null then t.id end as sub_team_id
-      from team_member m join team t on t.id = m.team_id
-    ), placed_day as (
+    ${MEMBERSHIP}, placed_day as (
       select
         w.week, w.is_current, d.rung, d.day::timestamp at time zone ${timeZone} as day, team.top_team_id, team.sub_team_id,
         person.id as developer_id, d.agent_tool_id, d.operations, d.accepted, d.presented, d.prompts, d.timed,

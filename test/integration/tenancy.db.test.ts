@@ -25,6 +25,7 @@ import {
 } from "#server/ingest/queries.ts"
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
+import { getMoves, getOwnRung } from "#server/rungs/move-queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { createLink } from "#server/sign-in/links.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
@@ -202,6 +203,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await getLadder(tx, { ...scope, ownDeveloperIds: null }),
       await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),
     ],
+    getMoves: (tx) => getMoves(tx, scope),
+    getOwnRung: (tx) => getOwnRung(tx, { developerIds: [x.developerId], now: LATER, timeZone: "UTC", limit: 5 }),
     listIncidents: (tx) => listIncidents(tx, { viewer, filter: {}, before: null, limit: 10 }),
     getIncident: (tx) => getIncident(tx, { viewer, id: x.incidentId }),
     countCurrentIncidents: async (tx) => {

@@ -6,6 +6,7 @@ import { EmptyLadder } from "./empty.tsx"
 import { Filters } from "./filters.tsx"
 import { Freshness } from "./freshness.tsx"
 import { loadLadder } from "./load.server.ts"
+import { MoveTable } from "./move-table.tsx"
 import { Teams } from "./teams.tsx"
 import { Trends } from "./trends.tsx"
 
@@ -34,6 +35,7 @@ export default function Ladder() {
           <Bands ladder={ladder} />
           <Freshness ladder={ladder} />
           {ladder.teamId === null && !ladder.isOwn && ladder.teams.length > 0 && <Teams ladder={ladder} />}
+          <MoveTable ladder={ladder} />
           <Trends ladder={ladder} />
         </>
       )}

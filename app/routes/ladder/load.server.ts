@@ -2,6 +2,7 @@ import { type AppLoadContext, data } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { countCurrentIncidents } from "#server/detect/queries.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
+import { getMoves } from "#server/rungs/move-queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { getOrganization } from "#server/team/queries.ts"
@@ -45,6 +46,11 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       mayDo(viewer.role, "incidents.read") && !isOwn
         ? await countCurrentIncidents(tx, { viewer: viewerOfIncidents, teamId: team?.id ?? null })
         : []
+    const { from, to } = range
+    // One's own are under Me. The CSV file has none.
+    const moves = isOwn
+      ? null
+      : await getMoves(tx, { from, to, now, teamId: team?.id ?? null, timeZone: organization.timeZone })
     return {
       now,
       timeZone: organization.timeZone,
@@ -64,6 +70,7 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       previousByTeam: ladder.previousTeams,
       incidents,
       freshness: ladder.freshness,
+      moves,
       objectives: LATENCY_OBJECTIVES,
     }
   })

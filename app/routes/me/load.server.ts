@@ -1,5 +1,6 @@
 import type { TenantTx } from "#server/db/tenant.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
+import { getOwnRung } from "#server/rungs/move-queries.ts"
 import { getLadder } from "#server/rungs/queries.ts"
 import { listBreakGlass } from "#server/team/break-glass.ts"
 import { listDevelopersOf, listMergedIdentities } from "#server/team/identities.ts"
@@ -10,6 +11,7 @@ import { parseRange } from "../../lib/range.ts"
 
 const SIGNALS = 25
 const ACCESSES = 20
+const MOVES = 5
 /** An agent that has not said in a week which policy it runs is not counted on to run it. */
 const POLICY_MS = 7 * 86_400_000
 
@@ -38,6 +40,7 @@ export async function loadOwnData(tx: TenantTx, args: { accountId: string; searc
     person,
     rungs: ladder.rungs.toReversed(),
     freshness: ladder.freshness,
+    rung: await getOwnRung(tx, { developerIds, now, timeZone, limit: MOVES }),
     objectives: LATENCY_OBJECTIVES,
     signals: signals.slice(0, SIGNALS),
     isNewest,

@@ -15,6 +15,7 @@ import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { OPERATION_WORDS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { ACCESS_WORDS } from "./accesses.ts"
 import type { OwnData } from "./load.server.ts"
+import { OwnRung } from "./own-rung.tsx"
 
 /** One sentence about where the person stands: the rung that carries most of their accepted work. */
 export function describeOwn(own: OwnData, whose: "You" | "They"): string {
@@ -36,6 +37,7 @@ export function describeOwn(own: OwnData, whose: "You" | "They"): string {
 export function OwnFigures({ own, whose }: { own: OwnData; whose: "You" | "They" }) {
   return (
     <>
+      <OwnRung own={own} whose={whose} />
       <section aria-labelledby="own-rungs" className="mt-6">
         <h2 id="own-rungs" className="text-lg font-semibold">
           By rung, four weeks
