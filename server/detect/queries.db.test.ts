@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto"
 import { expect } from "vitest"
 import { type TestDatabase, test } from "../../test/db.ts"
-import { joinTeam, makeIncident, makeOrganization, makeTeam, NOW } from "../../test/factories.ts"
+import {
+  joinTeam,
+  makeIncident,
+  makeOrganization,
+  makeSignal,
+  makeTeam,
+  NOW,
+  storeAndCount,
+} from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import {
@@ -12,7 +20,14 @@ import {
   noteOnIncident,
   reopenIncident,
 } from "./commands.ts"
-import { getIncident, type IncidentFilter, type IncidentViewer, listIncidents } from "./queries.ts"
+import {
+  countCurrentIncidents,
+  countDaysOfData,
+  getIncident,
+  type IncidentFilter,
+  type IncidentViewer,
+  listIncidents,
+} from "./queries.ts"
 
 const HOUR_MS = 3_600_000
 const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * HOUR_MS)
@@ -152,6 +167,32 @@ test("incidents are listed newest first, page by page, by what they are", async 
   expect(await found({ teamId })).toEqual([2])
   expect(await found({ kind: "data_quality" })).toEqual([3])
   expect(await found({ cause: "quality" })).toEqual([0])
+})
+
+test("what is not over is counted by rung, as far as it is shown to the viewer", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "Payments")
+  await makeIncident(database, { orgId })
+  await makeIncident(database, { orgId, teamId, state: "recovering" })
+  await makeIncident(database, { orgId, rung: "chat" })
+  await makeIncident(database, { orgId, state: "recovered" })
+  await makeIncident(database, { orgId, teamId, people: 4 })
+  const count = async (viewer: IncidentViewer, of: string | null = null) => {
+    const rows = await asTenant(database.app, orgId, (tx) => countCurrentIncidents(tx, { viewer, teamId: of }))
+    return Object.fromEntries(rows.map(({ rung, incidents }) => [rung, incidents]))
+  }
+  expect(await count(everything)).toEqual({ agent: 2, chat: 1 })
+  expect(await count(everything, teamId)).toEqual({ agent: 1 })
+  expect(await count(readerOf(teamId))).toEqual({ agent: 1 })
+  expect(await count(readerOf())).toEqual({})
+})
+
+test("days of data are counted from the first one with signals", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const days = () => asTenant(database.app, orgId, (tx) => countDaysOfData(tx, "2026-11-20"))
+  expect(await days()).toBe(0)
+  await storeAndCount(database, orgId, [makeSignal({ at: hoursAgo(9 * 24) }), makeSignal()])
+  expect(await days()).toBe(10)
 })
 
 async function makeActor(database: TestDatabase, orgId: string, email: string) {
