@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
 
 const TESTS = "{app,server,sdk,test}/**/*.test.{ts,tsx}"
@@ -8,6 +9,8 @@ const BROWSER_TESTS = "test/browser/**/*.test.ts"
 // nothing outside the process, a real database, or a real browser.
 export default defineConfig({
   test: {
+    // Most of the time is spent waiting for Postgres and Chromium; the default would leave a core to vitest alone.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ["default", "./test/setup/counts.ts"],
     projects: [
       {
@@ -27,7 +30,7 @@ export default defineConfig({
           exclude: ["**/node_modules/**", BROWSER_TESTS],
           setupFiles: "test/setup/console.ts",
           globalSetup: "test/setup/postgres.ts",
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
       {
@@ -37,7 +40,7 @@ export default defineConfig({
           include: [BROWSER_TESTS],
           setupFiles: "test/setup/console.ts",
           globalSetup: "test/setup/postgres.ts",
-          testTimeout: 30_000,
+          testTimeout: 90_000,
         },
       },
     ],
