@@ -304,6 +304,7 @@ export function fitsPlace(
   // Changes that are noticed name a client `tool version`.
   if (scope.client !== undefined && change.subject.replace(" ", "@") === scope.client) return true
   if (scope.model !== undefined && change.subject.split("+").includes(scope.model)) return true
+  if (change.kind === "infra") return cause === "latency" || cause === "errors" || cause === "context_loss"
   return change.kind === "policy" && cause === "permission"
 }
 
