@@ -86,10 +86,13 @@ const SENTENCE = new RegExp(
     "9 of 11 people, after the policy change the hour before\\. Probably: permission prompts \\(92 % sure\\)\\.$",
 )
 
+/** Dialogs and filters need the page to be taken over by the browser's side of it. */
+const TAKEN_OVER = { waitUntil: "networkidle" } as const
+
 test("an incident is found in the list and told in full on its own page", async ({ belay, database, page }) => {
   const teamId = await makeTeam(database, belay.orgId, "Payments")
   const id = await makePermissionIncident(database, belay.orgId, teamId)
-  await page.goto("/")
+  await page.goto("/", TAKEN_OVER)
   await page.getByRole("link", { name: "Incidents" }).click()
   await page.getByText("1 incident not over yet; the newest is at agent: Payments, since Tue 17 Nov, 08:00.").waitFor()
   await page.getByRole("link", { name: SENTENCE }).click()
@@ -134,7 +137,7 @@ test("it is acknowledged, labelled, accepted as normal and reopened, by keyboard
 }) => {
   const teamId = await makeTeam(database, belay.orgId, "Payments")
   const id = await makePermissionIncident(database, belay.orgId, teamId)
-  await page.goto(`/incidents/${id}`)
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
   await page.getByRole("button", { name: "Acknowledge" }).focus()
   await page.keyboard.press("Enter")
   await page.getByText(`Acknowledged by ${ADMIN.email}, Fri 20 Nov`).waitFor()
@@ -167,31 +170,27 @@ test("filters and pages are in the address", async ({ belay, database, page }) =
   await makeIncident(database, { orgId, state: "recovered", closedAt: STARTED, cause: "errors" })
   const note = { orgId, kind: "data_quality", state: "recovered", people: 0, note: "telemetry_late" } as const
   await makeIncident(database, { ...note, checks: [{ check: "telemetry_stopped", result: "found", figure: 0.31 }] })
-  await page.goto("/incidents")
+  await page.goto("/incidents", TAKEN_OVER)
   const rows = page.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
   await expect.poll(() => rows.count()).toBe(2)
-  // What is chosen while the page is taken over changes nothing yet.
-  const choose = async () => {
-    await page.getByLabel("Rung").selectOption("Chat")
-    return page.url()
-  }
-  await expect.poll(choose).toContain("rung=chat")
+  await page.getByLabel("Rung").selectOption("Chat")
+  await page.waitForURL(/rung=chat/)
   await expect.poll(() => rows.count()).toBe(1)
   await page.goBack()
   await expect.poll(() => rows.count()).toBe(2)
   await page.getByLabel("Team").selectOption("Payments")
   await page.waitForURL(/team=/)
   await expect.poll(() => rows.count()).toBe(1)
-  await page.goto("/incidents?state=recovered&cause=errors")
+  await page.goto("/incidents?state=recovered&cause=errors", TAKEN_OVER)
   await expect.poll(() => rows.count()).toBe(1)
-  await page.goto("/incidents?kind=data_quality")
+  await page.goto("/incidents?kind=data_quality", TAKEN_OVER)
   await rows.getByText("31 % of the signals arrived more than two hours late").waitFor()
-  await page.goto("/incidents?kind=over_trust")
+  await page.goto("/incidents?kind=over_trust", TAKEN_OVER)
   await page.getByRole("link", { name: "Clear the filters" }).click()
   await expect.poll(() => rows.count()).toBe(2)
 
   for (let index = 0; index < 25; index++) await makeIncident(database, { orgId, cause: "quality" })
-  await page.goto("/incidents?cause=quality&state=any")
+  await page.goto("/incidents?cause=quality&state=any", TAKEN_OVER)
   await expect.poll(() => rows.count()).toBe(25)
   expect(await page.getByRole("link", { name: "Older" }).count()).toBe(0)
   await makeIncident(database, { orgId, cause: "quality", openedAt: STARTED })
@@ -206,12 +205,12 @@ test("of a group too small nothing is told but that there is something", async (
   const { orgId } = belay
   const teamId = await makeTeam(database, orgId, "Payments")
   const id = await makeIncident(database, { orgId, teamId, people: 3, cause: "errors" })
-  await page.goto("/incidents")
+  await page.goto("/incidents", TAKEN_OVER)
   await page.getByRole("link", { name: "See every incident" }).click()
   const rows = page.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
   await rows.getByText("A group too small to show: fewer than 5 people").waitFor()
   expect(await rows.textContent()).not.toMatch(/Payments|errors/)
-  await page.goto(`/incidents/${id}`)
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
   await page.getByText("A group too small to show: fewer than 5 people.").waitFor()
   expect(await page.getByRole("main").textContent()).not.toMatch(/Payments|errors/)
   expect(await page.getByRole("button", { name: "Acknowledge" }).count()).toBe(0)
@@ -236,14 +235,14 @@ test("a person's own incident is theirs to see and to close, and nobody else's",
   const developerId = ada.developerId ?? ""
   const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, restRatio: null })]
   const id = await makeIncident(database, { orgId, developerId, people: 1, cause: "quality", evidence })
-  await own.goto("/incidents")
+  await own.goto("/incidents", TAKEN_OVER)
   await own.getByText("Only you see this").waitFor()
   await own.getByRole("link", { name: /^Your agent tasks have been accepted 67 % less often since/ }).click()
   await own.getByRole("button", { name: "Accept as the new normal" }).click()
   await own.getByRole("button", { name: "Accept", exact: true }).click()
   await own.getByText("This is taken for the new normal.").waitFor()
   await expectGoodOnPhone(own)
-  await page.goto("/incidents?state=any")
+  await page.goto("/incidents?state=any", TAKEN_OVER)
   await page.getByText("Nothing yet: Belay is still learning what is normal here.").waitFor()
   expect((await page.request.get(`/incidents/${id}`)).status()).toBe(404)
 })
@@ -265,17 +264,17 @@ test("a manager sees their teams' and no other's; a developer of the team may sa
     .executeTakeFirstOrThrow()
   const by = { orgId, actorId: null, actorEmail: null, occurredAt: STARTED, requestId: "request" }
   await asTenant(database.app, orgId, (tx) => setManagedTeams(tx, { accountId: account.id, teamIds: [payments], by }))
-  await manager.goto("/incidents")
+  await manager.goto("/incidents", TAKEN_OVER)
   const rows = manager.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
   expect(await rows.count()).toBe(1)
   expect((await manager.request.get(`/incidents/${other}`)).status()).toBe(404)
   expect((await manager.request.get(`/incidents?team=${search}`)).status()).toBe(404)
-  await manager.goto(`/incidents/${id}`)
+  await manager.goto(`/incidents/${id}`, TAKEN_OVER)
   await manager.getByRole("button", { name: "Acknowledge" }).waitFor()
 
   const developer = await openAs({ email: "ada@example.com", role: "developer" })
   await joinTeam(database, { orgId, person: "ada", teamId: payments, from: "2026-01-01" })
-  await developer.goto(`/incidents/${id}`)
+  await developer.goto(`/incidents/${id}`, TAKEN_OVER)
   await developer.getByRole("button", { name: "Keep the label" }).waitFor()
   expect(await developer.getByRole("button", { name: "Acknowledge" }).count()).toBe(0)
   for (const intent of ["acknowledge", "accept", "reopen"]) {
@@ -295,12 +294,12 @@ test("the ladder tells how many incidents are open at a rung, and leads to them"
   await makeIncident(database, { orgId, state: "recovering" })
   await makeIncident(database, { orgId, state: "recovered" })
   await makeIncident(database, { orgId, rung: "chat" })
-  await page.goto("/")
+  await page.goto("/", TAKEN_OVER)
   await page.getByRole("link", { name: "2 incidents at agent" }).click()
   await page.waitForURL(/rung=agent/)
   const rows = page.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
   await expect.poll(() => rows.count()).toBe(2)
-  await page.goto(`/?team=${teamId}`)
+  await page.goto(`/?team=${teamId}`, TAKEN_OVER)
   await page.getByRole("link", { name: "1 incident at agent" }).click()
   await expect.poll(() => rows.count()).toBe(1)
 })
@@ -308,10 +307,10 @@ test("the ladder tells how many incidents are open at a rung, and leads to them"
 test("that nothing was found says what it rests on", async ({ belay, database, page }) => {
   const { orgId } = belay
   const dayMs = 24 * HOUR_MS
-  await page.goto("/incidents")
-  await page.getByText("0 of 10 days of data are there").waitFor()
+  await page.goto("/incidents", TAKEN_OVER)
+  await page.getByText("0 of 12 days of data are there").waitFor()
   const people = ["ada", "ben", "chen", "dana", "eli", "fay"]
-  const signals = [1, 12].flatMap((daysAgo) =>
+  const signals = [1, 14].flatMap((daysAgo) =>
     people.map((person) => makeSignal({ person, at: new Date(belay.now().getTime() - daysAgo * dayMs) })),
   )
   await storeAndCount(database, orgId, signals)
@@ -328,7 +327,7 @@ test.for(["light", "dark"] as const)(
     const id = await makePermissionIncident(database, belay.orgId, teamId)
     await page.emulateMedia({ colorScheme })
     for (const path of ["/incidents", `/incidents/${id}`]) {
-      await page.goto(path)
+      await page.goto(path, TAKEN_OVER)
       if (path !== "/incidents") await page.locator(".recharts-line-curve").first().waitFor()
       await expectAccessible(page)
       await expectGoodOnPhone(page)
