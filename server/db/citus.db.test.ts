@@ -12,6 +12,10 @@ const LOCAL = [
   "operation",
   "signal_occurrence",
   "signal_retraction",
+  "arrived_operation",
+  "arrived_presence",
+  "arrived_suggestion",
+  "incident",
 ]
 
 test("every table that says whose its rows are is distributed, on every node, or meant to stay", async ({
