@@ -1,4 +1,5 @@
 import { CartesianGrid, ComposedChart, Line, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts"
+import { ChartTooltip, TICK } from "./frame.tsx"
 
 export interface ExpectedPoint {
   /** Unix milliseconds of the day's midnight in UTC, as days are drawn. */
@@ -46,7 +47,7 @@ export default function Expected(props: ExpectedProps) {
           width={44}
           tickCount={5}
         />
-        <Tooltip content={<ExpectedTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
         <ReferenceLine y={1} stroke="var(--ink-soft)" strokeDasharray="4 4" />
         {props.marks.map(({ at, label, isMain }) => (
           <ReferenceLine
@@ -82,23 +83,5 @@ export default function Expected(props: ExpectedProps) {
         />
       </ComposedChart>
     </ResponsiveContainer>
-  )
-}
-
-const TICK = { fill: "var(--ink-faint)", fontSize: 11 }
-
-function ExpectedTooltip(props: { active?: boolean; payload?: readonly { payload?: ExpectedPoint }[] }) {
-  const point = props.payload?.[0]?.payload
-  if (props.active !== true || point === undefined) return null
-  const [title, ...lines] = point.tooltip
-  return (
-    <div className="rounded-md border border-line-strong bg-surface px-3 py-2 text-xs">
-      <p className="font-medium">{title}</p>
-      {lines.map((line) => (
-        <p key={line} className="figures text-ink-soft">
-          {line}
-        </p>
-      ))}
-    </div>
   )
 }

@@ -9,6 +9,7 @@ import {
   XAxis,
   YAxis,
 } from "recharts"
+import { ChartTooltip, TICK } from "./frame.tsx"
 
 export interface TrendPoint {
   /** Unix milliseconds of the bucket's start. */
@@ -57,7 +58,7 @@ export default function Trend(props: TrendProps) {
           width={54}
           tickCount={4}
         />
-        <Tooltip content={<TrendTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
         <Area
           dataKey="interval"
           stroke="none"
@@ -85,23 +86,5 @@ export default function Trend(props: TrendProps) {
         />
       </ComposedChart>
     </ResponsiveContainer>
-  )
-}
-
-const TICK = { fill: "var(--ink-faint)", fontSize: 11 }
-
-function TrendTooltip({ active, payload }: { active?: boolean; payload?: readonly { payload?: TrendPoint }[] }) {
-  const point = payload?.[0]?.payload
-  if (!active || point === undefined) return null
-  const [title, ...lines] = point.tooltip
-  return (
-    <div className="rounded-md border border-line-strong bg-surface px-3 py-2 text-xs">
-      <p className="font-medium">{title}</p>
-      {lines.map((line) => (
-        <p key={line} className="figures text-ink-soft">
-          {line}
-        </p>
-      ))}
-    </div>
   )
 }

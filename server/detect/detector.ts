@@ -1,6 +1,7 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
+import { latencyBucketOf } from "../rollup/histogram.ts"
 import type { Arrivals, DetectedIncident, OperationPart, Roster, SuggestionCell, Watched } from "./contract.ts"
-import { acceptIncident, updateIncidents } from "./incidents.ts"
+import { acceptIncident, forgetClosed, updateIncidents } from "./incidents.ts"
 import {
   editsGroup,
   forgetBefore,
@@ -28,7 +29,7 @@ import {
   shareOf,
   type Whose,
 } from "./series.ts"
-import { type DetectorState, type Step } from "./state.ts"
+import { type DetectorState, NEW_DAYS, type Step } from "./state.ts"
 import { checkTelemetry, noteUse } from "./telemetry.ts"
 import { isTaskRung } from "./watched.ts"
 
@@ -38,8 +39,6 @@ const DAY = 24 * HOUR
 /** Days before anything can be expected, and before anything is said. */
 const LEARNING_DAYS = 8
 export const SILENT_DAYS = 12
-/** Calendar days before a person's work is judged. */
-const NEW_DAYS = 9
 /** An operation is judged this long after its end, as its last signals may come a little later. */
 const SETTLING_MS = 10 * 60_000
 /** An operation without an end is over when nothing was heard of it for so long. */
@@ -114,6 +113,7 @@ function startDay(state: DetectorState, day: number): void {
   for (const [key, series] of state.series) if (isForgotten(series, recent)) state.series.delete(key)
   for (const [id, on] of state.judged) if (on < day - 3) state.judged.delete(id)
   fadeVolumes(state.volumes)
+  forgetClosed(state, day)
   for (const [key, list] of state.use) {
     const kept = list.filter(({ half }) => half >= 2 * (day - 28))
     if (kept.length === 0) state.use.delete(key)
@@ -304,11 +304,6 @@ function setLast(step: Step, developer: string, rung: number, at: number, place:
   personOf(step, developer, at).last[rung] = { client, model, language, mode }
 }
 
-/** The bucket of `belay_latency_bucket`, see `server/rollup/histogram.ts`. */
-function bucketOf(ms: number): number {
-  return ms < 1 ? 0 : Math.min(193, Math.floor(Math.log(ms) / Math.log(1.1)) + 1)
-}
-
 function takeOperation(step: Step, part: OperationPart): void {
   const { state } = step
   const at = part.firstAt ?? part.lastAt ?? step.until
@@ -342,8 +337,6 @@ function takeOperation(step: Step, part: OperationPart): void {
     state.operations.set(id, {
       rung,
       place,
-      isCounted: isOwn,
-      startedAt: part.firstAt,
       lastAt: part.lastAt,
       endedAt: part.hasEnded ? step.until : null,
       prompts: part.prompts,
@@ -367,7 +360,7 @@ function takeOperation(step: Step, part: OperationPart): void {
   }
   const rung = known?.rung ?? part.rung
   if (part.hasEnded && part.latencyMs !== null && part.parent === null) {
-    judgeLatency(step, rung, place, at, [bucketOf(part.latencyMs)], [1])
+    judgeLatency(step, rung, place, at, [latencyBucketOf(part.latencyMs)], [1])
   }
   const hour = Math.floor(step.until / HOUR)
   for (const [watched, actions] of [

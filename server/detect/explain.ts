@@ -1,6 +1,7 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { Check, DetectedIncident, Evidence, IncidentDay, IncidentScope, Watched } from "./contract.ts"
-import type { Step } from "./state.ts"
+import { SETTINGS } from "./settings.ts"
+import { NEW_DAYS, type Step, sumUse } from "./state.ts"
 import { fromLogit } from "./reference.ts"
 import { isInside } from "./scope.ts"
 import { logEvidence, type Series, seriesKey, type Sums, sumsBetween } from "./series.ts"
@@ -270,16 +271,7 @@ function explainedBy(
 function fallbackOf(step: Step, rung: Rung, scope: IncidentScope, from: number): Rung | null {
   let best: { rung: Rung; excess: number } | null = null
   for (const lower of RUNGS.slice(0, RUNGS.indexOf(rung))) {
-    let [units, expected] = [0, 0]
-    for (const [key, halves] of step.state.use) {
-      const [ofRung, team] = key.split("|")
-      if (ofRung !== lower || (scope.team !== undefined && scope.team !== team)) continue
-      for (const of of halves) {
-        if (of.half < 2 * from) continue
-        units += of.units
-        expected += of.expected
-      }
-    }
+    const { units, expected } = sumUse(step.state, [lower], scope.team, 2 * from)
     const excess = expected > 0 ? units / expected : 0
     if (excess > 1.08 && (best === null || excess > best.excess)) best = { rung: lower, excess }
   }
@@ -315,14 +307,14 @@ function checksOf(
   leading: Watched,
   from: number,
 ): readonly Check[] {
-  const { seen } = step.state.telemetry
+  const { recent, seen } = step.state.telemetry
   const wasSeen = (...faults: string[]) => faults.some((fault) => (seen.get(fault) ?? 0) >= incident.startedAt - DAY)
   const of = (check: Check["check"], isFound: boolean, figure: number | null): Check => ({
     check,
     result: figure === null ? "not_checked" : isFound ? "found" : "excluded",
     figure,
   })
-  const { recent } = step.state.telemetry
+  const hasStopped = wasSeen("stopped", "rung_stopped")
   const sum = (field: "signals" | "late" | "duplicates") => recent.reduce((total, hour) => total + hour[field], 0)
   const signals = Math.max(1, sum("signals"))
   const mix = mixOf(step, incident.rung, place, leading, from)
@@ -335,13 +327,13 @@ function checksOf(
   const above = useOf(step, RUNGS.slice(RUNGS.indexOf(incident.rung) + 1).filter(isTaskRung), incident.scope, from)
   const size = sizeOf(step, incident.rung, from)
   return [
-    of("telemetry_stopped", wasSeen("stopped", "rung_stopped"), wasSeen("stopped", "rung_stopped") ? 1 : 0),
+    of("telemetry_stopped", hasStopped, hasStopped ? 1 : 0),
     of("telemetry_late", wasSeen("late"), sum("late") / signals),
     of("duplicates", wasSeen("duplicates"), sum("duplicates") / signals),
     of("work_mix", mix !== null && Math.abs(mix - 1) > 0.1, mix),
     of("slow_week", others !== null && others < 0.75, others),
     of("new_people", false, newPeople(step, incident)),
-    of("climbing", above !== null && above > 1.35, above),
+    of("climbing", above !== null && above > SETTINGS.climbed, above),
     of("larger_tasks", size !== null && size > 1.4, size),
   ]
 }
@@ -364,16 +356,7 @@ function mixOf(
 }
 
 function useOf(step: Step, rungs: readonly Rung[], scope: IncidentScope, from: number): number | null {
-  let [units, expected] = [0, 0]
-  for (const [key, halves] of step.state.use) {
-    const [rung, team] = key.split("|")
-    if (!rungs.includes(rung as Rung) || (scope.team !== undefined && scope.team !== team)) continue
-    for (const of of halves) {
-      if (of.half < 2 * from) continue
-      units += of.units
-      expected += of.expected
-    }
-  }
+  const { units, expected } = sumUse(step.state, rungs, scope.team, 2 * from)
   return expected > 3 ? units / expected : null
 }
 
@@ -402,7 +385,7 @@ function newPeople(step: Step, incident: DetectedIncident): number {
   for (const [developer, person] of step.state.history.people) {
     const { team } = incident.scope
     if (team !== undefined && step.teamOf(developer, step.until) !== team) continue
-    if (step.day - person.first < 9) count++
+    if (step.day - person.first < NEW_DAYS) count++
   }
   return count
 }

@@ -12,7 +12,7 @@ import {
   type RankedCause,
   type Watched,
 } from "./contract.ts"
-import { type DetectorState, type OpenIncident, restartRung, type Step } from "./state.ts"
+import { type DetectorState, type OpenIncident, restartRung, type Step, sumUse } from "./state.ts"
 import { explainIncident, exposureOf, fitsPlace, isMoreAutonomous } from "./explain.ts"
 import { indexVolumes, overlapOf, scopeOf, type VolumeIndex, widthOf } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
@@ -216,19 +216,8 @@ function hasClimbed(step: Step, series: Series): boolean {
   const index = RUNGS.indexOf(series.rung)
   if (index > 1 || series.dimension === "developer") return false
   const from = Math.floor(sinceOf(series) / (12 * HOUR)) - 1
-  let [units, expected] = [0, 0]
-  for (const rung of RUNGS.filter(isTaskRung)) {
-    for (const [of, list] of step.state.use) {
-      const [ofRung, team] = of.split("|")
-      if (ofRung !== rung) continue
-      if (series.dimension.startsWith("team") && series.values[0] !== team) continue
-      for (const half of list) {
-        if (half.half < from) continue
-        units += half.units
-        expected += half.expected
-      }
-    }
-  }
+  const team = series.dimension.startsWith("team") ? series.values[0] : undefined
+  const { units, expected } = sumUse(step.state, RUNGS.filter(isTaskRung), team, from)
   return units > SETTINGS.climbed * expected + 4
 }
 
@@ -480,6 +469,14 @@ function changeBefore(step: Step, { incident }: OpenIncident): Change | null {
 function isOfPlace(change: Change, incident: DetectedIncident): boolean {
   const tool = incident.scope.client?.split("@")[0]
   return fitsPlace(change, incident) || (tool !== undefined && change.subject.split(/[@ ]/)[0] === tool)
+}
+
+/** What closed too long ago to come back is of no use any more. */
+export function forgetClosed({ incidents: { closed } }: DetectorState, today: number): void {
+  const recent = closed.filter(
+    ({ incident }) => today * DAY - (incident.closedAt ?? 0) <= (SETTINGS.reopenDays + 2) * DAY,
+  )
+  closed.splice(0, closed.length, ...recent)
 }
 
 /** Units of the rung in a few days, from which on it says something that none of them is in a place. */

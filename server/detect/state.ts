@@ -9,8 +9,6 @@ import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 export interface OpenOperation {
   readonly rung: Rung
   readonly place: UnitPlace
-  readonly isCounted: boolean
-  startedAt: number
   lastAt: number
   endedAt: number | null
   prompts: number
@@ -24,7 +22,6 @@ export interface OpenOperation {
 
 /** Everything that the detector knows of one organization. Plain data, so that it can be written down between steps. */
 export interface DetectorState {
-  readonly format: 1
   firstDay: number
   today: number
   reference: Reference | null
@@ -49,7 +46,6 @@ export interface DetectorState {
 
 export function startDetector(): DetectorState {
   return {
-    format: 1,
     firstDay: -1,
     today: -1,
     reference: null,
@@ -66,6 +62,29 @@ export function startDetector(): DetectorState {
     changes: [],
     firstSeen: new Map(),
   }
+}
+
+/** Calendar days before a person's work is judged. */
+export const NEW_DAYS = 9
+
+/** Units of these rungs and those expected of them, in a team or in all, from a half of a day on (`2 * day + half`). */
+export function sumUse(
+  state: DetectorState,
+  rungs: readonly Rung[],
+  team: string | undefined,
+  fromHalf: number,
+): { readonly units: number; readonly expected: number } {
+  let [units, expected] = [0, 0]
+  for (const [key, halves] of state.use) {
+    const [rung, ofTeam] = key.split("|")
+    if (!rungs.includes(rung as Rung) || (team !== undefined && team !== ofTeam)) continue
+    for (const of of halves) {
+      if (of.half < fromHalf) continue
+      units += of.units
+      expected += of.expected
+    }
+  }
+  return { units, expected }
 }
 
 /** One hour of one organization. */

@@ -3,7 +3,7 @@ import { sql } from "kysely"
 /**
  * Latency as a histogram with fixed, logarithmically spaced buckets, so that histograms add up: bucket 0 holds what is
  * below 1 ms, bucket n from 1 on [1.1^(n-1), 1.1^n) ms, and the last whatever is longer than 24 hours. The database
- * places a value by its function `belay_latency_bucket`, and nothing else does.
+ * places a value by its function `belay_latency_bucket`; `latencyBucketOf` is the same for what is timed outside of it.
  *
  * A value is answered by the geometric middle of its bucket and so is off by √1.1 - 1 = 4.9 % at most, from 1 ms to 24 h.
  *
@@ -13,6 +13,11 @@ export const LATENCY_BUCKETS = 194
 const GROWTH = 1.1
 /** Largest relative error of a percentile. */
 export const LATENCY_RELATIVE_ERROR = Math.sqrt(GROWTH) - 1
+
+/** The bucket of a latency in milliseconds. */
+export function latencyBucketOf(ms: number): number {
+  return ms < 1 ? 0 : Math.min(LATENCY_BUCKETS - 1, Math.floor(Math.log(ms) / Math.log(GROWTH)) + 1)
+}
 
 /** Milliseconds that stand for a bucket. */
 function middleOf(bucket: number): number {
