@@ -65,12 +65,14 @@ async function run(owner: Kysely<DB>, worker: Kysely<DB>): Promise<void> {
   const orgId = await createOrganization(owner, { name: "Bench", isDemo: false })
   await populate(owner, orgId)
   let observedMs = 0
+  let series = 0
   const detector: typeof DETECTOR = {
     ...DETECTOR,
-    observe(...args) {
+    observe(state, ...args) {
       const startedAt = performance.now()
-      const found = DETECTOR.observe(...args)
+      const found = DETECTOR.observe(state, ...args)
       observedMs += performance.now() - startedAt
+      series = Math.max(series, state.series.size)
       return found
     },
   }
@@ -107,10 +109,14 @@ async function run(owner: Kysely<DB>, worker: Kysely<DB>): Promise<void> {
     findings += whole.findings
     if (weekday === 4) console.log(`week ${week}: its Friday in ${whole.seconds.toFixed(2)} s`)
   }
-  await report(owner, timed, findings)
+  await report(owner, timed, { series, findings })
 }
 
-async function report(owner: Kysely<DB>, timed: ReadonlyMap<number, Steps>, findings: number): Promise<void> {
+async function report(
+  owner: Kysely<DB>,
+  timed: ReadonlyMap<number, Steps>,
+  { series, findings }: { readonly series: number; readonly findings: number },
+): Promise<void> {
   const middle = (values: readonly number[] = []) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN
   const [early, late] = [timed.get(EARLY_WEEK), timed.get(weeks)]
   const state = await sql<{ bytes: number }>`
@@ -119,6 +125,7 @@ async function report(owner: Kysely<DB>, timed: ReadonlyMap<number, Steps>, find
   const figures = {
     places: people * PLACES_EACH,
     people,
+    series,
     step_early_s: round(middle(early?.whole)),
     step_late_s: round(middle(late?.whole)),
     observe_early_s: round(middle(early?.observing)),
@@ -133,7 +140,7 @@ async function report(owner: Kysely<DB>, timed: ReadonlyMap<number, Steps>, find
   console.log(
     `the same, week ${weeks}                   ${figures.step_late_s} s, ${figures.observe_late_s} s in the detector`,
   )
-  console.log(`memory at most ${figures.rss_max_mb} MB; state saved in ${figures.state_mb} MB; ${findings} findings`)
+  console.log(`${series.toLocaleString("en")} series; memory at most ${figures.rss_max_mb} MB; state saved in ${figures.state_mb} MB; ${findings} findings`)
   const ratios = { late_vs_early: round(figures.step_late_s / figures.step_early_s) }
   console.log(`\n${JSON.stringify({ bench: "detect", ratios, figures, run: { quick: flags.quick, weeks } })}`)
 }
