@@ -16,6 +16,8 @@ const LOCAL = [
   "arrived_presence",
   "arrived_suggestion",
   "incident",
+  "policy_exception",
+  "policy_layer",
 ]
 
 test("every table that says whose its rows are is distributed, on every node, or meant to stay", async ({

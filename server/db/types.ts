@@ -41,6 +41,8 @@ export type Outcome = "abandoned" | "accepted" | "applied" | "copied" | "failed"
 
 export type PathScope = "in_scope" | "out_of_scope" | "sensitive";
 
+export type PolicyLayerKind = "developer" | "organization" | "team";
+
 export type Rung = "agent" | "autocomplete" | "chat" | "orchestration";
 
 export type SignalKind = "context" | "edit" | "mode_change" | "model_call" | "outcome" | "permission" | "policy_decision" | "presence" | "run" | "session" | "start" | "suggestion" | "task" | "tool_call" | "turn";
@@ -295,8 +297,17 @@ export interface Change {
   subject: string;
 }
 
+export interface DetectorMemory {
+  data: Buffer;
+  org_id: string;
+  part: number;
+}
+
 export interface DetectorState {
-  data: Buffer | null;
+  /**
+   * of what is in detector_memory; null while there is nothing
+   */
+  memory_format: number | null;
   /**
    * end of the last hour of arrival that it saw
    */
@@ -563,6 +574,10 @@ export interface Org {
   min_group_size: Generated<number>;
   name: string;
   /**
+   * whether a draft is published by somebody other than who wrote it
+   */
+  policy_needs_review: Generated<boolean>;
+  /**
    * HMAC-SHA-256 key that turns telemetry identities into pseudonyms
    */
   pseudonym_key: Buffer;
@@ -571,6 +586,103 @@ export interface Org {
    */
   sso_default_role: Generated<AccountRole | null>;
   time_zone: Generated<string>;
+}
+
+export interface PolicyDraft {
+  /**
+   * in force when it was begun, or last brought up to date
+   */
+  base_version: number | null;
+  document: Json;
+  layer_id: string;
+  org_id: string;
+  /**
+   * one more with each save: who saves names the one that they have seen
+   */
+  revision: number;
+  saved_at: Timestamp;
+  /**
+   * since when it waits for review; null while it is written
+   */
+  submitted_at: Timestamp | null;
+  submitted_by: string | null;
+  written_by: string | null;
+}
+
+export interface PolicyException {
+  decided_at: Timestamp | null;
+  decided_by: string | null;
+  decision_note: string | null;
+  developer_id: string | null;
+  expires_at: Timestamp;
+  id: Generated<string>;
+  /**
+   * whose rule it lifts; null for that of every layer
+   */
+  layer: PolicyLayerKind | null;
+  org_id: string;
+  reason: string;
+  requested_at: Timestamp;
+  requested_by: string | null;
+  rule: string;
+  state: string;
+  team_id: string | null;
+}
+
+export interface PolicyLayer {
+  developer_id: string | null;
+  id: Generated<string>;
+  kind: PolicyLayerKind;
+  org_id: string;
+  team_id: string | null;
+  /**
+   * null until something was published
+   */
+  version_in_force: number | null;
+}
+
+export interface PolicyRelease {
+  cause: string;
+  exception_id: string | null;
+  layer_id: string | null;
+  layer_version: number | null;
+  org_id: string;
+  released_at: Timestamp;
+  version: number;
+}
+
+export interface PolicySigningKey {
+  id: string;
+  made_at: Timestamp;
+  org_id: string;
+  /**
+   * the 32 bytes of an Ed25519 key, base64url
+   */
+  public_key: string;
+  retired_at: Timestamp | null;
+  /**
+   * encrypted under the secret that all processes share
+   */
+  sealed_private_key: Buffer;
+  /**
+   * a day after it was made: until then clients learn of it from bundles that the one before it signs
+   */
+  signs_from: Timestamp;
+}
+
+export interface PolicyVersion {
+  document: Json;
+  layer_id: string;
+  note: string | null;
+  org_id: string;
+  published_at: Timestamp;
+  published_by: string | null;
+  /**
+   * of which this is a copy, when a roll back made it
+   */
+  restored_version: number | null;
+  version: number;
+  written_by: string | null;
 }
 
 export interface RateLimit {
@@ -939,6 +1051,7 @@ export interface DB {
   auth_verification: AuthVerification;
   break_glass: BreakGlass;
   change: Change;
+  detector_memory: DetectorMemory;
   detector_state: DetectorState;
   developer: Developer;
   developer_day: DeveloperDay;
@@ -953,6 +1066,12 @@ export interface DB {
   latency_hour: LatencyHour;
   operation: Operation;
   org: Org;
+  policy_draft: PolicyDraft;
+  policy_exception: PolicyException;
+  policy_layer: PolicyLayer;
+  policy_release: PolicyRelease;
+  policy_signing_key: PolicySigningKey;
+  policy_version: PolicyVersion;
   rate_limit: RateLimit;
   rollup_state: RollupState;
   server_process: ServerProcess;

@@ -4,7 +4,7 @@ import { createRandom, type Random } from "../demo/random.ts"
 import type { Arrivals, Change, DetectedIncident, OperationPart, Roster, SuggestionCell } from "./contract.ts"
 import { observe } from "./detector.ts"
 import { type DetectorState, startDetector } from "./state.ts"
-import { type PackedState, packState, unpackState } from "./packed-state.ts"
+import { packState, unpackState } from "./packed-state.ts"
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -215,10 +215,11 @@ describe("a storm of prompts in one team, taken back after nine days", () => {
     expect(incident?.recoveredAfter).toEqual(STORM.changes?.[1])
   })
 
-  test("is the same whether the detector's memory is written down and read between hours or not", () => {
+  test("is the same whether the detector's memory is written down and read between hours or not", async () => {
     const half = hours.length / 2
     const before = watch(hours.slice(0, half))
-    const after = watch(hours.slice(half), unpackState(deserialize(serialize(packState(before.state))) as PackedState))
+    const written = [...packState(before.state)].map((part): unknown => deserialize(serialize(part)))
+    const after = watch(hours.slice(half), await unpackState(written))
     const latest = new Map([...before.incidents, ...after.incidents].map((incident) => [incident.id, incident]))
     expect([...latest.values()]).toEqual(seen.incidents)
   })

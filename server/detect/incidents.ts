@@ -17,13 +17,14 @@ import { explainIncident, exposureOf, fitsPlace, isMoreAutonomous } from "./expl
 import { indexVolumes, overlapOf, scopeOf, type VolumeIndex, widthOf } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
 import {
-  bestAlternative,
+  bestOf,
   lastingEvidence,
   logEvidence,
   ratioOf,
   type Series,
   seriesKey,
   sinceOf,
+  sincesOf,
   sumsBetween,
 } from "./series.ts"
 import type { Fault } from "./telemetry.ts"
@@ -45,7 +46,7 @@ export function updateIncidents(
   let count = 0
   for (const series of state.series.values()) {
     if (!series.dimension.includes("+")) count++
-    if (series.now[bestAlternative(series)]! > 1) byRung.get(series.rung)!.push(series)
+    if (bestOf(series) > 1) byRung.get(series.rung)!.push(series)
   }
   const bar = SETTINGS.bar + Math.log(Math.max(20, count))
   for (const rung of RUNGS) {
@@ -338,8 +339,7 @@ function weightOf(series: Series): number {
 
 /** The start by the best alternative, and by those that have nearly as much evidence, as far apart as half a day or more. */
 function startOf(place: Series): Pick<DetectedIncident, "startedAt" | "startedFrom" | "startedTo"> {
-  const best = place.now[bestAlternative(place)]!
-  const near = place.since.filter((_, index) => place.now[index]! > best - 2)
+  const near = sincesOf(place, bestOf(place) - 2)
   const startedAt = sinceOf(place)
   return {
     startedAt,
@@ -401,8 +401,8 @@ function placeOf(candidates: readonly Series[]): Series | null {
   let top: Series | null = null
   const ordered = candidates.toSorted((a, b) => widthOf(b.dimension) - widthOf(a.dimension) || (a.key < b.key ? -1 : 1))
   for (const series of ordered) {
-    const evidence = series.now[bestAlternative(series)]!
-    const toBeat = top === null ? -1 : top.now[bestAlternative(top)]!
+    const evidence = bestOf(series)
+    const toBeat = top === null ? -1 : bestOf(top)
     const isWider = top !== null && widthOf(series.dimension) === widthOf(top.dimension)
     if (top === null || (isWider ? evidence > toBeat : evidence > toBeat * SETTINGS.wider + SETTINGS.widerAdd))
       top = series

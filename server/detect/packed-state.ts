@@ -2,20 +2,41 @@ import type { DetectorState, OpenIncident } from "./state.ts"
 import type { Daily, Person } from "./reference.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
-import { makeSeries, type Series } from "./series.ts"
+import { makeSeries, Series } from "./series.ts"
 
 /**
- * The detector's memory in few large arrays. It is written down after every step, and an object for each of a hundred
- * thousand series takes far longer to write and to read than its numbers.
+ * The detector's memory as it is written down after every step: part by part, so that no more than one of them is held
+ * beside it, and in few large arrays, since an object for each of a hundred thousand series takes far longer to write and
+ * to read than its numbers.
  */
-export interface PackedState extends Omit<DetectorState, "series" | "history" | "incidents"> {
-  readonly series: { readonly keys: string; readonly names: string; readonly numbers: Float64Array }
-  readonly units: { readonly keys: string; readonly numbers: Float64Array }
+type Part =
+  | { readonly part: "series"; readonly of: PackedSeries }
+  | { readonly part: "units"; readonly of: PackedUnits }
+  | { readonly part: "volumes"; readonly of: readonly (readonly [string, Cell])[] }
+  | { readonly part: "people"; readonly of: readonly (readonly [string, PackedPerson])[] }
+  | { readonly part: "rest"; readonly of: Rest }
+
+interface PackedSeries {
+  readonly keys: string
+  readonly names: string
+  readonly numbers: Float64Array
+}
+
+interface PackedUnits {
+  readonly keys: string
+  readonly numbers: Float64Array
+}
+
+interface PackedPerson {
+  readonly first: number
+  readonly last: Person["last"]
+  readonly halves: Float64Array
+}
+
+type Cell = DetectorState["volumes"]["cells"] extends Map<string, infer Value> ? Value : never
+
+interface Rest extends Omit<DetectorState, "series" | "history" | "volumes" | "incidents"> {
   readonly latency: DetectorState["history"]["latency"]
-  readonly people: ReadonlyMap<
-    string,
-    { readonly first: number; readonly last: Person["last"]; readonly halves: Float64Array }
-  >
   readonly open: readonly PackedIncident[]
   readonly closed: readonly PackedIncident[]
   readonly broken: DetectorState["incidents"]["broken"]
@@ -25,48 +46,75 @@ export interface PackedState extends Omit<DetectorState, "series" | "history" | 
 type PackedIncident = Omit<OpenIncident, "primary" | "place"> & { readonly primary: string; readonly place: string }
 
 const SEPARATOR = "\n"
+/** Series, people or places in a part: some megabytes of numbers. */
+const PART_SIZE = 4096
 
-export function packState(state: DetectorState): PackedState {
-  const { series, history, incidents, ...rest } = state
-  const pack = (of: OpenIncident): PackedIncident => ({ ...of, primary: of.primary.key, place: of.place.key })
-  return {
-    ...rest,
-    series: packSeries(series),
-    units: packUnits(history.units),
-    latency: history.latency,
-    people: new Map(
-      [...history.people].map(([developer, { first, last, halves }]) => [
+export function* packState(state: DetectorState): Generator<unknown> {
+  yield* partsOf(state)
+}
+
+function* partsOf(state: DetectorState): Generator<Part> {
+  const { series, history, volumes, incidents, ...rest } = state
+  for (const some of chunks(series.values())) yield { part: "series", of: packSeries(some) }
+  for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some) }
+  for (const some of chunks(volumes.cells)) yield { part: "volumes", of: some }
+  for (const some of chunks(history.people)) {
+    yield {
+      part: "people",
+      of: some.map(([developer, { first, last, halves }]) => [
         developer,
         { first, last, halves: Float64Array.from([...halves].flatMap(([half, units]) => [half, ...units])) },
       ]),
-    ),
-    open: incidents.open.map(pack),
-    closed: incidents.closed.map(pack),
-    broken: incidents.broken,
+    }
   }
+  const pack = (of: OpenIncident): PackedIncident => ({ ...of, primary: of.primary.key, place: of.place.key })
+  const { open, closed, broken } = incidents
+  const { latency } = history
+  yield { part: "rest", of: { ...rest, latency, open: open.map(pack), closed: closed.map(pack), broken } }
 }
 
-export function unpackState(packed: PackedState): DetectorState {
-  const { series: packedSeries, units, latency, people, open, closed, broken, ...rest } = packed
-  const series = unpackSeries(packedSeries)
+function* chunks<Item>(items: Iterable<Item>): Generator<Item[]> {
+  let some: Item[] = []
+  for (const item of items) {
+    some.push(item)
+    if (some.length < PART_SIZE) continue
+    yield some
+    some = []
+  }
+  if (some.length > 0) yield some
+}
+
+/** Takes the parts in the order in which they were written. */
+export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unknown>): Promise<DetectorState> {
+  const series = new Map<string, Series>()
+  const units = new Map<string, Daily>()
+  const cells: DetectorState["volumes"]["cells"] = new Map()
+  const people = new Map<string, Person>()
+  let rest: Rest | null = null
+  for await (const read of parts) {
+    // What is read is what this form wrote, as its format says.
+    const part = read as Part
+    if (part.part === "series") unpackSeries(part.of, series)
+    else if (part.part === "units") unpackUnits(part.of, units)
+    else if (part.part === "volumes") for (const [key, cell] of part.of) cells.set(key, cell)
+    else if (part.part === "people") {
+      for (const [developer, { halves, ...person }] of part.of) {
+        people.set(developer, { ...person, halves: unpackHalves(halves) })
+      }
+    } else rest = part.of
+  }
+  if (rest === null) throw new Error("The detector's memory has no end")
+  const { latency, open, closed, broken, ...others } = rest
   const unpack = (of: PackedIncident): OpenIncident => ({
     ...of,
     primary: find(series, of.primary),
     place: find(series, of.place),
   })
   return {
-    ...rest,
+    ...others,
     series,
-    history: {
-      units: unpackUnits(units),
-      latency,
-      people: new Map(
-        [...people].map(([developer, { first, last, halves }]) => [
-          developer,
-          { first, last, halves: unpackHalves(halves) },
-        ]),
-      ),
-    },
+    volumes: { cells },
+    history: { units, latency, people },
     incidents: { open: open.map(unpack), closed: closed.map(unpack), broken },
   }
 }
@@ -125,93 +173,73 @@ class Reader {
     return this.numbers[this.at++]!
   }
 
-  fill(into: number[], length = into.length): void {
-    for (let index = 0; index < length; index++) into[index] = this.next()
+  /** A list of exactly as many numbers, without room for more. */
+  take(length: number): number[] {
+    const list = Array.from(this.numbers.subarray(this.at, this.at + length))
+    this.at += length
+    return list
   }
 }
 
-const LISTS = ["closed", "since", "observed", "expected", "units", "dayRatios", "now"] as const
-const SCALARS = [
-  "day",
-  "dayUnits",
-  "dayObserved",
-  "dayExpected",
-  "dayVariance",
-  "lastHour",
-  "lastGain",
-  "gain",
-  "mostOfTwoHours",
-] as const
-
-function packSeries(all: ReadonlyMap<string, Series>): PackedState["series"] {
+function packSeries(some: readonly Series[]): PackedSeries {
   const numbers = new Writer()
   const names = new Map<string, number>()
-  const pushSums = (sums: ReadonlyMap<string, number>) => {
-    numbers.push(sums.size)
-    for (const [name, value] of sums) {
+  const pushSums = (sums: ReadonlyMap<string, number> | null) => {
+    numbers.push(sums?.size ?? 0)
+    for (const [name, value] of sums ?? []) {
       let index = names.get(name)
       if (index === undefined) names.set(name, (index = names.size))
       numbers.push(index)
       numbers.push(value)
     }
   }
-  for (const series of all.values()) {
-    const lists = LISTS.filter((name) => series[name].some((value) => value !== 0))
-    numbers.push(LISTS.reduce((bits, name, bit) => bits + (lists.includes(name) ? 2 ** bit : 0), 0))
-    for (const name of lists) numbers.pushAll(series[name])
-    for (const name of SCALARS) numbers.push(series[name])
+  for (const series of some) {
+    numbers.pushAll(series.numbers)
     numbers.push(series.daily.length)
     numbers.pushAll(series.daily)
     pushSums(series.byPerson)
     pushSums(series.byTeam)
   }
   return {
-    keys: [...all.keys()].join(SEPARATOR),
+    keys: some.map(({ key }) => key).join(SEPARATOR),
     names: [...names.keys()].join(SEPARATOR),
     numbers: numbers.finish(),
   }
 }
 
-function unpackSeries({ keys, names: joined, numbers }: PackedState["series"]): Map<string, Series> {
-  const all = new Map<string, Series>()
-  if (keys === "") return all
+function unpackSeries({ keys, names: joined, numbers }: PackedSeries, into: Map<string, Series>): void {
   const names = joined.split(SEPARATOR)
   const reader = new Reader(numbers)
-  const fillSums = (sums: Map<string, number>) => {
-    for (let left = reader.next(); left > 0; left--) sums.set(names[reader.next()]!, reader.next())
+  const takeSums = () => {
+    const size = reader.next()
+    if (size === 0) return null
+    const sums = new Map<string, number>()
+    for (let left = size; left > 0; left--) sums.set(names[reader.next()]!, reader.next())
+    return sums
   }
   for (const key of keys.split(SEPARATOR)) {
     const [rung = "", watched = "", dimension = "", ...values] = key.split("|")
-    const series = makeSeries(rung as Rung, watched as Watched, dimension, dimension === "" ? [] : values)
-    const bits = reader.next()
-    for (const [bit, name] of LISTS.entries()) if (bits & (2 ** bit)) reader.fill(series[name])
-    for (const name of SCALARS) series[name] = reader.next()
-    reader.fill(series.daily, reader.next())
-    fillSums(series.byPerson)
-    fillSums(series.byTeam)
-    all.set(key, series)
+    const fresh = makeSeries(rung as Rung, watched as Watched, dimension, dimension === "" ? [] : values)
+    const series = new Series(fresh, reader.take(fresh.numbers.length), reader.take(reader.next()))
+    series.byPerson = takeSums()
+    series.byTeam = takeSums()
+    into.set(series.key, series)
   }
-  return all
 }
 
-function packUnits(all: ReadonlyMap<string, Daily>): PackedState["units"] {
+function packUnits(some: readonly (readonly [string, Daily])[]): PackedUnits {
   const numbers = new Writer()
-  for (const { days, units, sums } of all.values()) {
+  for (const [, { days, units, sums }] of some) {
     numbers.push(days.length)
     for (const list of [days, units, sums]) numbers.pushAll(list)
   }
-  return { keys: [...all.keys()].join(SEPARATOR), numbers: numbers.finish() }
+  return { keys: some.map(([key]) => key).join(SEPARATOR), numbers: numbers.finish() }
 }
 
-function unpackUnits({ keys, numbers }: PackedState["units"]): Map<string, Daily> {
-  const all = new Map<string, Daily>()
-  if (keys === "") return all
+function unpackUnits({ keys, numbers }: PackedUnits, into: Map<string, Daily>): void {
   const reader = new Reader(numbers)
   for (const key of keys.split(SEPARATOR)) {
     const length = reader.next()
-    const daily: Daily = { days: [], units: [], sums: [] }
-    for (const list of [daily.days, daily.units, daily.sums]) reader.fill(list, length)
-    all.set(key, daily)
+    into.set(key, { days: reader.take(length), units: reader.take(length), sums: reader.take(length) })
   }
-  return all
 }

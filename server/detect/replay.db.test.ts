@@ -1,6 +1,7 @@
 import { sql } from "kysely"
 import { expect } from "vitest"
 import { test } from "../../test/db.ts"
+import { inOnePart } from "../../test/in-one-part.ts"
 import { detectAllWith } from "./loop.ts"
 import { parseEvent } from "./replay-events.ts"
 import { preparePartitions, replayOrganization } from "./replay.ts"
@@ -42,6 +43,7 @@ function makeEvents() {
 
 /** Finds something in the tenth hour, at the first person and team of the roster, and remembers what it saw. */
 const tenth: Detector<{ seen: string[] }> = {
+  ...inOnePart,
   start: () => ({ seen: [] }),
   observe(state, { until, suggestions, changes, delivery }, roster) {
     const units = suggestions.reduce((sum, cell) => sum + cell.units, 0)
@@ -123,6 +125,7 @@ test("events are lived through as they came, in whatever strides, and incidents 
     expect(replayed.events).toBe(107)
     const state = await sql<{ until: Date; data: Buffer }>`
       select observed_until as until, data from detector_state s join org o on o.id = s.org_id
+        join detector_memory using (org_id)
       where o.name = ${`org-${strideHours}`}`.execute(database.owner)
     expect(state.rows[0]?.until).toEqual(new Date(end))
     seen.push(state.rows[0]?.data)

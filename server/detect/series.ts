@@ -19,7 +19,7 @@ import { SPECS } from "./watched.ts"
  *
  * @see Shin, Ramdas and Rinaldo, "E-detectors" (2023), section 3; Page, "Continuous inspection schemes" (1954)
  */
-export interface Series {
+export class Series {
   /** Unlike any other of the organization. */
   readonly key: string
   readonly rung: Rung
@@ -28,34 +28,74 @@ export interface Series {
   readonly dimension: string
   /** Their values, in the same order. */
   readonly values: readonly string[]
-  /** By alternative: evidence before the present day, and since when it grows. */
-  readonly closed: number[]
-  readonly since: number[]
-  readonly observed: number[]
-  readonly expected: number[]
-  readonly units: number[]
+  /** All its single numbers, and its lists by alternative, one after the other: there are a hundred thousand series. */
+  readonly numbers: number[]
   /** Flat: day, observed, expected, units, of each day with any, for the last weeks. */
   readonly daily: number[]
-  /** The present day. */
-  day: number
-  dayUnits: number
-  dayObserved: number
-  dayExpected: number
-  /** Sum of the log likelihood ratios of a share, by alternative. */
-  readonly dayRatios: number[]
-  /** Of a count: variance of single units. Of a share: its information, the sum of p (1 - p). */
-  dayVariance: number
-  /** Information or expectation by person and team: what varies together. */
-  readonly byPerson: Map<string, number>
-  readonly byTeam: Map<string, number>
-  /** Evidence now, by alternative. */
-  readonly now: number[]
-  /** The evidence of single hours since it grows: the last two, and the most that two gave together. */
-  lastHour: number
-  lastGain: number
-  gain: number
-  mostOfTwoHours: number
+  /** Information or expectation of the present day by person and team: what varies together. */
+  byPerson: Map<string, number> | null
+  byTeam: Map<string, number> | null
   isTouched: boolean
+
+  constructor(
+    of: Pick<Series, "key" | "rung" | "watched" | "dimension" | "values">,
+    numbers: number[],
+    daily: number[],
+  ) {
+    this.key = of.key
+    this.rung = of.rung
+    this.watched = of.watched
+    this.dimension = of.dimension
+    this.values = of.values
+    this.numbers = numbers
+    this.daily = daily
+    this.byPerson = null
+    this.byTeam = null
+    this.isTouched = false
+  }
+}
+
+/** Where a single number is. */
+const AT = {
+  /** The present day. */
+  day: 0,
+  dayUnits: 1,
+  dayObserved: 2,
+  dayExpected: 3,
+  /** Of a count: variance of single units. Of a share: its information, the sum of p (1 - p). */
+  dayVariance: 4,
+  /** The evidence of single hours since it grows: the last two, and the most that two gave together. */
+  lastHour: 5,
+  lastGain: 6,
+  gain: 7,
+  mostOfTwoHours: 8,
+} as const
+const SINGLE = Object.keys(AT).length
+
+/** Which list by alternative, in the order in which they are kept. */
+const LIST = {
+  /** Evidence before the present day, and since when it grows. */
+  closed: 0,
+  since: 1,
+  observed: 2,
+  expected: 3,
+  units: 4,
+  /** Sum of the log likelihood ratios of a share. */
+  dayRatios: 5,
+  /** Evidence now. */
+  now: 6,
+} as const
+const LISTS = Object.keys(LIST).length
+
+type List = keyof typeof LIST
+
+function alternativesOf(series: Series): number {
+  return (series.numbers.length - SINGLE) / LISTS
+}
+
+/** Where the number of an alternative is. */
+function slot(series: Series, list: List, alternative: number): number {
+  return SINGLE + LIST[list] * alternativesOf(series) + alternative
 }
 
 export function seriesKey(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): string {
@@ -63,34 +103,9 @@ export function seriesKey(rung: Rung, watched: Watched, dimension: string, value
 }
 
 export function makeSeries(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): Series {
-  const zeros = () => SPECS[watched].alternatives.map(() => 0)
-  return {
-    key: seriesKey(rung, watched, dimension, values),
-    rung,
-    watched,
-    dimension,
-    values,
-    closed: zeros(),
-    since: zeros(),
-    observed: zeros(),
-    expected: zeros(),
-    units: zeros(),
-    daily: [],
-    day: -1,
-    dayUnits: 0,
-    dayObserved: 0,
-    dayExpected: 0,
-    dayRatios: zeros(),
-    dayVariance: 0,
-    byPerson: new Map(),
-    byTeam: new Map(),
-    now: zeros(),
-    lastHour: 0,
-    lastGain: 0,
-    gain: 0,
-    mostOfTwoHours: 0,
-    isTouched: false,
-  }
+  const numbers = Array.from({ length: SINGLE + LISTS * SPECS[watched].alternatives.length }, () => 0)
+  numbers[AT.day] = -1
+  return new Series({ key: seriesKey(rung, watched, dimension, values), rung, watched, dimension, values }, numbers, [])
 }
 
 /** Whose work, and on which day it counts. */
@@ -124,36 +139,32 @@ export function shareOf(watched: Watched, units: number, taken: number, expected
 
 export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
   openDay(series, whose.day)
-  for (let index = 0; index < of.ratios.length; index++) series.dayRatios[index]! += of.ratios[index]!
+  const first = slot(series, "dayRatios", 0)
+  for (let index = 0; index < of.ratios.length; index++) series.numbers[first + index]! += of.ratios[index]!
   const information = of.units * of.expected * (1 - of.expected)
-  series.dayVariance += information
-  add(series.byPerson, whose.developer, information * doubtFactor(series.watched, whose.doubt))
-  add(series.byTeam, whose.team, information)
-  noteDay(series, whose.day, of.taken, of.units * of.expected, of.units)
-  series.dayUnits += of.units
-  series.dayObserved += of.taken
-  series.dayExpected += of.units * of.expected
-  series.isTouched = true
+  series.numbers[AT.dayVariance]! += information
+  noteShared(series, whose, information)
+  noteUnits(series, whose.day, of.taken, of.units * of.expected, of.units)
 }
 
 /** One unit, or units that are counted together, with so many to be expected. */
 export function addCount(series: Series, at: Whose, count: number, expected: number, units = 1): void {
   openDay(series, at.day)
-  series.dayVariance += (SETTINGS.dispersion * expected * expected) / units / SPECS[series.watched].dispersion.unit
-  add(series.byPerson, at.developer, expected * doubtFactor(series.watched, at.doubt))
-  add(series.byTeam, at.team, expected)
-  noteDay(series, at.day, count, expected, units)
-  series.dayUnits += units
-  series.dayObserved += count
-  series.dayExpected += expected
-  series.isTouched = true
+  series.numbers[AT.dayVariance]! +=
+    (SETTINGS.dispersion * expected * expected) / units / SPECS[series.watched].dispersion.unit
+  noteShared(series, at, expected)
+  noteUnits(series, at.day, count, expected, units)
 }
 
 const FIELDS = 4
 const KEPT_DAYS = 28
 
-function noteDay(series: Series, day: number, observed: number, expected: number, units: number): void {
-  const { daily } = series
+function noteUnits(series: Series, day: number, observed: number, expected: number, units: number): void {
+  const { daily, numbers } = series
+  numbers[AT.dayUnits]! += units
+  numbers[AT.dayObserved]! += observed
+  numbers[AT.dayExpected]! += expected
+  series.isTouched = true
   const last = daily.length - FIELDS
   if (last >= 0 && daily[last] === day) {
     daily[last + 1]! += observed
@@ -179,8 +190,14 @@ export function sumsBetween(series: Series, from: number, to: number): Sums {
   return { observed, expected, units }
 }
 
-function add(sums: Map<string, number>, key: string, value: number): void {
-  sums.set(key, (sums.get(key) ?? 0) + value)
+function noteShared(series: Series, whose: Whose, value: number): void {
+  series.byPerson = added(series.byPerson, whose.developer, value * doubtFactor(series.watched, whose.doubt))
+  series.byTeam = added(series.byTeam, whose.team, value)
+}
+
+function added(sums: Map<string, number> | null, key: string, value: number): Map<string, number> {
+  if (sums === null) return new Map([[key, value]])
+  return sums.set(key, (sums.get(key) ?? 0) + value)
 }
 
 /** What varies with the person is the days of one person, and what nobody knows of them yet. */
@@ -193,9 +210,9 @@ function doubtFactor(watched: Watched, doubt: number): number {
 function sharedVariance(series: Series): number {
   const { person, team } = SPECS[series.watched].dispersion
   let ofPeople = 0
-  for (const value of series.byPerson.values()) ofPeople += value * value
+  for (const value of series.byPerson?.values() ?? []) ofPeople += value * value
   let ofTeams = 0
-  for (const value of series.byTeam.values()) ofTeams += value * value
+  for (const value of series.byTeam?.values() ?? []) ofTeams += value * value
   return SETTINGS.dispersion * (person * ofPeople + team * ofTeams)
 }
 
@@ -204,11 +221,14 @@ function evidenceOfDay(series: Series): readonly number[] {
   const spec = SPECS[series.watched]
   const shared = sharedVariance(series)
   if (spec.type === "share") {
-    const temper = series.dayVariance > 0 ? series.dayVariance / (series.dayVariance + shared) : 1
-    return series.dayRatios.map((ratio) => temper * ratio)
+    const temper =
+      series.numbers[AT.dayVariance]! > 0
+        ? series.numbers[AT.dayVariance]! / (series.numbers[AT.dayVariance]! + shared)
+        : 1
+    return spec.alternatives.map((_, index) => temper * series.numbers[slot(series, "dayRatios", index)]!)
   }
-  const { dayObserved: x, dayExpected: mu } = series
-  const excess = series.dayVariance + shared
+  const [x, mu] = [series.numbers[AT.dayObserved]!, series.numbers[AT.dayExpected]!]
+  const excess = series.numbers[AT.dayVariance]! + shared
   if (mu <= 0) return spec.alternatives.map(() => 0)
   const size = excess > 0 ? (mu * mu) / excess : 1e9
   return spec.alternatives.map(
@@ -217,35 +237,43 @@ function evidenceOfDay(series: Series): readonly number[] {
 }
 
 function openDay(series: Series, day: number): void {
-  if (series.day === day) return
-  if (series.day >= 0) closeDay(series)
-  series.day = day
+  if (series.numbers[AT.day]! === day) return
+  if (series.numbers[AT.day]! >= 0) closeDay(series)
+  series.numbers[AT.day]! = day
 }
 
 /** The day becomes part of what is before it. */
 function closeDay(series: Series): void {
-  const evidence = evidenceOfDay(series)
-  for (const [index, gained] of evidence.entries()) {
-    const value = series.closed[index]! + gained
-    if (value <= 0) {
-      series.closed[index] = 0
-      series.observed[index] = 0
-      series.expected[index] = 0
-      series.units[index] = 0
-    } else {
-      series.closed[index] = value
-      series.observed[index]! += series.dayObserved
-      series.expected[index]! += series.dayExpected
-      series.units[index]! += series.dayUnits
+  const { numbers } = series
+  for (const [index, gained] of evidenceOfDay(series).entries()) {
+    const closed = slot(series, "closed", index)
+    const value = numbers[closed]! + gained
+    const isKept = value > 0
+    numbers[closed] = isKept ? value : 0
+    for (const [list, ofDay] of SUMS) {
+      const at = slot(series, list, index)
+      numbers[at] = isKept ? numbers[at]! + numbers[ofDay]! : 0
     }
-    series.dayRatios[index] = 0
   }
-  series.dayVariance = 0
-  series.dayUnits = 0
-  series.dayObserved = 0
-  series.dayExpected = 0
-  series.byPerson.clear()
-  series.byTeam.clear()
+  forgetDay(series)
+}
+
+/** What is summed up since the evidence grows, and where that of the day is. */
+const SUMS = [
+  ["observed", AT.dayObserved],
+  ["expected", AT.dayExpected],
+  ["units", AT.dayUnits],
+] as const
+
+function forgetDay(series: Series): void {
+  const { numbers } = series
+  numbers.fill(0, slot(series, "dayRatios", 0), slot(series, "now", 0))
+  numbers[AT.dayVariance] = 0
+  numbers[AT.dayUnits] = 0
+  numbers[AT.dayObserved] = 0
+  numbers[AT.dayExpected] = 0
+  series.byPerson = null
+  series.byTeam = null
 }
 
 /** Brings `now` up to what was added, at the end of an hour. */
@@ -253,11 +281,12 @@ export function settle(series: Series, until: number): void {
   if (!series.isTouched) return
   series.isTouched = false
   const before = bestOf(series)
-  const evidence = evidenceOfDay(series)
-  for (let index = 0; index < evidence.length; index++) {
-    const value = Math.max(0, series.closed[index]! + evidence[index]!)
-    if (series.now[index] === 0 && value > 0) series.since[index] = until - HOUR
-    series.now[index] = value
+  const { numbers } = series
+  for (const [index, gained] of evidenceOfDay(series).entries()) {
+    const now = slot(series, "now", index)
+    const value = Math.max(0, numbers[slot(series, "closed", index)]! + gained)
+    if (numbers[now] === 0 && value > 0) numbers[slot(series, "since", index)] = until - HOUR
+    numbers[now] = value
   }
   const best = bestOf(series)
   if (best === 0) {
@@ -267,39 +296,41 @@ export function settle(series: Series, until: number): void {
   }
   const hour = Math.floor(until / HOUR)
   const gain = best - before
-  series.lastGain = hour - series.lastHour === 1 ? series.gain : 0
-  series.gain = gain
-  series.lastHour = hour
-  series.mostOfTwoHours = Math.max(series.mostOfTwoHours, gain + Math.max(0, series.lastGain))
+  series.numbers[AT.lastGain]! = hour - series.numbers[AT.lastHour]! === 1 ? series.numbers[AT.gain]! : 0
+  series.numbers[AT.gain]! = gain
+  series.numbers[AT.lastHour]! = hour
+  series.numbers[AT.mostOfTwoHours]! = Math.max(
+    series.numbers[AT.mostOfTwoHours]!,
+    gain + Math.max(0, series.numbers[AT.lastGain]!),
+  )
 }
 
 const HOUR = 3_600_000
 
-function bestOf(series: Series): number {
-  let best = 0
-  for (const value of series.now) if (value > best) best = value
-  return best
+/** The most evidence that an alternative has. */
+export function bestOf(series: Series): number {
+  return series.numbers[slot(series, "now", bestAlternative(series))]!
 }
 
 /** The alternative with the most evidence. */
-export function bestAlternative(series: Series): number {
-  const { now } = series
-  let best = 0
-  for (let index = 1; index < now.length; index++) if (now[index]! > now[best]!) best = index
-  return best
+function bestAlternative(series: Series): number {
+  const first = slot(series, "now", 0)
+  let best = first
+  for (let at = first + 1; at < series.numbers.length; at++) if (series.numbers[at]! > series.numbers[best]!) best = at
+  return best - first
 }
 
 /** Natural logarithm of the e-value: of the mean over alternatives. */
 export function logEvidence(series: Series): number {
-  const best = series.now[bestAlternative(series)]!
+  const best = bestOf(series)
   let sum = 0
-  for (const value of series.now) sum += Math.exp(value - best)
-  return best + Math.log(sum / series.now.length)
+  for (let at = slot(series, "now", 0); at < series.numbers.length; at++) sum += Math.exp(series.numbers[at]! - best)
+  return best + Math.log(sum / alternativesOf(series))
 }
 
 /** Evidence without the two hours that gave the most: what lasted. */
 export function lastingEvidence(series: Series): number {
-  return series.now[bestAlternative(series)]! - series.mostOfTwoHours
+  return bestOf(series) - series.numbers[AT.mostOfTwoHours]!
 }
 
 export interface Sums {
@@ -310,11 +341,12 @@ export interface Sums {
 
 /** Since the evidence grows. */
 export function sumsOf(series: Series): Sums {
+  const { numbers } = series
   const best = bestAlternative(series)
   return {
-    observed: series.observed[best]! + series.dayObserved,
-    expected: series.expected[best]! + series.dayExpected,
-    units: series.units[best]! + series.dayUnits,
+    observed: numbers[slot(series, "observed", best)]! + numbers[AT.dayObserved]!,
+    expected: numbers[slot(series, "expected", best)]! + numbers[AT.dayExpected]!,
+    units: numbers[slot(series, "units", best)]! + numbers[AT.dayUnits]!,
   }
 }
 
@@ -325,27 +357,31 @@ export function ratioOf(series: Series): number {
 }
 
 export function sinceOf(series: Series): number {
-  return series.since[bestAlternative(series)]!
+  return series.numbers[slot(series, "since", bestAlternative(series))]!
+}
+
+/** Since when the evidence grows, of each alternative that has more than `evidence`. */
+export function sincesOf(series: Series, evidence: number): readonly number[] {
+  return SPECS[series.watched].alternatives.flatMap((_, index) =>
+    series.numbers[slot(series, "now", index)]! > evidence ? [series.numbers[slot(series, "since", index)]!] : [],
+  )
 }
 
 /** Whether it has nothing left to remember: no units since a day, and no evidence. */
 export function isForgotten(series: Series, since: number): boolean {
   const last = series.daily.length - FIELDS
-  return (last < 0 || series.daily[last]! < since) && series.now.every((value) => value === 0)
+  return (last < 0 || series.daily[last]! < since) && bestOf(series) === 0
 }
 
-/** Forgets what it knows, as after an incident. */
+/** Forgets what it knows, as after an incident. Since when evidence grew is written anew when it grows again. */
 export function restart(series: Series): void {
-  for (const list of [series.closed, series.observed, series.expected, series.units, series.dayRatios, series.now]) {
-    list.fill(0)
+  forgetDay(series)
+  const { numbers } = series
+  for (const list of ["closed", "observed", "expected", "units", "now"] as const) {
+    const first = slot(series, list, 0)
+    numbers.fill(0, first, first + alternativesOf(series))
   }
-  series.dayVariance = 0
-  series.dayUnits = 0
-  series.dayObserved = 0
-  series.dayExpected = 0
-  series.byPerson.clear()
-  series.byTeam.clear()
-  series.mostOfTwoHours = 0
-  series.gain = 0
-  series.lastGain = 0
+  numbers[AT.mostOfTwoHours] = 0
+  numbers[AT.gain] = 0
+  numbers[AT.lastGain] = 0
 }

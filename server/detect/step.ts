@@ -6,23 +6,25 @@ import type { Arrivals, DetectedIncident, Roster } from "./contract.ts"
 import { observe } from "./detector.ts"
 import { type DetectorState, startDetector } from "./state.ts"
 import { type Finding, recordFindings } from "./incident-store.ts"
-import { type PackedState, packState, unpackState } from "./packed-state.ts"
+import { MEMORY_FORMAT, readMemory, saveMemory } from "./memory-store.ts"
+import { packState, unpackState } from "./packed-state.ts"
 import { readRoster, type Zones } from "./roster.ts"
-import { readState, saveState } from "./saved-state.ts"
 
 /** What looks at the hours of an organization, one after the other. */
 export interface Detector<State> {
   start(): State
   /** Changes the state. */
   observe(state: State, arrivals: Arrivals, roster: Roster, orgId: string): readonly DetectedIncident[]
-  /** The state as it is written down, and back; as it is when there is no such form. */
-  readonly written?: { pack(state: State): unknown; unpack(packed: unknown): State }
+  /** The state in the parts in which it is written down, and back. */
+  pack(state: State): Iterable<unknown>
+  unpack(parts: AsyncIterable<unknown>): Promise<State>
 }
 
 export const DETECTOR: Detector<DetectorState> = {
   start: startDetector,
   observe,
-  written: { pack: packState, unpack: (packed) => unpackState(packed as PackedState) },
+  pack: packState,
+  unpack: unpackState,
 }
 
 export interface Detecting {
@@ -46,7 +48,7 @@ export interface DetectStep {
 const GRACE_MS = 60_000
 /** What one step takes at most: after a pause it goes on in the next. */
 const HOURS_MAX = 24 * 7
-const SIGNALS_MAX = 500_000
+const SIGNALS_MAX = 100_000
 
 /**
  * Observes the hours of one organization that are complete and were not observed yet, in one transaction: the queue, the
@@ -76,7 +78,7 @@ async function observeHours<State>(
 ): Promise<DetectStep> {
   const { orgId, timeZone, from } = claimed
   const until = await findEnd(tx, claimed)
-  const state = restore(claimed, detector, detecting.tell)
+  const state = await restore(tx, claimed, detector, detecting.tell)
   const roster = await readRoster(tx, { orgId, timeZone, zones: detecting.zones })
   const arrivals = await takeArrivals(tx, { orgId, from, until })
   const accepted = await readAccepted(tx, orgId)
@@ -89,9 +91,10 @@ async function observeHours<State>(
     await nextTurn()
   }
   await recordFindings(tx, orgId, findings)
+  await saveMemory(tx, orgId, detector.pack(state))
   await tx
     .updateTable("detector_state")
-    .set({ observed_until: new Date(until), data: saveState(detector.written?.pack(state) ?? state) })
+    .set({ observed_until: new Date(until), memory_format: MEMORY_FORMAT })
     .where("org_id", "=", orgId)
     .execute()
   return { orgId, hours: (until - from) / HOUR_MS, findings: findings.length }
@@ -111,12 +114,12 @@ interface Claimed {
   readonly from: number
   /** Hours before this are complete. */
   readonly horizon: number
-  readonly data: Uint8Array | null
+  readonly format: number | null
 }
 
 async function claimOrganization(tx: Transaction<DB>, { now, failed }: Detecting): Promise<Claimed | null> {
   const claimed = await sql<Claimed>`
-    select s.org_id as "orgId", o.time_zone as "timeZone", s.data,
+    select s.org_id as "orgId", o.time_zone as "timeZone", s.memory_format as format,
       (extract(epoch from due.start) * 1000)::float8 as from, (extract(epoch from due.horizon) * 1000)::float8 as horizon
     from detector_state s
     join org o on o.id = s.org_id
@@ -161,11 +164,15 @@ async function findEnd(tx: Transaction<DB>, { orgId, from, horizon }: Claimed): 
   return latest
 }
 
-function restore<State>({ orgId, data }: Claimed, detector: Detector<State>, tell: (line: string) => void): State {
-  if (data === null) return detector.start()
-  const saved = readState(data)
-  // What is in it is of the detector that saved it, as its format says.
-  if (saved !== null) return detector.written?.unpack(saved.state) ?? (saved.state as State)
-  tell(`What the detector knew of organization ${orgId} is of another version of Belay. It learns anew.`)
+async function restore<State>(
+  tx: Transaction<DB>,
+  { orgId, format }: Claimed,
+  detector: Detector<State>,
+  tell: (line: string) => void,
+): Promise<State> {
+  if (format === MEMORY_FORMAT) return detector.unpack(readMemory(tx, orgId))
+  if (format !== null) {
+    tell(`What the detector knew of organization ${orgId} is of another version of Belay. It learns anew.`)
+  }
   return detector.start()
 }

@@ -120,7 +120,7 @@ async function report(
   const middle = (values: readonly number[] = []) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN
   const [early, late] = [timed.get(EARLY_WEEK), timed.get(weeks)]
   const state = await sql<{ bytes: number }>`
-    select octet_length(data)::float8 as bytes from detector_state`.execute(owner)
+    select sum(octet_length(data))::float8 as bytes from detector_memory`.execute(owner)
   const round = (value: number) => Math.round(value * 1000) / 1000
   const figures = {
     places: people * PLACES_EACH,
@@ -140,7 +140,9 @@ async function report(
   console.log(
     `the same, week ${weeks}                   ${figures.step_late_s} s, ${figures.observe_late_s} s in the detector`,
   )
-  console.log(`${series.toLocaleString("en")} series; memory at most ${figures.rss_max_mb} MB; state saved in ${figures.state_mb} MB; ${findings} findings`)
+  console.log(
+    `${series.toLocaleString("en")} series; memory at most ${figures.rss_max_mb} MB; state saved in ${figures.state_mb} MB; ${findings} findings`,
+  )
   const ratios = { late_vs_early: round(figures.step_late_s / figures.step_early_s) }
   console.log(`\n${JSON.stringify({ bench: "detect", ratios, figures, run: { quick: flags.quick, weeks } })}`)
 }

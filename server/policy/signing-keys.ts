@@ -1,0 +1,146 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  generateKeyPairSync,
+  hash,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from "node:crypto"
+import type { PolicyKey } from "#sdk/policy/envelope.ts"
+import { recordAudit } from "../audit/commands.ts"
+import type { TenantTx } from "../db/tenant.ts"
+import type { PolicyActor } from "./drafts.ts"
+
+/**
+ * The keys that an organization's bundles are signed with. Private keys are encrypted (AES-256-GCM, RFC 5116) under a key
+ * that is derived from the secret of all processes (HKDF, RFC 5869): a copy of the database signs nothing.
+ */
+
+/** A new key signs this much later, when every client that fetches daily knows it. */
+const ANNOUNCED_MS = 24 * 3_600_000
+
+export interface SigningKeys {
+  /** Signs now. */
+  readonly signer: { readonly id: string; readonly privateKey: KeyObject }
+  /** Those that clients are to know: which sign now or next. */
+  readonly keys: readonly PolicyKey[]
+}
+
+/** The organization's keys; makes the first when there is none. */
+export async function readSigningKeys(
+  tx: TenantTx,
+  args: { readonly orgId: string; readonly secret: string; readonly now: Date },
+): Promise<SigningKeys> {
+  const { orgId, secret, now } = args
+  const known = await listKeys(tx)
+  if (known.length === 0) {
+    await addKey(tx, { orgId, secret, madeAt: now, signsFrom: now })
+    return readSigningKeys(tx, args)
+  }
+  const signing = known.findLast(({ signsFrom }) => signsFrom <= now) ?? known[0]
+  if (signing === undefined) throw new Error("An organization without a signing key")
+  return {
+    signer: { id: signing.id, privateKey: unseal(signing.sealed, { secret, orgId, id: signing.id }) },
+    keys: known.filter((key) => key.signsFrom >= signing.signsFrom).map(({ id, publicKey }) => ({ id, publicKey })),
+  }
+}
+
+export interface ShownKey {
+  readonly id: string
+  readonly publicKey: string
+  readonly madeAt: Date
+  readonly signsFrom: Date
+}
+
+/** The keys that are in use or will be, the oldest first. */
+export async function listSigningKeys(tx: TenantTx): Promise<readonly ShownKey[]> {
+  const keys = await listKeys(tx)
+  return keys.map(({ id, publicKey, madeAt, signsFrom }) => ({ id, publicKey, madeAt, signsFrom }))
+}
+
+/** Makes the next key. It is announced at once and signs from a day later on, in place of the one before. */
+export async function rotateSigningKey(
+  tx: TenantTx,
+  { by, secret }: { readonly by: PolicyActor; readonly secret: string },
+): Promise<{ readonly id: string }> {
+  const signsFrom = new Date(by.occurredAt.getTime() + ANNOUNCED_MS)
+  const id = await addKey(tx, { orgId: by.orgId, secret, madeAt: by.occurredAt, signsFrom })
+  await recordAudit(tx, {
+    ...by,
+    action: "policy.key_rotate",
+    targetKind: "policy_signing_key",
+    targetId: id,
+    after: { signs_from: signsFrom.toISOString() },
+  })
+  return { id }
+}
+
+function listKeys(tx: TenantTx) {
+  return tx
+    .selectFrom("policy_signing_key")
+    .select(["id", "public_key as publicKey", "sealed_private_key as sealed", "made_at as madeAt"])
+    .select("signs_from as signsFrom")
+    .where("retired_at", "is", null)
+    .orderBy("signs_from")
+    .orderBy("id")
+    .execute()
+}
+
+interface NewKey {
+  readonly orgId: string
+  readonly secret: string
+  readonly madeAt: Date
+  readonly signsFrom: Date
+}
+
+async function addKey(tx: TenantTx, { orgId, secret, madeAt, signsFrom }: NewKey): Promise<string> {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519")
+  const { x = "" } = publicKey.export({ format: "jwk" })
+  const id = hash("sha256", x, "hex").slice(0, 16)
+  await tx
+    .insertInto("policy_signing_key")
+    .values({
+      org_id: orgId,
+      id,
+      public_key: x,
+      sealed_private_key: seal(privateKey, { secret, orgId, id }),
+      made_at: madeAt,
+      signs_from: signsFrom,
+    })
+    .execute()
+  return id
+}
+
+const CIPHER = "aes-256-gcm"
+const [NONCE_BYTES, TAG_BYTES] = [12, 16]
+
+interface SealedFor {
+  readonly secret: string
+  readonly orgId: string
+  readonly id: string
+}
+
+function sealingKey({ secret, orgId }: SealedFor): Buffer {
+  return Buffer.from(hkdfSync("sha256", secret, orgId, "belay policy signing key", 32))
+}
+
+/** Nonce, tag and ciphertext. */
+function seal(privateKey: KeyObject, args: SealedFor): Buffer {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv(CIPHER, sealingKey(args), nonce, { authTagLength: TAG_BYTES })
+  cipher.setAAD(Buffer.from(args.id))
+  const sealed = Buffer.concat([cipher.update(privateKey.export({ format: "der", type: "pkcs8" })), cipher.final()])
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed])
+}
+
+function unseal(sealed: Buffer, args: SealedFor): KeyObject {
+  const decipher = createDecipheriv(CIPHER, sealingKey(args), sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+  decipher.setAAD(Buffer.from(args.id))
+  decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
+  const der = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()])
+  return createPrivateKey({ key: der, format: "der", type: "pkcs8" })
+}
