@@ -2,7 +2,7 @@ import type { DetectorState, OpenIncident } from "./state.ts"
 import type { Daily, Person } from "./reference.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
-import { makeSeries, Series } from "./series.ts"
+import { countNumbers, makeSeries, Series } from "./series.ts"
 
 /**
  * The detector's memory as it is written down after every step: part by part, so that no more than one of them is held
@@ -46,8 +46,8 @@ interface Rest extends Omit<DetectorState, "series" | "history" | "volumes" | "i
 type PackedIncident = Omit<OpenIncident, "primary" | "place"> & { readonly primary: string; readonly place: string }
 
 const SEPARATOR = "\n"
-/** Series, people or places in a part: some megabytes of numbers. */
-const PART_SIZE = 4096
+/** Series, people or places in a part: half a megabyte of numbers. */
+const PART_SIZE = 1024
 
 export function* packState(state: DetectorState): Generator<unknown> {
   yield* partsOf(state)
@@ -55,8 +55,9 @@ export function* packState(state: DetectorState): Generator<unknown> {
 
 function* partsOf(state: DetectorState): Generator<Part> {
   const { series, history, volumes, incidents, ...rest } = state
-  for (const some of chunks(series.values())) yield { part: "series", of: packSeries(some) }
-  for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some) }
+  const numbers = new Writer()
+  for (const some of chunks(series.values())) yield { part: "series", of: packSeries(some, numbers) }
+  for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some, numbers) }
   for (const some of chunks(volumes.cells)) yield { part: "volumes", of: some }
   for (const some of chunks(history.people)) {
     yield {
@@ -89,14 +90,15 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
   const series = new Map<string, Series>()
   const units = new Map<string, Daily>()
   const cells: DetectorState["volumes"]["cells"] = new Map()
+  const once = shareTexts()
   const people = new Map<string, Person>()
   let rest: Rest | null = null
   for await (const read of parts) {
     // What is read is what this form wrote, as its format says.
     const part = read as Part
-    if (part.part === "series") unpackSeries(part.of, series)
+    if (part.part === "series") unpackSeries(part.of, series, once)
     else if (part.part === "units") unpackUnits(part.of, units)
-    else if (part.part === "volumes") for (const [key, cell] of part.of) cells.set(key, cell)
+    else if (part.part === "volumes") for (const [key, cell] of part.of) cells.set(key, shareCell(cell, once))
     else if (part.part === "people") {
       for (const [developer, { halves, ...person }] of part.of) {
         people.set(developer, { ...person, halves: unpackHalves(halves) })
@@ -117,6 +119,32 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
     history: { units, latency, people },
     incidents: { open: open.map(unpack), closed: closed.map(unpack), broken },
   }
+}
+
+/** Gives equal texts as one: what is read has a copy of a team's name for each of its places. */
+function shareTexts(): <Text extends string | null>(text: Text) => Text {
+  const known = new Map<string | null, string | null>()
+  return <Text extends string | null>(text: Text): Text => {
+    const found = known.get(text)
+    if (found !== undefined) return found as Text
+    known.set(text, text)
+    return text
+  }
+}
+
+type Once = ReturnType<typeof shareTexts>
+
+function shareCell({ rung, place, units }: Cell, once: Once): Cell {
+  const { team, developer, client, model, language, mode } = place
+  const shared = {
+    team: once(team),
+    developer: once(developer),
+    client: once(client),
+    model: once(model),
+    language: once(language),
+    mode: once(mode),
+  }
+  return { rung: once(rung), place: shared, units }
 }
 
 /** The half, and units of the four rungs. */
@@ -156,8 +184,11 @@ class Writer {
     for (const value of values) this.push(value)
   }
 
+  /** Those since the last time. */
   finish(): Float64Array {
-    return this.numbers.slice(0, this.length)
+    const written = this.numbers.slice(0, this.length)
+    this.length = 0
+    return written
   }
 }
 
@@ -181,8 +212,7 @@ class Reader {
   }
 }
 
-function packSeries(some: readonly Series[]): PackedSeries {
-  const numbers = new Writer()
+function packSeries(some: readonly Series[], numbers: Writer): PackedSeries {
   const names = new Map<string, number>()
   const pushSums = (sums: ReadonlyMap<string, number> | null) => {
     numbers.push(sums?.size ?? 0)
@@ -207,8 +237,8 @@ function packSeries(some: readonly Series[]): PackedSeries {
   }
 }
 
-function unpackSeries({ keys, names: joined, numbers }: PackedSeries, into: Map<string, Series>): void {
-  const names = joined.split(SEPARATOR)
+function unpackSeries({ keys, names: joined, numbers }: PackedSeries, into: Map<string, Series>, once: Once): void {
+  const names = joined.split(SEPARATOR).map(once)
   const reader = new Reader(numbers)
   const takeSums = () => {
     const size = reader.next()
@@ -218,17 +248,17 @@ function unpackSeries({ keys, names: joined, numbers }: PackedSeries, into: Map<
     return sums
   }
   for (const key of keys.split(SEPARATOR)) {
-    const [rung = "", watched = "", dimension = "", ...values] = key.split("|")
-    const fresh = makeSeries(rung as Rung, watched as Watched, dimension, dimension === "" ? [] : values)
-    const series = new Series(fresh, reader.take(fresh.numbers.length), reader.take(reader.next()))
+    const [rung = "", name = "", dimension = "", ...values] = key.split("|").map(once)
+    const watched = name as Watched
+    const of = { key, rung: rung as Rung, watched, dimension, values: dimension === "" ? [] : values }
+    const series = new Series(of, reader.take(countNumbers(watched)), reader.take(reader.next()))
     series.byPerson = takeSums()
     series.byTeam = takeSums()
-    into.set(series.key, series)
+    into.set(key, series)
   }
 }
 
-function packUnits(some: readonly (readonly [string, Daily])[]): PackedUnits {
-  const numbers = new Writer()
+function packUnits(some: readonly (readonly [string, Daily])[], numbers: Writer): PackedUnits {
   for (const [, { days, units, sums }] of some) {
     numbers.push(days.length)
     for (const list of [days, units, sums]) numbers.pushAll(list)

@@ -102,8 +102,13 @@ export function seriesKey(rung: Rung, watched: Watched, dimension: string, value
   return `${rung}|${watched}|${dimension}|${values.join("|")}`
 }
 
+/** How many numbers a series of the signal has. */
+export function countNumbers(watched: Watched): number {
+  return SINGLE + LISTS * SPECS[watched].alternatives.length
+}
+
 export function makeSeries(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): Series {
-  const numbers = Array.from({ length: SINGLE + LISTS * SPECS[watched].alternatives.length }, () => 0)
+  const numbers = Array.from({ length: countNumbers(watched) }, () => 0)
   numbers[AT.day] = -1
   return new Series({ key: seriesKey(rung, watched, dimension, values), rung, watched, dimension, values }, numbers, [])
 }
