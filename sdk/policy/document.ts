@@ -138,6 +138,11 @@ const permissions = z
         "What holds where no rule matches, per action. What no layer says is left to the agent tool's own settings.",
       )
       .optional(),
+    overridableDefaults: z
+      .array(z.enum(RULE_ACTIONS))
+      .min(1, atLeastOne)
+      .describe("Actions whose default steps back where a rule of a narrower layer matches.")
+      .optional(),
     unavailable: perAction(z.enum(AVAILABILITIES))
       .describe(
         "What clients do per action while they have no usable bundle: open allows, closed denies; ask where it is unset.",
