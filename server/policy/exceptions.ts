@@ -1,4 +1,3 @@
-import type { PolicyException } from "#sdk/policy/document.ts"
 import { recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { PolicyLayerKind } from "../db/types.ts"
@@ -217,39 +216,4 @@ async function settle(tx: TenantTx, args: DecisionArgs & { readonly state: Excep
 
 function on(id: string) {
   return { targetKind: "policy_exception", targetId: id } as const
-}
-
-/** The exceptions that count for a person in their teams, as the engine takes them. */
-export async function listExceptionsFor(
-  tx: TenantTx,
-  args: { readonly developerId: string | null; readonly teamIds: readonly string[]; readonly now: Date },
-): Promise<readonly PolicyException[]> {
-  const { developerId, teamIds, now } = args
-  const rows = await selectExceptions(tx)
-    .where("e.state", "=", "approved")
-    .where("e.expires_at", ">", now)
-    .where((where) =>
-      where.or([
-        where.and([where("e.team_id", "is", null), where("e.developer_id", "is", null)]),
-        ...(teamIds.length > 0 ? [where("e.team_id", "in", teamIds)] : []),
-        ...(developerId === null ? [] : [where("e.developer_id", "=", developerId)]),
-      ]),
-    )
-    .orderBy("e.id")
-    .execute()
-  return rows.map(({ id, rule, layer, reason, decidedBy, expiresAt, ...of }) => ({
-    id,
-    rule,
-    ...(layer !== null && { layer }),
-    scope:
-      of.teamId !== null
-        ? { kind: "team", id: of.teamId }
-        : of.developerId !== null
-          ? { kind: "person", id: of.developerId }
-          : { kind: "organization" },
-    reason,
-    // Whoever approved it may be gone since.
-    approver: decidedBy ?? "a former member",
-    expiresAt: expiresAt.toISOString(),
-  }))
 }
