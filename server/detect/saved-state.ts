@@ -2,7 +2,7 @@ import { deserialize, serialize } from "node:v8"
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 
 /** To be raised with every change of what the detector's state is made of: an older one is not understood then. */
-const FORMAT = 1
+const FORMAT = 2
 
 export function saveState(state: unknown): Buffer {
   return zstdCompressSync(serialize({ format: FORMAT, state }), {

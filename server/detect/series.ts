@@ -1,5 +1,6 @@
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import { withMarks } from "./people.ts"
 import { SETTINGS } from "./settings.ts"
 import { SPECS } from "./watched.ts"
 
@@ -34,7 +35,7 @@ export interface Series {
   readonly observed: number[]
   readonly expected: number[]
   readonly units: number[]
-  /** Flat: day, observed, expected, units, of each day with any, for the last weeks. */
+  /** Flat: day, observed, expected, units, marks of who added to them (`people.ts`), of each day with any, for the last weeks. */
   readonly daily: number[]
   /** The present day. */
   day: number
@@ -97,6 +98,8 @@ export function makeSeries(rung: Rung, watched: Watched, dimension: string, valu
 export interface Whose {
   readonly day: number
   readonly developer: string
+  /** `markOf` the developer. */
+  readonly mark: number
   readonly team: string
   /** Variance of what is expected of the person, as far as that is not known. */
   readonly doubt: number
@@ -129,7 +132,7 @@ export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
   series.dayVariance += information
   add(series.byPerson, whose.developer, information * doubtFactor(series.watched, whose.doubt))
   add(series.byTeam, whose.team, information)
-  noteDay(series, whose.day, of.taken, of.units * of.expected, of.units)
+  noteDay(series, whose, of.taken, of.units * of.expected, of.units)
   series.dayUnits += of.units
   series.dayObserved += of.taken
   series.dayExpected += of.units * of.expected
@@ -142,26 +145,27 @@ export function addCount(series: Series, at: Whose, count: number, expected: num
   series.dayVariance += (SETTINGS.dispersion * expected * expected) / units / SPECS[series.watched].dispersion.unit
   add(series.byPerson, at.developer, expected * doubtFactor(series.watched, at.doubt))
   add(series.byTeam, at.team, expected)
-  noteDay(series, at.day, count, expected, units)
+  noteDay(series, at, count, expected, units)
   series.dayUnits += units
   series.dayObserved += count
   series.dayExpected += expected
   series.isTouched = true
 }
 
-const FIELDS = 4
+const FIELDS = 5
 const KEPT_DAYS = 28
 
-function noteDay(series: Series, day: number, observed: number, expected: number, units: number): void {
+function noteDay(series: Series, { day, mark }: Whose, observed: number, expected: number, units: number): void {
   const { daily } = series
   const last = daily.length - FIELDS
   if (last >= 0 && daily[last] === day) {
     daily[last + 1]! += observed
     daily[last + 2]! += expected
     daily[last + 3]! += units
+    daily[last + 4] = withMarks(daily[last + 4]!, mark)
     return
   }
-  daily.push(day, observed, expected, units)
+  daily.push(day, observed, expected, units, mark)
   if (daily.length > KEPT_DAYS * FIELDS) daily.splice(0, FIELDS)
 }
 
@@ -177,6 +181,31 @@ export function sumsBetween(series: Series, from: number, to: number): Sums {
     units += daily[index + 3]!
   }
   return { observed, expected, units }
+}
+
+/** Marks of who added on these days, both ends included. */
+export function marksBetween({ daily }: Series, from: number, to: number): number {
+  let marks = 0
+  for (let index = 0; index < daily.length; index += FIELDS) {
+    const day = daily[index]!
+    if (day >= from && day <= to) marks = withMarks(marks, daily[index + 4]!)
+  }
+  return marks
+}
+
+/** Days with any units, both ends included, earliest first. */
+export function daysBetween({ daily }: Series, from: number, to: number): readonly number[] {
+  const days: number[] = []
+  for (let index = 0; index < daily.length; index += FIELDS) {
+    const day = daily[index]!
+    if (day >= from && day <= to && daily[index + 3]! > 0) days.push(day)
+  }
+  return days
+}
+
+/** Of those with any units; before all others when there is none. */
+export function lastDayOf({ daily }: Series): number {
+  return daily[daily.length - FIELDS] ?? -Infinity
 }
 
 function add(sums: Map<string, number>, key: string, value: number): void {
@@ -330,8 +359,7 @@ export function sinceOf(series: Series): number {
 
 /** Whether it has nothing left to remember: no units since a day, and no evidence. */
 export function isForgotten(series: Series, since: number): boolean {
-  const last = series.daily.length - FIELDS
-  return (last < 0 || series.daily[last]! < since) && series.now.every((value) => value === 0)
+  return lastDayOf(series) < since && series.now.every((value) => value === 0)
 }
 
 /** Forgets what it knows, as after an incident. */

@@ -14,7 +14,8 @@ const HOUR_MS = 3_600_000
 function signal(watched: Evidence["watched"], fields: Partial<Evidence> = {}): Evidence {
   const since = STARTED.getTime()
   const figures = { observed: 612, expected: 170, ratio: 3.6, low: 2.9, high: 4.4, units: 340 }
-  return { watched, ...figures, logEvidence: 40, since, restRatio: 1.02, ...fields }
+  const rest = { restRatio: 1.02, people: 11, restPeople: 40 }
+  return { watched, ...figures, logEvidence: 40, since, ...rest, ...fields }
 }
 
 /** Two weeks as expected, then three days of 3.6 times the questions; the rest of the organization as ever. */
@@ -29,6 +30,10 @@ const DAILY = Array.from({ length: 18 }, (_, index) => {
     restObserved: isWorkday ? 190 + index : 0,
     restExpected: isWorkday ? 195 : 1,
     units: isWorkday ? 85 : 0,
+    isSince: index >= 14,
+    // Eleven people; on the second day, two.
+    marks: !isWorkday ? 0 : index === 1 ? 3 : 2 ** 11 - 1,
+    restPeople: 40,
   }
 })
 
@@ -41,9 +46,10 @@ async function makePermissionIncident(database: TestDatabase, orgId: string, tea
     startedAt: STARTED,
     cause: "permission",
     causes: [
-      { cause: "permission", share: 0.92, reasons: ["began_before_loss"] },
-      { cause: "latency", share: 0.08, reasons: [] },
+      { cause: "permission", share: 0.92, reasons: ["began_before_loss"], exposed: null },
+      { cause: "latency", share: 0.08, reasons: [], exposed: null },
     ],
+    leading: "prompts",
     evidence: [
       signal("prompts"),
       signal("use", { observed: 96, expected: 155, ratio: 0.62, low: 0.5, high: 0.77, logEvidence: 9, units: 96 }),
@@ -51,11 +57,12 @@ async function makePermissionIncident(database: TestDatabase, orgId: string, tea
       signal("errors", { observed: 18, expected: 18, ratio: 1, low: 0.7, high: 1.4, logEvidence: 0 }),
     ],
     checks: [
-      { check: "telemetry_stopped", result: "excluded", figure: 0 },
-      { check: "telemetry_late", result: "excluded", figure: 0.004 },
-      { check: "work_mix", result: "excluded", figure: 1.03 },
-      { check: "slow_week", result: "found", figure: 0.7 },
-      { check: "larger_tasks", result: "not_checked", figure: null },
+      { check: "telemetry_stopped", result: "excluded", figure: 0, people: null },
+      { check: "telemetry_late", result: "excluded", figure: 0.004, people: null },
+      { check: "work_mix", result: "excluded", figure: 1.03, people: 11 },
+      { check: "slow_week", result: "found", figure: 0.7, people: 11 },
+      { check: "climbing", result: "excluded", figure: 1.1, people: 3 },
+      { check: "larger_tasks", result: "not_checked", figure: null, people: null },
     ],
     changes: [
       { kind: "agent_version", subject: "codex@0.9.1", at: STARTED.getTime() - 26 * HOUR_MS, fits: false },
@@ -108,19 +115,21 @@ test("an incident is found in the list and told in full on its own page", async 
     "Where people went instead",
     "What to try",
     "When it is over",
+    "Similar before, and what fixed it",
     "History",
     "What was it?",
   ])
   const signals = page.getByRole("table", { name: "Causes and their signals" })
   expect(await signals.getByRole("row").allTextContents()).toEqual([
     expect.stringContaining("Cause"),
-    expect.stringMatching(/^permission promptsbegan before loss92 %Questions asked.*3\.6 times/),
+    expect.stringMatching(/^permission promptsit began before people turned away92 %Questions asked.*3\.6 times/),
     expect.stringMatching(/^slow answers8 %Slow answers41 of 340 tasks, 30 expected\+37 %/),
     expect.stringMatching(/^the loss itselfUse96 tasks, 155 expected−38 %/),
     expect.stringMatching(/^as expectedErrors/),
   ])
   await page.getByText("FoundPeople worked less at the other rungs too: 70 % of what was expected.").waitFor()
   await page.getByText("Ruled outSignals came in time: under 1 % were more than two hours late.").waitFor()
+  await page.getByText("WithheldWork that moved up the ladder: rests on too few people to tell.").waitFor()
   const changes = page.getByRole("table", { name: "Changes around the start" })
   await changes.getByRole("row", { name: /codex 0\.9\.1.*26 hours before does not fit/ }).waitFor()
   await changes.getByRole("row", { name: /policy change \(version 14\).*1 hour before fits/ }).waitFor()
@@ -169,7 +178,10 @@ test("filters and pages are in the address", async ({ belay, database, page }) =
   await makeIncident(database, { orgId, rung: "chat", cause: "latency" })
   await makeIncident(database, { orgId, state: "recovered", closedAt: STARTED, cause: "errors" })
   const note = { orgId, kind: "data_quality", state: "recovered", people: 0, note: "telemetry_late" } as const
-  await makeIncident(database, { ...note, checks: [{ check: "telemetry_stopped", result: "found", figure: 0.31 }] })
+  await makeIncident(database, {
+    ...note,
+    checks: [{ check: "telemetry_stopped", result: "found", figure: 0.31, people: null }],
+  })
   await page.goto("/incidents", TAKEN_OVER)
   const rows = page.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
   await expect.poll(() => rows.count()).toBe(2)
@@ -233,8 +245,15 @@ test("a person's own incident is theirs to see and to close, and nobody else's",
     .where("email", "=", "ada@example.com")
     .executeTakeFirstOrThrow()
   const developerId = ada.developerId ?? ""
-  const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, restRatio: null })]
-  const id = await makeIncident(database, { orgId, developerId, people: 1, cause: "quality", evidence })
+  const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, people: 1, restPeople: 4 })]
+  const id = await makeIncident(database, {
+    orgId,
+    developerId,
+    people: 1,
+    cause: "quality",
+    leading: "acceptance",
+    evidence,
+  })
   await own.goto("/incidents", TAKEN_OVER)
   await own.getByText("Only you see this").waitFor()
   await own.getByRole("link", { name: /^Your agent tasks have been accepted 67 % less often since/ }).click()
