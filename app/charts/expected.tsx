@@ -25,7 +25,8 @@ export interface ExpectedProps {
   /** Days that are withheld, which are no days without anything. */
   readonly gaps: readonly number[]
   readonly marks: readonly { readonly at: number; readonly label: string; readonly isMain: boolean }[]
-  readonly max: number
+  /** Of the axis of values, from zero up. */
+  readonly ticks: readonly number[]
   readonly color: string
   readonly formatValue: (value: number) => string
   readonly formatTime: (at: number) => string
@@ -51,13 +52,13 @@ export default function Expected(props: ExpectedProps) {
           minTickGap={40}
         />
         <YAxis
-          domain={[0, props.max]}
+          domain={[0, props.ticks.at(-1) ?? 1]}
+          ticks={[...props.ticks]}
           tickFormatter={props.formatValue}
           tick={TICK}
           tickLine={false}
           axisLine={false}
           width={44}
-          tickCount={5}
         />
         <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
         {rangesOf(props.gaps).map(({ from, to }) => (

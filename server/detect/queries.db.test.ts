@@ -262,6 +262,8 @@ test("a day of too few people cannot be reckoned from the other days and the tot
   expect(await withheldOf([dayOf(10, 6, before), dayOf(11, 9), dayOf(12, 8), dayOf(14, 1)])).toEqual([12, 14])
   expect(await withheldOf([dayOf(10, 6, before), dayOf(11, 1, before), dayOf(12, 8)])).toEqual([10, 11])
   expect(await withheldOf([dayOf(10, 4), dayOf(11, 4)])).toEqual([10, 11])
+  // Nobody was in the place yet, and few elsewhere on one of the days.
+  expect(await withheldOf([dayOf(10, 0), dayOf(11, 0, { restPeople: 2 }), dayOf(12, 8)])).toEqual([11])
 })
 
 test("a proposal tells its level when enough people are behind it, and is declined once", async ({ database }) => {

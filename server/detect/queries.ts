@@ -341,12 +341,15 @@ const DAYS_SHOWN = sql`(
       s.developer_id is null and place <= withheld_days as is_withheld,
       case when s.developer_id is null then place <= withheld_days else is_rest_small end as is_rest_withheld
     from (
-      select *, case when bool_or(is_small) over of_time
-        then greatest(max(place) filter (where is_small) over of_time,
-          coalesce(min(place) filter (where marks_until >= ${MIN_GROUP_SIZE}) over of_time, max(place) over of_time))
-        else 0 end as withheld_days
+      select *, case
+        when not bool_or(is_small) over of_time then 0
+        -- Of nobody in the place the total tells nothing.
+        when max(people_until) filter (where is_small) over of_time = 0 then max(place) filter (where is_small) over of_time
+        else greatest(max(place) filter (where is_small) over of_time,
+          coalesce(min(place) filter (where people_until >= ${MIN_GROUP_SIZE}) over of_time, max(place) over of_time))
+        end as withheld_days
       from (
-        select *, bit_count(bit_or(marks) over (partition by is_since order by place))::int as marks_until
+        select *, bit_count(bit_or(marks) over (partition by is_since order by place))::int as people_until
         from (
           select *, row_number() over (partition by is_since order by is_small desc, people, day) as place
           from (

@@ -46,7 +46,7 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
             <Key style={{ borderColor: "var(--ink-soft)", borderTopStyle: "dashed" }}>As expected</Key>
             {gaps.length > 0 && (
               <span className="inline-flex items-center gap-2">
-                <span aria-hidden className="size-3 rounded-sm border border-line-strong bg-sunken" />
+                <span aria-hidden className="size-3 shrink-0 rounded-sm border border-line-strong bg-sunken" />
                 withheld: {withheld}
               </span>
             )}
@@ -65,7 +65,7 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
                 points={points}
                 gaps={gaps}
                 marks={marksOf(incident, timeZone)}
-                max={Math.max(1.5, Math.ceil(Math.max(...values) * 2.2) / 2)}
+                ticks={ticksTo(Math.max(1.5, ...values))}
                 color={RUNG_COLORS[rung]}
                 formatValue={(value) => `${formatRate(value)}×`}
                 formatTime={(at) => formatDay(new Date(at), "UTC")}
@@ -140,6 +140,15 @@ function Key({ style, children }: { style: React.CSSProperties; children: React.
 function toDate(day: string): Date {
   return new Date(`${day}T00:00:00Z`)
 }
+
+/** From zero in even steps to what is a little more than the highest. */
+function ticksTo(highest: number): readonly number[] {
+  const step = STEPS.find((of) => highest / of <= 5) ?? Math.ceil(highest / 5)
+  const count = Math.ceil((highest * 1.05) / step)
+  return Array.from({ length: count + 1 }, (_, index) => index * step)
+}
+
+const STEPS = [0.5, 1, 2, 5, 10, 20, 50]
 
 interface Least {
   readonly here: number

@@ -122,7 +122,7 @@ export function Causes({ data }: { data: IncidentData }) {
                   </td>
                 ) : (
                   <>
-                    <td className={`${CELL} figures`}>
+                    <td className={OBSERVED_CELL}>
                       {describeFigures(signal, incident.rung) ?? <WithheldMark minGroupSize={data.minGroupSize} />}
                     </td>
                     <td className={FIGURE_CELL}>{formatRatio(signal.ratio)}</td>
@@ -152,7 +152,8 @@ export function Causes({ data }: { data: IncidentData }) {
 type Signal = IncidentData["signals"][number]
 
 /** Wide enough for reasons in words, which take several lines. */
-const CAUSE_CELL = "h-10 min-w-56 max-w-80 px-3 py-2 md:px-4"
+const CAUSE_CELL = "h-10 min-w-44 max-w-80 px-3 py-2 md:px-4"
+const OBSERVED_CELL = "figures h-10 min-w-44 px-3 py-2 md:px-4"
 
 /** Of a signal that speaks for none of the causes. */
 function describeUnranked(signal: Signal): string {

@@ -362,7 +362,13 @@ export function formatAmount(amount: number): string {
 /** observed / expected as a figure. */
 export function formatRatio(ratio: number): string {
   if (isAsBefore(ratio)) return "±0 %"
-  return ratio < 1 ? `−${percentOff(ratio)}` : ratio < MULTIPLE ? `+${percentOff(ratio)}` : `${formatRate(ratio)} times`
+  // What is over 99 % less has 99 % in a column of figures.
+  if (ratio > 0 && ratio < 0.01) return "−99 %"
+  return ratio < 1
+    ? `−${formatShare(1 - ratio)}`
+    : ratio < MULTIPLE
+      ? `+${percentOff(ratio)}`
+      : `${formatRate(ratio)} times`
 }
 
 /** A level against what is expected: "3.6 times what is expected", "38 % less than expected". */
@@ -397,6 +403,7 @@ export function describeCheck({ check, result, figure }: ShownCheck): string {
     case "climbing":
       return `${isFound ? "Work moved up the ladder" : "Work did not move up the ladder"}: ${formatShare(figure)} of what was expected above.`
     case "larger_tasks":
+      if (isAsBefore(figure)) return "Tasks are as large as before, by their tool calls."
       return `${isFound ? "Tasks became larger" : "Tasks are much as large as before"}: ${formatRate(figure)} times the tool calls.`
   }
 }
