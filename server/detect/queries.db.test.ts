@@ -320,7 +320,11 @@ test("similar ones are of the same rung and cause, over, real, and shown to the 
     otherRung: await makeIncident(database, { ...recovered, ...at(6), rung: "chat" }),
     later: await makeIncident(database, { ...recovered, openedAt: NOW, closedAt: NOW }),
     this: await makeIncident(database, {
-      ...{ orgId, teamId: payments, cause: "permission", client: "codex@2.0", model: "opus" },
+      orgId,
+      teamId: payments,
+      cause: "permission",
+      client: "codex@2.0",
+      model: "opus",
       openedAt: hoursAgo(5),
       changes: policy(true),
     }),

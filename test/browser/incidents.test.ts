@@ -1,3 +1,4 @@
+import { parse } from "csv-parse/sync"
 import { expect } from "vitest"
 import type { Evidence } from "#server/detect/contract.ts"
 import { asTenant } from "#server/db/tenant.ts"
@@ -169,6 +170,87 @@ test("it is acknowledged, labelled, accepted as normal and reopened, by keyboard
   expect(incident).toMatchObject({ state: "open", accepted_at: null })
   const labels = await database.owner.selectFrom("incident_label").selectAll().execute()
   expect(labels).toMatchObject([{ is_real: true, cause: "permission", comment: "the new rule" }])
+})
+
+test("a proposed new normal is declined; a note and what helped before are told", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "Payments")
+  const fix = { kind: "policy", subject: "version 9", at: STARTED.getTime() - 900 * HOUR_MS }
+  const [openedAt, closedAt] = [new Date(fix.at - 99 * HOUR_MS), new Date(fix.at + 9 * HOUR_MS)]
+  const id = await makePermissionIncident(database, orgId, teamId)
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
+  await page.getByText("No earlier incident at agent with this cause").waitFor()
+  const past = { orgId, teamId, state: "recovered", cause: "permission", openedAt, closedAt } as const
+  await makeIncident(database, { ...past, recoveredAfter: fix })
+  const proposed = { proposed_at: STARTED, proposed_ratio: 3.6, proposed_people: 11 }
+  await database.owner.updateTable("incident").set(proposed).where("id", "=", id).execute()
+
+  await page.goto("/incidents", TAKEN_OVER)
+  await page.getByText("Proposed as the new normal: it stays at 3.6 times what is expected.").waitFor()
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
+  await page.getByText("For 15 working days “questions asked” has stayed at 3.6 times what is expected").waitFor()
+  await page.getByText("Same rung and cause, same team").waitFor()
+  await page.getByText("Shortly before it got better: the policy change, Sun 11 Oct, 20:00.").waitFor()
+  await expectAccessible(page)
+  await page.getByRole("button", { name: "Decline" }).click()
+  await page.getByText("Declined: it stays open.").waitFor()
+  await page.getByText("Not the new normal: the proposal was declined.").waitFor()
+  await page.getByRole("button", { name: "Accept as the new normal" }).waitFor()
+
+  await page.getByLabel("Add a note").fill("The rule is too wide.\nIt will be narrowed.")
+  await page.getByRole("button", { name: "Add the note" }).click()
+  await page.getByText("The rule is too wide. It will be narrowed.").waitFor()
+  expect(await page.getByLabel("Add a note").inputValue()).toBe("")
+  const tooLong = { intent: "note", text: "x".repeat(2001) }
+  expect((await page.request.post(`/incidents/${id}`, { form: tooLong })).status()).toBe(422)
+  const events = await database.owner.selectFrom("incident_event").select(["kind", "details"]).execute()
+  expect(events.slice(1)).toEqual([
+    { kind: "new_normal_declined", details: {} },
+    { kind: "note", details: { text: "The rule is too wide.\nIt will be narrowed." } },
+  ])
+})
+
+test("days and figures of too few people are withheld on the page and in its table", async ({
+  belay,
+  database,
+  page,
+}) => {
+  const teamId = await makeTeam(database, belay.orgId, "Payments")
+  const id = await makePermissionIncident(database, belay.orgId, teamId)
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
+  await page.getByText("withheld: rests on fewer than 5 people, or would reveal such a group").first().waitFor()
+  await page.getByText("Show as a table").click()
+  await page.getByRole("row", { name: "4 Nov withheld withheld withheld withheld withheld" }).waitFor()
+  const few = [signal("prompts", { people: 4 })]
+  const other = await makeIncident(database, { orgId: belay.orgId, teamId, leading: "prompts", evidence: few })
+  await page.goto(`/incidents/${other}`, TAKEN_OVER)
+  await page.getByText(/^Agent tasks of Payments have lost trust since/).waitFor()
+  expect(await page.getByRole("main").textContent()).not.toMatch(/612|3\.6/)
+  await expectAccessible(page)
+  await expectGoodOnPhone(page)
+})
+
+test("the list is a file, as it is filtered, of what the viewer may see", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "=Payments")
+  await makePermissionIncident(database, orgId, teamId)
+  await makeIncident(database, { orgId, rung: "chat", people: 3, cause: "errors" })
+  await page.goto("/incidents?cause=permission", TAKEN_OVER)
+  const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href")
+  expect(href).toBe("/incidents.csv?cause=permission")
+  const read = async (path: string) => {
+    const response = await page.request.get(path)
+    expect(response.headers()["content-type"]).toBe("text/csv; charset=utf-8")
+    const rows: Record<string, string>[] = parse(await response.text(), { columns: true })
+    return rows
+  }
+  const [row, ...others] = await read(href ?? "")
+  expect(others).toEqual([])
+  expect(row).toMatchObject({ team: "'=Payments", rungs: "agent", signal: "prompts", observed_over_expected: "3.6" })
+  expect(row?.["summary"]).toMatch(/^Agent tasks of =Payments have asked 3\.6 times as often/)
+  const all = await read("/incidents.csv?state=any")
+  expect(all.map(({ state, cause }) => [state, cause])).toContainEqual(["withheld", ""])
+  expect((await page.request.get("/incidents.csv?team=nowhere")).status()).toBe(404)
 })
 
 test("filters and pages are in the address", async ({ belay, database, page }) => {

@@ -403,9 +403,14 @@ export function describeCheck({ check, result, figure }: ShownCheck): string {
     case "climbing":
       return `${isFound ? "Work moved up the ladder" : "Work did not move up the ladder"}: ${formatShare(figure)} of what was expected above.`
     case "larger_tasks":
-      if (isAsBefore(figure)) return "Tasks are as large as before, by their tool calls."
-      return `${isFound ? "Tasks became larger" : "Tasks are much as large as before"}: ${formatRate(figure)} times the tool calls.`
+      return `${isFound ? "Tasks became larger" : "Tasks are much as large as before"}: ${callsOf(figure)}.`
   }
+}
+
+function callsOf(ratio: number): string {
+  if (isAsBefore(ratio)) return "as many tool calls"
+  if (ratio >= MULTIPLE) return `${formatRate(ratio)} times the tool calls`
+  return `${percentOff(ratio)} ${ratio < 1 ? "fewer" : "more"} tool calls`
 }
 
 const CHECK_LABELS: Record<Check["check"], string> = {
