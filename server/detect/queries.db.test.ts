@@ -252,7 +252,7 @@ test("a day of too few people cannot be reckoned from the other days and the tot
   }
   expect(await withheldOf([dayOf(10, 9), dayOf(11, 8), dayOf(12, 7)])).toEqual([])
   // One person on Saturday: the smallest other day goes with it.
-  expect(await withheldOf([dayOf(10, 9), dayOf(11, 8), dayOf(12, 7), dayOf(14, 1)])).toEqual([12, 14])
+  expect(await withheldOf([dayOf(10, 9), dayOf(11, 8), dayOf(12, 7), dayOf(14, 1), dayOf(15, 0)])).toEqual([12, 14])
   // Days of few people who are enough together need no other.
   expect(await withheldOf([dayOf(10, 9), dayOf(14, 3), dayOf(15, 3, { first: 3 })])).toEqual([14, 15])
   // The same three people on both are not.

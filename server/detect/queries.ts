@@ -351,7 +351,7 @@ const DAYS_SHOWN = sql`(
       from (
         select *, bit_count(bit_or(marks) over (partition by is_since order by place))::int as people_until
         from (
-          select *, row_number() over (partition by is_since order by is_small desc, people, day) as place
+          select *, row_number() over (partition by is_since order by is_small desc, people = 0, people, day) as place
           from (
             select *, is_rest_small or ${isTooFew(sql`people`)} as is_small
             from (

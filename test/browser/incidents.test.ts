@@ -190,7 +190,7 @@ test("a proposed new normal is declined; a note and what helped before are told"
   await page.goto(`/incidents/${id}`, TAKEN_OVER)
   await page.getByText("For 15 working days “questions asked” has stayed at 3.6 times what is expected").waitFor()
   await page.getByText("Same rung and cause, same team").waitFor()
-  await page.getByText("Shortly before it got better: the policy change, Sun 11 Oct, 20:00.").waitFor()
+  await page.getByText("Shortly before it got better: the policy change, Sat 10 Oct, 20:00.").waitFor()
   await expectAccessible(page)
   await page.getByRole("button", { name: "Decline" }).click()
   await page.getByText("Declined: it stays open.").waitFor()
@@ -220,7 +220,7 @@ test("days and figures of too few people are withheld on the page and in its tab
   await page.goto(`/incidents/${id}`, TAKEN_OVER)
   await page.getByText("withheld: rests on fewer than 5 people, or would reveal such a group").first().waitFor()
   await page.getByText("Show as a table").click()
-  await page.getByRole("row", { name: "4 Nov withheld withheld withheld withheld withheld" }).waitFor()
+  await page.getByRole("row", { name: "4 Nov withheld withheld withheld withheld withheld", exact: true }).waitFor()
   const few = [signal("prompts", { people: 4 })]
   const other = await makeIncident(database, { orgId: belay.orgId, teamId, leading: "prompts", evidence: few })
   await page.goto(`/incidents/${other}`, TAKEN_OVER)
