@@ -22,6 +22,7 @@ export default [
     route("*", "routes/shell/not-found.tsx"),
   ]),
   route("ladder.csv", "routes/ladder/csv.ts"),
+  route("incidents.csv", "routes/incidents/csv.ts"),
   route("audit.jsonl", "routes/audit/export.ts"),
   route("sign-in", "routes/account/sign-in.tsx"),
   route("sign-in/second-factor", "routes/account/second-factor.tsx"),

@@ -126,11 +126,13 @@ export async function makeIncident(
       | "state"
       | "cause"
       | "causes"
+      | "leading"
       | "evidence"
       | "checks"
       | "changes"
       | "daily"
       | "action"
+      | "recoveredAfter"
       | "fallbackTo"
       | "people"
       | "peopleAffected"
@@ -163,10 +165,12 @@ export async function makeIncident(
       mode: fields.mode ?? null,
       cause: fields.cause ?? "latency",
       causes: toJson(fields.causes ?? []),
+      leading_signal: fields.leading ?? null,
       evidence: toJson(fields.evidence ?? []),
       checks: toJson(fields.checks ?? []),
       changes: toJson(fields.changes ?? []),
       daily: toJson(fields.daily ?? []),
+      recovered_after: fields.recoveredAfter == null ? null : toJson(fields.recoveredAfter),
       action: fields.action ?? null,
       fallback_to: fields.fallbackTo ?? null,
       people: fields.people ?? 100,

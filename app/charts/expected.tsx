@@ -1,4 +1,14 @@
-import { CartesianGrid, ComposedChart, Line, ReferenceLine, ResponsiveContainer, Tooltip, XAxis, YAxis } from "recharts"
+import {
+  CartesianGrid,
+  ComposedChart,
+  Line,
+  ReferenceArea,
+  ReferenceLine,
+  ResponsiveContainer,
+  Tooltip,
+  XAxis,
+  YAxis,
+} from "recharts"
 import { ChartTooltip, TICK } from "./frame.tsx"
 
 export interface ExpectedPoint {
@@ -12,8 +22,11 @@ export interface ExpectedPoint {
 
 export interface ExpectedProps {
   readonly points: readonly ExpectedPoint[]
+  /** Days that are withheld, which are no days without anything. */
+  readonly gaps: readonly number[]
   readonly marks: readonly { readonly at: number; readonly label: string; readonly isMain: boolean }[]
-  readonly max: number
+  /** Of the axis of values, from zero up. */
+  readonly ticks: readonly number[]
   readonly color: string
   readonly formatValue: (value: number) => string
   readonly formatTime: (at: number) => string
@@ -39,15 +52,18 @@ export default function Expected(props: ExpectedProps) {
           minTickGap={40}
         />
         <YAxis
-          domain={[0, props.max]}
+          domain={[0, props.ticks.at(-1) ?? 1]}
+          ticks={[...props.ticks]}
           tickFormatter={props.formatValue}
           tick={TICK}
           tickLine={false}
           axisLine={false}
           width={44}
-          tickCount={5}
         />
         <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        {rangesOf(props.gaps).map(({ from, to }) => (
+          <ReferenceArea key={from} x1={from} x2={to} ifOverflow="hidden" fill="var(--sunken)" fillOpacity={1} />
+        ))}
         <ReferenceLine y={1} stroke="var(--ink-soft)" strokeDasharray="4 4" />
         {props.marks.map(({ at, label, isMain }) => (
           <ReferenceLine
@@ -84,4 +100,17 @@ export default function Expected(props: ExpectedProps) {
       </ComposedChart>
     </ResponsiveContainer>
   )
+}
+
+const DAY_MS = 86_400_000
+
+/** Days that follow each other as one range, from half a day before to half a day after. */
+function rangesOf(days: readonly number[]): readonly { readonly from: number; readonly to: number }[] {
+  const ranges: { from: number; to: number }[] = []
+  for (const day of days) {
+    const last = ranges.at(-1)
+    if (last?.to === day - DAY_MS / 2) last.to += DAY_MS
+    else ranges.push({ from: day - DAY_MS / 2, to: day + DAY_MS / 2 })
+  }
+  return ranges
 }

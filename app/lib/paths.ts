@@ -3,6 +3,7 @@ export const paths = {
   ladder: (search = "") => `/${search}`,
   ladderCsv: (search = "") => `/ladder.csv${search}`,
   incidents: (search = "") => `/incidents${search}`,
+  incidentsCsv: (search = "") => `/incidents.csv${search}`,
   incident: (id: string) => `/incidents/${id}`,
   connect: () => "/connect",
   keys: (search = "") => `/keys${search}`,

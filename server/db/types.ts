@@ -414,13 +414,25 @@ export interface Incident {
   closed_at: Timestamp | null;
   confidence: number;
   daily: Generated<Json>;
+  /**
+   * when somebody last said that this is not the new normal; it is proposed again some weeks later at the earliest
+   */
+  declined_at: Timestamp | null;
+  declined_by: string | null;
   developer_id: string | null;
+  /**
+   * how each signal stands, with how many people that rests on, at least; what is shown of it is decided when it is read
+   */
   evidence: Json;
   explained: number | null;
   fallback_to: Rung | null;
   id: string;
   kind: string;
   language: string | null;
+  /**
+   * the signal of evidence that names the cause; null where nothing was measured
+   */
+  leading_signal: string | null;
   mode: string | null;
   model: string | null;
   note: string | null;
@@ -428,6 +440,15 @@ export interface Incident {
   org_id: string;
   people: number;
   people_affected: number;
+  /**
+   * since when its level is proposed as the new normal
+   */
+  proposed_at: Timestamp | null;
+  proposed_people: number | null;
+  /**
+   * that level: observed / expected of the leading signal
+   */
+  proposed_ratio: number | null;
   recovered_after: Json | null;
   reopened: number;
   rung: Rung;

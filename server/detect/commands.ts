@@ -1,11 +1,11 @@
 import { sql } from "kysely"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
-import type { Cause } from "./contract.ts"
+import type { Cause, IncidentEvent } from "./contract.ts"
 import { getIncident, type IncidentViewer, type ShownIncident } from "./queries.ts"
 
-/** Of a comment or a note. */
 export const COMMENT_LENGTH_MAX = 500
+export const NOTE_LENGTH_MAX = 2000
 
 type By = AuditActor & { readonly actorId: string }
 
@@ -34,6 +34,24 @@ export async function acknowledgeIncident(tx: TenantTx, args: Args): Promise<Res
   return { ok: true }
 }
 
+const NOT_PROPOSED = { proposed_at: null, proposed_ratio: null, proposed_people: null }
+
+/** Says that things are not to stay as they are: the detector proposes so no more for some weeks. */
+export async function declineNewNormal(tx: TenantTx, args: Args): Promise<Result<"not_proposed">> {
+  const { id, by } = args
+  const incident = await findShown(tx, args)
+  if (incident === null) return { ok: false, reason: "not_found" }
+  const changed = await tx
+    .updateTable("incident")
+    .set({ ...NOT_PROPOSED, declined_at: by.occurredAt, declined_by: by.actorId, updated_at: by.occurredAt })
+    .where("id", "=", id)
+    .where("proposed_at", "is not", null)
+    .executeTakeFirst()
+  if (changed.numUpdatedRows === 0n) return { ok: false, reason: "not_proposed" }
+  await record(tx, args, { kind: "new_normal_declined", action: "incident.decline_new_normal", details: {} })
+  return { ok: true }
+}
+
 /** Closes it, as things will stay as they are now: the detector says no more of its state. */
 export async function acceptAsNormal(tx: TenantTx, args: Args): Promise<Result<"already" | "recovered">> {
   const { id, by } = args
@@ -47,6 +65,7 @@ export async function acceptAsNormal(tx: TenantTx, args: Args): Promise<Result<"
       closed_at: by.occurredAt,
       accepted_at: by.occurredAt,
       accepted_by: by.actorId,
+      ...NOT_PROPOSED,
       updated_at: by.occurredAt,
     })
     .where("id", "=", id)
@@ -96,7 +115,7 @@ export async function labelIncident(
 /** Adds to its history what somebody found out. */
 export async function noteOnIncident(tx: TenantTx, args: Args & { text: string }): Promise<Result<"too_long">> {
   const { text } = args
-  if (text.length > COMMENT_LENGTH_MAX) return { ok: false, reason: "too_long" }
+  if (text.length > NOTE_LENGTH_MAX) return { ok: false, reason: "too_long" }
   if ((await findShown(tx, args)) === null) return { ok: false, reason: "not_found" }
   await record(tx, args, { kind: "note", action: "incident.note", details: { text } })
   return { ok: true }
@@ -112,7 +131,7 @@ async function record(
   tx: TenantTx,
   { id, by }: Args,
   event: {
-    kind: string
+    kind: IncidentEvent
     action: string
     details: { readonly [name: string]: string | boolean | null }
   },

@@ -160,36 +160,52 @@ export interface Evidence {
   readonly since: number
   /** The same outside the place; null when nobody is outside. */
   readonly restRatio: number | null
+  /** People that it rests on, in the place and outside, at least: see `people.ts`. */
+  readonly people: number
+  readonly restPeople: number
 }
+
+/** What speaks for a cause besides how much its signal stands out. */
+export const REASONS = ["began_before_loss", "exposed_left_more", "change_nearby"] as const
+export type Reason = (typeof REASONS)[number]
 
 export interface RankedCause {
   readonly cause: Cause
   /** Of all causes, 0..1; they add up to 1. */
   readonly share: number
-  /** Why, in the words of the checks: `began_before_loss`, `change_nearby`, `dose_response`, … */
-  readonly reasons: readonly string[]
+  readonly reasons: readonly Reason[]
+  /** Of those who left and those who stayed, how many are the fewer; null where that is no reason. */
+  readonly exposed: number | null
 }
+
+/** Innocent explanations. */
+export const CHECKS = [
+  "telemetry_stopped",
+  "telemetry_late",
+  "duplicates",
+  "work_mix",
+  "slow_week",
+  "new_people",
+  "climbing",
+  "larger_tasks",
+] as const
 
 /** An innocent explanation that was looked for. */
 export interface Check {
-  readonly check:
-    | "telemetry_stopped"
-    | "telemetry_late"
-    | "duplicates"
-    | "work_mix"
-    | "slow_week"
-    | "new_people"
-    | "climbing"
-    | "larger_tasks"
+  readonly check: (typeof CHECKS)[number]
   readonly result: "excluded" | "found" | "not_checked"
   /** The number that says so, in the unit of the check: a share or a ratio. */
   readonly figure: number | null
+  /** People that the figure rests on, at least; null where it is of the telemetry and not of people. */
+  readonly people: number | null
 }
 
 /** How the leading signal of an incident stood on one day, in the place and in the rest of the organization. */
 export interface IncidentDay {
   /** `YYYY-MM-DD` */
   readonly day: string
+  /** Whether it is one that the evidence is summed over. */
+  readonly isSince: boolean
   readonly observed: number
   readonly expected: number
   /** Null when nobody is outside the place. */
@@ -197,7 +213,41 @@ export interface IncidentDay {
   readonly restExpected: number | null
   /** Units of work in the place. */
   readonly units: number
+  /** Marks of the people in the place (`people.ts`), and how many there are outside, at least. */
+  readonly marks: number
+  readonly restPeople: number
 }
+
+/** The level that an incident has kept for so long that it may be the new normal. */
+export interface Settled {
+  /** observed / expected. */
+  readonly ratio: number
+  /** People that it rests on, at least. */
+  readonly people: number
+}
+
+/** What is wrong with the data. */
+export const FAULT_NOTES = ["telemetry_stopped", "rung_stopped", "telemetry_late", "duplicates"] as const
+export type FaultNote = (typeof FAULT_NOTES)[number]
+
+/** What becomes of an incident. */
+export const INCIDENT_EVENTS = [
+  "opened",
+  "widened",
+  "narrowed",
+  "moved",
+  "cause_changed",
+  "recovering",
+  "recovered",
+  "reopened",
+  "new_normal_proposed",
+  "new_normal_accepted",
+  "new_normal_declined",
+  "acknowledged",
+  "labelled",
+  "note",
+] as const
+export type IncidentEvent = (typeof INCIDENT_EVENTS)[number]
 
 export type IncidentState = "open" | "recovering" | "recovered" | "new_normal"
 
@@ -221,12 +271,16 @@ export interface DetectedIncident {
   readonly scope: IncidentScope
   readonly cause: Cause
   readonly causes: readonly RankedCause[]
+  /** The signal that it stands on, which names its cause; null for what is wrong with the data. */
+  readonly leading: Watched | null
   readonly evidence: readonly Evidence[]
   readonly checks: readonly Check[]
   /** What changed from two days before the start until a day after it, in this place or anywhere; with whether it fits. */
   readonly changes: readonly (Change & { readonly fits: boolean })[]
   /** The leading signal by day, from two weeks before the start. Earliest first. */
   readonly daily: readonly IncidentDay[]
+  /** Null while it is young, moves, or gets better. */
+  readonly settled: Settled | null
   /** What changed shortly before it got better. */
   readonly recoveredAfter: Change | null
   /** `action` behind most of what went wrong, where one stands out. */
@@ -240,6 +294,6 @@ export interface DetectedIncident {
   readonly explained: number | null
   /** 0..1, calibrated. */
   readonly confidence: number
-  /** What is wrong with the data; `data_quality` only. */
-  readonly note: string | null
+  /** `data_quality` only. */
+  readonly note: FaultNote | null
 }

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest"
 import { createRandom, type Random } from "../demo/random.ts"
 import type { Arrivals, Change, DetectedIncident, OperationPart, Roster, SuggestionCell } from "./contract.ts"
 import { observe } from "./detector.ts"
+import { countMarks } from "./people.ts"
 import { type DetectorState, startDetector } from "./state.ts"
 import { packState, unpackState } from "./packed-state.ts"
 
@@ -205,6 +206,28 @@ describe("a storm of prompts in one team, taken back after nine days", () => {
     expect(prompts?.ratio).toBeGreaterThan(2)
     expect(prompts?.low).toBeLessThanOrEqual(prompts?.ratio ?? 0)
     expect(prompts?.restRatio).toBeLessThan(1.3)
+    expect(incident?.leading).toBe("prompts")
+  })
+
+  test("says how many people its figures rest on, in the team and outside of it, and no more than there are", () => {
+    const [incident] = breakages(seen)
+    const least = incident?.evidence.filter(({ watched }) => watched !== "outcome") ?? []
+    for (const { people, restPeople } of least) {
+      for (const count of [people, restPeople]) {
+        expect(count).toBeGreaterThanOrEqual(PEOPLE / 2 - 1)
+        expect(count).toBeLessThanOrEqual(PEOPLE / 2)
+      }
+    }
+    for (const { marks, restPeople, units } of incident?.daily ?? []) {
+      expect(countMarks(marks)).toBeLessThanOrEqual(Math.min(units, PEOPLE / 2))
+      expect(restPeople).toBeLessThanOrEqual(PEOPLE / 2)
+      expect(units > 0).toBe(marks > 0)
+    }
+    const checks = new Map(incident?.checks.map(({ check, people }) => [check, people]))
+    expect(checks.get("telemetry_late")).toBeNull()
+    expect(checks.get("slow_week")).toBe(PEOPLE / 2)
+    expect(checks.get("larger_tasks")).toBe(PEOPLE)
+    expect(checks.get("new_people")).toBe(0)
   })
 
   test("recovers after it was taken back, and says after which change", () => {
@@ -222,6 +245,20 @@ describe("a storm of prompts in one team, taken back after nine days", () => {
     const after = watch(hours.slice(half), await unpackState(written))
     const latest = new Map([...before.incidents, ...after.incidents].map((incident) => [incident.id, incident]))
     expect([...latest.values()]).toEqual(seen.incidents)
+  })
+
+  test("that goes on is settled after fifteen working days at one level, and not while it moves or is over", () => {
+    const settledOf = (prompts: (day: number) => number, days: number) => {
+      const life: Story["life"] = ({ day, team }) => (team === "payments" && day >= 21 ? { prompts: prompts(day) } : {})
+      return breakages(watch(tell({ days, life }))).at(-1)?.settled
+    }
+    // It is found on the 22nd or 23rd day, of which Saturdays and Sundays do not count.
+    expect(settledOf(() => 4, 42)).toBeNull()
+    const settled = settledOf(() => 4, 46)
+    expect(settled?.ratio).toBeGreaterThan(2.5)
+    expect(settled?.people).toBeGreaterThanOrEqual(PEOPLE / 2 - 1)
+    expect(settledOf((day) => (day < 36 ? 3 : 8), 46)).toBeNull()
+    expect(seen.incidents.map((incident) => incident.settled)).toEqual(seen.incidents.map(() => null))
   })
 
   test("that somebody accepts as the new normal is over, and not found again", () => {

@@ -15,6 +15,7 @@ import {
   rememberLatency,
   slowBoundOf,
 } from "./reference.ts"
+import { markOf } from "./people.ts"
 import { addVolume, fadeVolumes, placesOf, type UnitPlace } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
 import {
@@ -193,7 +194,13 @@ function whose(step: Step, rung: Rung, watched: Watched, place: UnitPlace): Whos
   const { developer, team } = place
   const isOfPerson = watched !== "slow" && watched !== "context"
   const known = step.state.reference?.doubts.get(`${rung}|${watched}|${developer}`)
-  return { day: step.day, developer, team, doubt: isOfPerson ? (known ?? doubtOfStranger()) : 0 }
+  return {
+    day: step.day,
+    developer,
+    mark: markOf(developer),
+    team,
+    doubt: isOfPerson ? (known ?? doubtOfStranger()) : 0,
+  }
 }
 
 function addShareEverywhere(
@@ -508,7 +515,7 @@ function addHalf(step: Step, { team, half, people }: Half, rung: Rung, index: nu
 function addUse(step: Step, rung: Rung, index: number, team: string, of: Expected): void {
   const { developer, person, units, expected } = of
   if (expected < 0.05) return
-  const at = { day: step.day, developer, team, doubt: 0 }
+  const at = { day: step.day, developer, mark: markOf(developer), team, doubt: 0 }
   const last = person.last[index]
   const places: [string, string[]][] = [
     ["", []],

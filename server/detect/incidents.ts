@@ -6,10 +6,12 @@ import {
   CAUSES,
   type DetectedIncident,
   type Evidence,
+  type FaultNote,
   type IncidentKind,
   type IncidentScope,
   type IncidentState,
   type RankedCause,
+  type Reason,
   type Watched,
 } from "./contract.ts"
 import { type DetectorState, type OpenIncident, restartRung, type Step, sumUse } from "./state.ts"
@@ -18,6 +20,7 @@ import { indexVolumes, overlapOf, scopeOf, type VolumeIndex, widthOf } from "./s
 import { SETTINGS } from "./settings.ts"
 import {
   bestOf,
+  lastDayOf,
   lastingEvidence,
   logEvidence,
   ratioOf,
@@ -245,10 +248,12 @@ function openIncident(step: Step, orgId: string, rung: Rung, here: readonly Seri
       scope: scopeOf(series.dimension, series.values),
       cause: "unknown",
       causes: [],
+      leading: null,
       evidence: [],
       checks: [],
       changes: [],
       daily: [],
+      settled: null,
       recoveredAfter: null,
       action: null,
       fallbackTo: null,
@@ -294,7 +299,7 @@ function explain(step: Step, open: OpenIncident, here: readonly Series[]): void 
 
 function refresh(step: Step, open: OpenIncident): void {
   const { place } = open
-  open.incident = { ...open.incident, ...explainIncident(step, open.incident, place, place.watched) }
+  open.incident = { ...open.incident, ...explainIncident(step, open.incident, place) }
 }
 
 /** Cause and place: the signal that moved most against its own usual spread, where the evidence for it is largest. */
@@ -363,7 +368,7 @@ function rankCauses(
   return CAUSES.filter((cause) => weights.has(cause))
     .map((cause) => {
       const { weight, watched } = weights.get(cause)!
-      return { cause, share: Math.exp(weight) / total, reasons: reasonsOf(step, open, watched, cause, strong) }
+      return { cause, share: Math.exp(weight) / total, ...reasonsOf(step, open, watched, cause, strong) }
     })
     .toSorted((a, b) => b.share - a.share)
 }
@@ -375,16 +380,20 @@ function reasonsOf(
   watched: Watched,
   cause: Cause,
   strong: readonly Series[],
-): readonly string[] {
+): Pick<RankedCause, "reasons" | "exposed"> {
   const { incident } = open
-  const reasons: string[] = []
+  const reasons: Reason[] = []
+  let exposed: number | null = null
   if (!LOSSES.has(watched)) {
     const started = Math.min(...strong.filter((series) => series.watched === watched).map(sinceOf))
     const lost = Math.min(...strong.filter((series) => LOSSES.has(series.watched)).map(sinceOf))
     if (Number.isFinite(started) && Number.isFinite(lost) && started <= lost + 2 * HOUR)
       reasons.push("began_before_loss")
     const exposure = exposureOf(step, incident, watched)
-    if (exposure !== null && exposure > 1.2) reasons.push("exposed_left_more")
+    if (exposure !== null && exposure.ratio > 1.2) {
+      reasons.push("exposed_left_more")
+      exposed = exposure.people
+    }
   }
   const isNearby = step.state.changes.some(
     (change) =>
@@ -393,7 +402,7 @@ function reasonsOf(
       fitsPlace(change, { ...incident, cause }),
   )
   if (isNearby) reasons.push("change_nearby")
-  return reasons
+  return { reasons, exposed }
 }
 
 /** Where the evidence is largest: too narrow a place misses some of it, too wide a one dilutes it. The wider on a near tie. */
@@ -483,12 +492,12 @@ export function forgetClosed({ incidents: { closed } }: DetectorState, today: nu
 const FEWEST_ELSEWHERE = 10
 
 /** Whether the client or model is used no more, while work goes on without it. */
-function isGone(step: Step, { rung, watched, dimension, daily }: Series): boolean {
+function isGone(step: Step, place: Series): boolean {
+  const { rung, watched, dimension } = place
   if (!dimension.includes("client") && !dimension.includes("model")) return false
   const from = step.day - 3
-  const last = daily.length === 0 ? -1 : daily[daily.length - 4]!
   const whole = step.state.series.get(seriesKey(rung, watched, "", []))
-  return last < from && whole !== undefined && sumsBetween(whole, from, step.day).units >= FEWEST_ELSEWHERE
+  return lastDayOf(place) < from && whole !== undefined && sumsBetween(whole, from, step.day).units >= FEWEST_ELSEWHERE
 }
 
 /** Somebody said that it is the new normal: its days are the norm from now on, and evidence against it starts anew. */
@@ -517,7 +526,7 @@ function sameAtOtherRung(step: Step, opened: OpenIncident): OpenIncident | null 
   )
 }
 
-const FAULT_NOTES: Record<Fault["fault"], string> = {
+const FAULT_NOTES: Record<Fault["fault"], FaultNote> = {
   stopped: "telemetry_stopped",
   rung_stopped: "rung_stopped",
   late: "telemetry_late",
@@ -547,10 +556,12 @@ function reportFaults(step: Step, orgId: string, faults: readonly Fault[]): read
       scope: {} satisfies IncidentScope,
       cause: "unknown",
       causes: [],
+      leading: null,
       evidence: [] satisfies Evidence[],
-      checks: [{ check: "telemetry_stopped", result: "found", figure }],
+      checks: [{ check: "telemetry_stopped", result: "found", figure, people: null }],
       changes: [],
       daily: [],
+      settled: null,
       recoveredAfter: null,
       action: null,
       fallbackTo: null,

@@ -1,4 +1,4 @@
-import type { Cause, Evidence, Watched } from "./contract.ts"
+import type { Cause, Watched } from "./contract.ts"
 import { SILENT_DAYS } from "./detector.ts"
 import { SETTINGS } from "./settings.ts"
 import { SPECS } from "./watched.ts"
@@ -6,15 +6,8 @@ import { SPECS } from "./watched.ts"
 /** Days of data from which on anything is told. */
 export const LEARNING_DAYS = SILENT_DAYS
 
-/** What an incident stands on: the signal that names its cause, or else the one with the most evidence. */
-export function leadingEvidence(incident: {
-  readonly cause: Cause
-  /** The most evident first. */
-  readonly evidence: readonly Evidence[]
-}): Evidence | null {
-  const { cause, evidence } = incident
-  return evidence.find(({ watched }) => causeOf(watched) === cause) ?? evidence[0] ?? null
-}
+/** Working days before an incident is proposed as the new normal, and after that was declined. */
+export const PROPOSE_DAYS = SETTINGS.proposeDays
 
 /** What a signal says when it stands out. */
 export function causeOf(watched: Watched): Cause {

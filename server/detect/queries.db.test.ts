@@ -12,11 +12,14 @@ import {
 } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { createAccount } from "../team/bootstrap.ts"
+import type { Check, Evidence, IncidentDay } from "./contract.ts"
 import {
   acceptAsNormal,
   acknowledgeIncident,
   COMMENT_LENGTH_MAX,
+  declineNewNormal,
   labelIncident,
+  NOTE_LENGTH_MAX,
   noteOnIncident,
   reopenIncident,
 } from "./commands.ts"
@@ -27,6 +30,7 @@ import {
   type IncidentFilter,
   type IncidentViewer,
   listIncidents,
+  listSimilarIncidents,
 } from "./queries.ts"
 
 const HOUR_MS = 3_600_000
@@ -135,6 +139,216 @@ test("how many are affected is not counted when they are too few", async ({ data
   expect(await list(database, orgId, everything)).toMatchObject([{ people: 100, peopleAffected: 5 }])
 })
 
+function evidenceOf(watched: Evidence["watched"], people: number, restPeople: number): Evidence {
+  const figures = { observed: 30, expected: 20, ratio: 1.5, low: 1.2, high: 1.9, logEvidence: 9, units: 90, since: 0 }
+  return { watched, ...figures, restRatio: 1.1, people, restPeople }
+}
+
+/** Days in November; people have the marks from the one with the number `first` on. */
+function dayOf(day: number, people: number, fields: { restPeople?: number; first?: number; isSince?: boolean } = {}) {
+  const { restPeople = 20, first = 0, isSince = true } = fields
+  const figures = { observed: 6, expected: 4, units: 12, restObserved: 50, restExpected: 40 }
+  const marks = (2 ** people - 1) * 2 ** first
+  return { day: `2026-11-${day}`, isSince, ...figures, marks, restPeople } satisfies IncidentDay
+}
+
+test("figures of fewer than k people, in the place or outside, are withheld: signals, days, checks, reasons", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const teamId = await makeTeam(database, orgId, "Payments")
+  const check = (name: Check["check"], people: number | null, figure = 0.5) =>
+    ({ check: name, result: "excluded", figure, people }) as const
+  const reasons = ["began_before_loss", "exposed_left_more"] as const
+  const fields = {
+    orgId,
+    leading: "prompts",
+    evidence: [evidenceOf("prompts", 5, 4), evidenceOf("errors", 5, 5), evidenceOf("use", 4, 40)],
+    causes: [
+      { cause: "permission", share: 0.7, reasons, exposed: 4 },
+      { cause: "errors", share: 0.3, reasons, exposed: 5 },
+    ],
+    checks: [
+      check("telemetry_late", null),
+      check("work_mix", 5),
+      check("slow_week", 4),
+      check("new_people", 0, 0),
+      check("climbing", 0),
+    ],
+    daily: [dayOf(10, 8), dayOf(11, 8, { restPeople: 4 }), dayOf(12, 0), dayOf(13, 7, { restPeople: 0 })],
+  } as const
+  const id = await makeIncident(database, { ...fields, teamId, people: 9 })
+  await database.owner.updateTable("incident").set({ explained: 0.8 }).execute()
+  const read = async (viewer: IncidentViewer, of = id) => {
+    const got = await asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer, id: of }))
+    return got?.incident.disclosure === "shown" ? got.incident : undefined
+  }
+  const shown = await read(everything)
+  const nothing = { observed: null, expected: null, units: null }
+  expect(shown?.evidence).toMatchObject([
+    { watched: "prompts", disclosure: "shown", ratio: 1.5, ...nothing, restRatio: null, isRestWithheld: true },
+    { watched: "errors", disclosure: "shown", ratio: 1.5, observed: 30, restRatio: 1.1, isRestWithheld: false },
+    {},
+  ])
+  expect(shown?.evidence[2]).toEqual({ watched: "use", disclosure: "withheld" })
+  expect(shown?.explained).toBeNull()
+  expect(shown?.causes).toEqual([
+    { cause: "permission", share: 0.7, reasons: ["began_before_loss"] },
+    { cause: "errors", share: 0.3, reasons },
+  ])
+  expect(shown?.checks.map(({ result, figure }) => [result, figure])).toEqual([
+    ["excluded", 0.5],
+    ["excluded", 0.5],
+    ["withheld", null],
+    ["excluded", 0],
+    ["withheld", null],
+  ])
+  const days = (of: typeof shown) => of?.daily.map(({ observed, restObserved }) => [observed, restObserved])
+  expect(days(shown)).toEqual([
+    [6, 50],
+    [null, null],
+    [6, 50],
+    [6, 50],
+  ])
+  expect(shown?.daily[1]).toEqual({
+    day: "2026-11-11",
+    ...nothing,
+    restObserved: null,
+    restExpected: null,
+    isWithheld: true,
+    isRestWithheld: true,
+  })
+  // How many there are, and who, is for nobody.
+  expect(JSON.stringify(shown)).not.toMatch(/"(marks|people|restPeople|exposed)":[^9]/)
+
+  // What is somebody's own is shown to them; the rest that it is compared with is not theirs.
+  const developerId = await makeDeveloper(database, orgId, "ada")
+  const daily = [dayOf(10, 1), dayOf(11, 1, { restPeople: 4 })]
+  const evidence = [evidenceOf("use", 1, 4)]
+  const own = await makeIncident(database, { ...fields, developerId, people: 1, leading: "use", daily, evidence })
+  const theirs = await read({ ...readerOf(), ownDeveloperIds: [developerId] }, own)
+  expect(theirs?.evidence).toMatchObject([{ disclosure: "shown", observed: 30, restRatio: null, isRestWithheld: true }])
+  expect(days(theirs)).toEqual([
+    [6, 50],
+    [6, null],
+  ])
+
+  // k is the organization's.
+  await database.owner.updateTable("org").set({ min_group_size: 4 }).execute()
+  const wider = await read(everything)
+  expect(wider?.evidence.map(({ disclosure }) => disclosure)).toEqual(["shown", "shown", "shown"])
+  expect(wider?.evidence[0]).toMatchObject({ observed: 30, restRatio: 1.1 })
+  expect(wider?.explained).toBe(0.8)
+  expect(wider?.daily.some(({ isWithheld }) => isWithheld)).toBe(false)
+})
+
+test("a day of too few people cannot be reckoned from the other days and the total", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const withheldOf = async (daily: readonly IncidentDay[]) => {
+    const id = await makeIncident(database, { orgId, daily: [...daily] })
+    const got = await asTenant(database.app, orgId, (tx) => getIncident(tx, { viewer: everything, id }))
+    const shown = got?.incident.disclosure === "shown" ? got.incident.daily : []
+    return shown.flatMap(({ day, isWithheld }) => (isWithheld ? [Number(day.slice(-2))] : []))
+  }
+  expect(await withheldOf([dayOf(10, 9), dayOf(11, 8), dayOf(12, 7)])).toEqual([])
+  // One person on Saturday: the smallest other day goes with it.
+  expect(await withheldOf([dayOf(10, 9), dayOf(11, 8), dayOf(12, 7), dayOf(14, 1), dayOf(15, 0)])).toEqual([12, 14])
+  // Days of few people who are enough together need no other.
+  expect(await withheldOf([dayOf(10, 9), dayOf(14, 3), dayOf(15, 3, { first: 3 })])).toEqual([14, 15])
+  // The same three people on both are not.
+  expect(await withheldOf([dayOf(10, 9), dayOf(14, 3), dayOf(15, 3)])).toEqual([10, 14, 15])
+  // The total is of the days since the start: one before hides none of them.
+  const before = { isSince: false }
+  expect(await withheldOf([dayOf(10, 6, before), dayOf(11, 9), dayOf(12, 8), dayOf(14, 1)])).toEqual([12, 14])
+  expect(await withheldOf([dayOf(10, 6, before), dayOf(11, 1, before), dayOf(12, 8)])).toEqual([10, 11])
+  expect(await withheldOf([dayOf(10, 4), dayOf(11, 4)])).toEqual([10, 11])
+  // Nobody was in the place yet, and few elsewhere on one of the days.
+  expect(await withheldOf([dayOf(10, 0), dayOf(11, 0, { restPeople: 2 }), dayOf(12, 8)])).toEqual([11])
+})
+
+test("a proposal tells its level when enough people are behind it, and is declined once", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const by = await makeActor(database, orgId, "owner@example.com")
+  const id = await makeIncident(database, { orgId })
+  const propose = (people: number) =>
+    database.owner
+      .updateTable("incident")
+      .set({ proposed_at: NOW, proposed_ratio: 1.4, proposed_people: people })
+      .execute()
+  await propose(4)
+  expect(await list(database, orgId, everything)).toMatchObject([{ proposedAt: NOW, proposedRatio: null }])
+  await propose(5)
+  expect(await list(database, orgId, everything)).toMatchObject([{ proposedAt: NOW, proposedRatio: 1.4 }])
+  const args = { id, viewer: everything, by }
+  await asTenant(database.app, orgId, async (tx) => {
+    expect(await declineNewNormal(tx, args)).toEqual({ ok: true })
+    expect(await declineNewNormal(tx, args)).toEqual({ ok: false, reason: "not_proposed" })
+  })
+  expect(await list(database, orgId, everything)).toMatchObject([
+    { state: "open", proposedAt: null, proposedRatio: null, declinedAt: NOW },
+  ])
+  await propose(5)
+  await asTenant(database.app, orgId, (tx) => acceptAsNormal(tx, args))
+  expect(await list(database, orgId, everything)).toMatchObject([{ state: "new_normal", proposedAt: null }])
+  const audit = await database.owner.selectFrom("audit_event").select("action").orderBy("sequence").execute()
+  expect(audit.map(({ action }) => action).filter((action) => action.startsWith("incident."))).toEqual([
+    "incident.decline_new_normal",
+    "incident.accept_as_normal",
+  ])
+})
+
+test("similar ones are of the same rung and cause, over, real, and shown to the viewer; most in common first", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const [payments, search] = [await makeTeam(database, orgId, "Payments"), await makeTeam(database, orgId, "Search")]
+  const by = await makeActor(database, orgId, "owner@example.com")
+  const recovered = { orgId, state: "recovered", cause: "permission" } as const
+  const at = (days: number) => ({ openedAt: hoursAgo(24 * days), closedAt: hoursAgo(24 * days - 9) })
+  const policy = (fits: boolean) => [{ kind: "policy", subject: "version 3", at: 0, fits }]
+  const fix = { kind: "policy", subject: "version 4", at: hoursAgo(100).getTime() }
+  const ids = {
+    plain: await makeIncident(database, { ...recovered, ...at(9) }),
+    client: await makeIncident(database, { ...recovered, ...at(30), client: "codex@1.0", changes: policy(true) }),
+    model: await makeIncident(database, { ...recovered, ...at(20), model: "opus", recoveredAfter: fix }),
+    team: await makeIncident(database, { ...recovered, ...at(8), teamId: payments, changes: policy(false) }),
+    elsewhere: await makeIncident(database, { ...recovered, ...at(7), teamId: search }),
+    small: await makeIncident(database, { ...recovered, ...at(6), people: 4 }),
+    unreal: await makeIncident(database, { ...recovered, ...at(6) }),
+    open: await makeIncident(database, { ...recovered, openedAt: hoursAgo(200), state: "open" }),
+    otherCause: await makeIncident(database, { ...recovered, ...at(6), cause: "errors" }),
+    otherRung: await makeIncident(database, { ...recovered, ...at(6), rung: "chat" }),
+    later: await makeIncident(database, { ...recovered, openedAt: NOW, closedAt: NOW }),
+    this: await makeIncident(database, {
+      orgId,
+      teamId: payments,
+      cause: "permission",
+      client: "codex@2.0",
+      model: "opus",
+      openedAt: hoursAgo(5),
+      changes: policy(true),
+    }),
+  }
+  await asTenant(database.app, orgId, (tx) =>
+    labelIncident(tx, { id: ids.unreal, viewer: everything, by, isReal: false, cause: null, comment: null }),
+  )
+  const nameOf = (id: string) => Object.entries(ids).find(([, of]) => of === id)?.[0]
+  const similar = (viewer: IncidentViewer, limit = 10) =>
+    asTenant(database.app, orgId, (tx) => listSimilarIncidents(tx, { viewer, id: ids.this, limit }))
+  const found = await similar(everything)
+  expect(found.map(({ incident, shared }) => [nameOf(incident.id), ...shared])).toEqual([
+    ["client", "client", "policy"],
+    ["team", "team"],
+    ["model", "model"],
+    ["elsewhere"],
+    ["plain"],
+  ])
+  expect(found[2]?.incident.recoveredAfter).toEqual(fix)
+  expect(await similar(everything, 1)).toHaveLength(1)
+  expect((await similar(readerOf(payments))).map(({ incident }) => nameOf(incident.id))).toEqual(["team"])
+  expect(await similar(readerOf(search))).toEqual([])
+})
+
 test("incidents are listed newest first, page by page, by what they are", async ({ database }) => {
   const orgId = await makeOrganization(database)
   const teamId = await makeTeam(database, orgId, "Payments")
@@ -216,7 +430,7 @@ test("people acknowledge, label, note, accept and reopen; each is in its history
     const tooLong = "x".repeat(COMMENT_LENGTH_MAX + 1)
     const refused = { ok: false, reason: "too_long" }
     expect(await labelIncident(tx, { ...args, isReal: true, cause: null, comment: tooLong })).toEqual(refused)
-    expect(await noteOnIncident(tx, { ...args, text: tooLong })).toEqual(refused)
+    expect(await noteOnIncident(tx, { ...args, text: "x".repeat(NOTE_LENGTH_MAX + 1) })).toEqual(refused)
     expect(await noteOnIncident(tx, { ...args, text: "The proxy was full." })).toEqual({ ok: true })
     expect(await reopenIncident(tx, args)).toEqual({ ok: false, reason: "open" })
     expect(await acceptAsNormal(tx, args)).toEqual({ ok: true })
@@ -278,6 +492,7 @@ test("what recovered is not accepted as normal, and what is not shown is not tou
       expect(await acknowledgeIncident(tx, args)).toEqual(notFound)
       expect(await acceptAsNormal(tx, args)).toEqual(notFound)
       expect(await reopenIncident(tx, args)).toEqual(notFound)
+      expect(await declineNewNormal(tx, args)).toEqual(notFound)
       expect(await labelIncident(tx, { ...args, isReal: true, cause: null, comment: null })).toEqual(notFound)
       expect(await noteOnIncident(tx, { ...args, text: "seen" })).toEqual(notFound)
     }

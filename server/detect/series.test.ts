@@ -17,7 +17,7 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const SURE = 0
 
-const whose = (day: number, person = 0) => ({ day, developer: `p${person}`, team: "t", doubt: SURE })
+const whose = (day: number, person = 0) => ({ day, developer: `p${person}`, mark: 2 ** person, team: "t", doubt: SURE })
 
 /** Days of so many units with this share taken where 0.3 is expected, an hour each. */
 function takeDays(series: Series, days: number, share: (day: number) => number, units = 40): void {

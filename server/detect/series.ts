@@ -1,5 +1,6 @@
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import { withMarks } from "./people.ts"
 import { SETTINGS } from "./settings.ts"
 import { SPECS } from "./watched.ts"
 
@@ -30,7 +31,7 @@ export class Series {
   readonly values: readonly string[]
   /** All its single numbers, and its lists by alternative, one after the other: there are a hundred thousand series. */
   readonly numbers: number[]
-  /** Flat: day, observed, expected, units, of each day with any, for the last weeks. */
+  /** Flat: day, observed, expected, units, marks of who added to them (`people.ts`), of each day with any. */
   readonly daily: number[]
   /** Information or expectation of the present day by person and team: what varies together. */
   byPerson: Map<string, number> | null
@@ -117,6 +118,8 @@ export function makeSeries(rung: Rung, watched: Watched, dimension: string, valu
 export interface Whose {
   readonly day: number
   readonly developer: string
+  /** `markOf` the developer. */
+  readonly mark: number
   readonly team: string
   /** Variance of what is expected of the person, as far as that is not known. */
   readonly doubt: number
@@ -149,7 +152,7 @@ export function addShare(series: Series, whose: Whose, of: ShareUnits): void {
   const information = of.units * of.expected * (1 - of.expected)
   series.numbers[AT.dayVariance]! += information
   noteShared(series, whose, information)
-  noteUnits(series, whose.day, of.taken, of.units * of.expected, of.units)
+  noteUnits(series, whose, of.taken, of.units * of.expected, of.units)
 }
 
 /** One unit, or units that are counted together, with so many to be expected. */
@@ -158,13 +161,13 @@ export function addCount(series: Series, at: Whose, count: number, expected: num
   series.numbers[AT.dayVariance]! +=
     (SETTINGS.dispersion * expected * expected) / units / SPECS[series.watched].dispersion.unit
   noteShared(series, at, expected)
-  noteUnits(series, at.day, count, expected, units)
+  noteUnits(series, at, count, expected, units)
 }
 
-const FIELDS = 4
+const FIELDS = 5
 const KEPT_DAYS = 28
 
-function noteUnits(series: Series, day: number, observed: number, expected: number, units: number): void {
+function noteUnits(series: Series, { day, mark }: Whose, observed: number, expected: number, units: number): void {
   const { daily, numbers } = series
   numbers[AT.dayUnits]! += units
   numbers[AT.dayObserved]! += observed
@@ -175,9 +178,10 @@ function noteUnits(series: Series, day: number, observed: number, expected: numb
     daily[last + 1]! += observed
     daily[last + 2]! += expected
     daily[last + 3]! += units
+    daily[last + 4] = withMarks(daily[last + 4]!, mark)
     return
   }
-  daily.push(day, observed, expected, units)
+  daily.push(day, observed, expected, units, mark)
   if (daily.length > KEPT_DAYS * FIELDS) daily.splice(0, FIELDS)
 }
 
@@ -193,6 +197,31 @@ export function sumsBetween(series: Series, from: number, to: number): Sums {
     units += daily[index + 3]!
   }
   return { observed, expected, units }
+}
+
+/** Marks of who added on these days, both ends included. */
+export function marksBetween({ daily }: Series, from: number, to: number): number {
+  let marks = 0
+  for (let index = 0; index < daily.length; index += FIELDS) {
+    const day = daily[index]!
+    if (day >= from && day <= to) marks = withMarks(marks, daily[index + 4]!)
+  }
+  return marks
+}
+
+/** Days with any units, both ends included, earliest first. */
+export function daysBetween({ daily }: Series, from: number, to: number): readonly number[] {
+  const days: number[] = []
+  for (let index = 0; index < daily.length; index += FIELDS) {
+    const day = daily[index]!
+    if (day >= from && day <= to && daily[index + 3]! > 0) days.push(day)
+  }
+  return days
+}
+
+/** Of those with any units; before all others when there is none. */
+export function lastDayOf({ daily }: Series): number {
+  return daily[daily.length - FIELDS] ?? -Infinity
 }
 
 function noteShared(series: Series, whose: Whose, value: number): void {
@@ -374,8 +403,7 @@ export function sincesOf(series: Series, evidence: number): readonly number[] {
 
 /** Whether it has nothing left to remember: no units since a day, and no evidence. */
 export function isForgotten(series: Series, since: number): boolean {
-  const last = series.daily.length - FIELDS
-  return (last < 0 || series.daily[last]! < since) && bestOf(series) === 0
+  return lastDayOf(series) < since && bestOf(series) === 0
 }
 
 /** Forgets what it knows, as after an incident. Since when evidence grew is written anew when it grows again. */

@@ -50,4 +50,10 @@ export const SETTINGS = {
   recoveredLimit: 0.8,
   /** Days in which what was over may come back as the same incident. */
   reopenDays: 7,
+  /** Working days after the opening, and after a refusal, before the level is proposed as the new normal. */
+  proposeDays: 15,
+  /** The last so many of them are held against the others: within this, on the scale of logarithms, it moves no more. */
+  settledDays: 5,
+  settledLeast: 0.1,
+  settledMost: 0.35,
 }

@@ -336,11 +336,13 @@ function anIncident(fields: Partial<DetectedIncident> & { openedAt: number }): D
     reopened: 0,
     scope: {},
     cause: "latency",
-    causes: [{ cause: "latency", share: 1, reasons: ["began_before_loss"] }],
+    causes: [{ cause: "latency", share: 1, reasons: ["began_before_loss"], exposed: null }],
+    leading: "slow",
     evidence: [],
-    checks: [{ check: "slow_week", result: "excluded", figure: 0.97 }],
+    checks: [{ check: "slow_week", result: "excluded", figure: 0.97, people: 9 }],
     changes: [],
     daily: [],
+    settled: null,
     recoveredAfter: null,
     action: null,
     fallbackTo: "chat",
@@ -415,6 +417,55 @@ test("what somebody took for the new normal is left closed", async ({ database }
   const { incidents, events } = await incidentsOf(database, orgId)
   expect(incidents).toMatchObject([{ state: "new_normal", people: 2, closed_at: "2026-11-20T12:00:00+00:00" }])
   expect(events.map(({ kind }) => kind)).toEqual(["opened"])
+})
+
+test("a level that stays is proposed once, not again for fifteen working days after that was declined, and no more once it is over", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  await using store = openStore(database)
+  await store.at(5, orgId, [makeSignal({ at: minutesIn(1) })])
+  await countAll(database.worker, NOW)
+  // A day of work each hour, from the Monday after on; so that a proposal can be declined and come back within a day.
+  const dayAt = (hour: number) => new Date(Date.UTC(2026, 10, 23 + hour)).toISOString().slice(0, 10)
+  const at = (hour: number) => {
+    const days = Array.from({ length: hour + 1 }, (_, index) => dayAt(index))
+    const figures = { observed: 8, expected: 4, restObserved: null, restExpected: null, marks: 1, restPeople: 0 }
+    return days.map((day) => ({ day, isSince: true, units: 9, ...figures }))
+  }
+  const lasting = (settled: boolean, state: IncidentState = "open"): Detector<object> => ({
+    ...inOnePart,
+    start: () => ({}),
+    observe: (_state, { until }) => [
+      anIncident({
+        openedAt: START + HOUR_MS,
+        state,
+        people: 9,
+        settled: settled ? { ratio: 2, people: 7 } : null,
+        daily: at(until / HOUR_MS - START / HOUR_MS),
+      }),
+    ],
+  })
+  const step = async (hour: number, detector: Detector<object>) => {
+    await detectAllWith(detector, { db: database.worker, now: after(hour) })
+    const { incidents, events } = await incidentsOf(database, orgId)
+    const { proposed_at: proposedAt, proposed_ratio: ratio, proposed_people: people } = incidents[0] ?? {}
+    return [proposedAt, ratio, people, events.filter(({ kind }) => kind === "new_normal_proposed").length]
+  }
+  const first = "2026-11-20T14:00:00+00:00"
+  expect(await step(1, lasting(false))).toEqual([null, null, null, 0])
+  expect(await step(2, lasting(true))).toEqual([first, 2, 7, 1])
+  expect(await step(3, lasting(true))).toEqual([first, 2, 7, 1])
+  // It moves, and stays again.
+  expect(await step(4, lasting(false))).toEqual([null, null, null, 1])
+  expect(await step(5, lasting(true))).toEqual(["2026-11-20T17:00:00+00:00", 2, 7, 2])
+  await sql`update incident set declined_at = ${new Date("2026-11-25T12:00:00Z")}, proposed_at = null`.execute(
+    database.owner,
+  )
+  // From the 26th, of 15 working days the last is the 16th of December, which is over on the day after.
+  expect(await step(23, lasting(true))).toEqual([null, null, null, 2])
+  expect(await step(24, lasting(true))).toEqual(["2026-11-21T12:00:00+00:00", 2, 7, 3])
+  expect(await step(25, lasting(true, "recovering"))).toEqual([null, null, null, 3])
 })
 
 interface Sent {

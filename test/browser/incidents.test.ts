@@ -1,3 +1,4 @@
+import { parse } from "csv-parse/sync"
 import { expect } from "vitest"
 import type { Evidence } from "#server/detect/contract.ts"
 import { asTenant } from "#server/db/tenant.ts"
@@ -14,7 +15,8 @@ const HOUR_MS = 3_600_000
 function signal(watched: Evidence["watched"], fields: Partial<Evidence> = {}): Evidence {
   const since = STARTED.getTime()
   const figures = { observed: 612, expected: 170, ratio: 3.6, low: 2.9, high: 4.4, units: 340 }
-  return { watched, ...figures, logEvidence: 40, since, restRatio: 1.02, ...fields }
+  const rest = { restRatio: 1.02, people: 11, restPeople: 40 }
+  return { watched, ...figures, logEvidence: 40, since, ...rest, ...fields }
 }
 
 /** Two weeks as expected, then three days of 3.6 times the questions; the rest of the organization as ever. */
@@ -29,6 +31,10 @@ const DAILY = Array.from({ length: 18 }, (_, index) => {
     restObserved: isWorkday ? 190 + index : 0,
     restExpected: isWorkday ? 195 : 1,
     units: isWorkday ? 85 : 0,
+    isSince: index >= 14,
+    // Eleven people; on the second day, two.
+    marks: !isWorkday ? 0 : index === 1 ? 3 : 2 ** 11 - 1,
+    restPeople: 40,
   }
 })
 
@@ -41,9 +47,10 @@ async function makePermissionIncident(database: TestDatabase, orgId: string, tea
     startedAt: STARTED,
     cause: "permission",
     causes: [
-      { cause: "permission", share: 0.92, reasons: ["began_before_loss"] },
-      { cause: "latency", share: 0.08, reasons: [] },
+      { cause: "permission", share: 0.92, reasons: ["began_before_loss"], exposed: null },
+      { cause: "latency", share: 0.08, reasons: [], exposed: null },
     ],
+    leading: "prompts",
     evidence: [
       signal("prompts"),
       signal("use", { observed: 96, expected: 155, ratio: 0.62, low: 0.5, high: 0.77, logEvidence: 9, units: 96 }),
@@ -51,11 +58,12 @@ async function makePermissionIncident(database: TestDatabase, orgId: string, tea
       signal("errors", { observed: 18, expected: 18, ratio: 1, low: 0.7, high: 1.4, logEvidence: 0 }),
     ],
     checks: [
-      { check: "telemetry_stopped", result: "excluded", figure: 0 },
-      { check: "telemetry_late", result: "excluded", figure: 0.004 },
-      { check: "work_mix", result: "excluded", figure: 1.03 },
-      { check: "slow_week", result: "found", figure: 0.7 },
-      { check: "larger_tasks", result: "not_checked", figure: null },
+      { check: "telemetry_stopped", result: "excluded", figure: 0, people: null },
+      { check: "telemetry_late", result: "excluded", figure: 0.004, people: null },
+      { check: "work_mix", result: "excluded", figure: 1.03, people: 11 },
+      { check: "slow_week", result: "found", figure: 0.7, people: 11 },
+      { check: "climbing", result: "excluded", figure: 1.1, people: 3 },
+      { check: "larger_tasks", result: "not_checked", figure: null, people: null },
     ],
     changes: [
       { kind: "agent_version", subject: "codex@0.9.1", at: STARTED.getTime() - 26 * HOUR_MS, fits: false },
@@ -108,19 +116,21 @@ test("an incident is found in the list and told in full on its own page", async 
     "Where people went instead",
     "What to try",
     "When it is over",
+    "Similar before, and what fixed it",
     "History",
     "What was it?",
   ])
   const signals = page.getByRole("table", { name: "Causes and their signals" })
   expect(await signals.getByRole("row").allTextContents()).toEqual([
     expect.stringContaining("Cause"),
-    expect.stringMatching(/^permission promptsbegan before loss92 %Questions asked.*3\.6 times/),
+    expect.stringMatching(/^permission promptsit began before people turned away92 %Questions asked.*3\.6 times/),
     expect.stringMatching(/^slow answers8 %Slow answers41 of 340 tasks, 30 expected\+37 %/),
     expect.stringMatching(/^the loss itselfUse96 tasks, 155 expected−38 %/),
     expect.stringMatching(/^as expectedErrors/),
   ])
   await page.getByText("FoundPeople worked less at the other rungs too: 70 % of what was expected.").waitFor()
   await page.getByText("Ruled outSignals came in time: under 1 % were more than two hours late.").waitFor()
+  await page.getByText("WithheldWork that moved up the ladder: rests on too few people to tell.").waitFor()
   const changes = page.getByRole("table", { name: "Changes around the start" })
   await changes.getByRole("row", { name: /codex 0\.9\.1.*26 hours before does not fit/ }).waitFor()
   await changes.getByRole("row", { name: /policy change \(version 14\).*1 hour before fits/ }).waitFor()
@@ -162,6 +172,87 @@ test("it is acknowledged, labelled, accepted as normal and reopened, by keyboard
   expect(labels).toMatchObject([{ is_real: true, cause: "permission", comment: "the new rule" }])
 })
 
+test("a proposed new normal is declined; a note and what helped before are told", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "Payments")
+  const fix = { kind: "policy", subject: "version 9", at: STARTED.getTime() - 900 * HOUR_MS }
+  const [openedAt, closedAt] = [new Date(fix.at - 99 * HOUR_MS), new Date(fix.at + 9 * HOUR_MS)]
+  const id = await makePermissionIncident(database, orgId, teamId)
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
+  await page.getByText("No earlier incident at agent with this cause").waitFor()
+  const past = { orgId, teamId, state: "recovered", cause: "permission", openedAt, closedAt } as const
+  await makeIncident(database, { ...past, recoveredAfter: fix })
+  const proposed = { proposed_at: STARTED, proposed_ratio: 3.6, proposed_people: 11 }
+  await database.owner.updateTable("incident").set(proposed).where("id", "=", id).execute()
+
+  await page.goto("/incidents", TAKEN_OVER)
+  await page.getByText("Proposed as the new normal: it stays at 3.6 times what is expected.").waitFor()
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
+  await page.getByText("For 15 working days “questions asked” has stayed at 3.6 times what is expected").waitFor()
+  await page.getByText("Same rung and cause, same team").waitFor()
+  await page.getByText("Shortly before it got better: the policy change, Sat 10 Oct, 20:00.").waitFor()
+  await expectAccessible(page)
+  await page.getByRole("button", { name: "Decline" }).click()
+  await page.getByText("Declined: it stays open.").waitFor()
+  await page.getByText("Not the new normal: the proposal was declined.").waitFor()
+  await page.getByRole("button", { name: "Accept as the new normal" }).waitFor()
+
+  await page.getByLabel("Add a note").fill("The rule is too wide.\nIt will be narrowed.")
+  await page.getByRole("button", { name: "Add the note" }).click()
+  await page.getByText("The rule is too wide. It will be narrowed.").waitFor()
+  expect(await page.getByLabel("Add a note").inputValue()).toBe("")
+  const tooLong = { intent: "note", text: "x".repeat(2001) }
+  expect((await page.request.post(`/incidents/${id}`, { form: tooLong })).status()).toBe(422)
+  const events = await database.owner.selectFrom("incident_event").select(["kind", "details"]).execute()
+  expect(events.slice(1)).toEqual([
+    { kind: "new_normal_declined", details: {} },
+    { kind: "note", details: { text: "The rule is too wide.\nIt will be narrowed." } },
+  ])
+})
+
+test("days and figures of too few people are withheld on the page and in its table", async ({
+  belay,
+  database,
+  page,
+}) => {
+  const teamId = await makeTeam(database, belay.orgId, "Payments")
+  const id = await makePermissionIncident(database, belay.orgId, teamId)
+  await page.goto(`/incidents/${id}`, TAKEN_OVER)
+  await page.getByText("withheld: rests on fewer than 5 people, or would reveal such a group").first().waitFor()
+  await page.getByText("Show as a table").click()
+  await page.getByRole("row", { name: "4 Nov withheld withheld withheld withheld withheld", exact: true }).waitFor()
+  const few = [signal("prompts", { people: 4 })]
+  const other = await makeIncident(database, { orgId: belay.orgId, teamId, leading: "prompts", evidence: few })
+  await page.goto(`/incidents/${other}`, TAKEN_OVER)
+  await page.getByText(/^Agent tasks of Payments have lost trust since/).waitFor()
+  expect(await page.getByRole("main").textContent()).not.toMatch(/612|3\.6/)
+  await expectAccessible(page)
+  await expectGoodOnPhone(page)
+})
+
+test("the list is a file, as it is filtered, of what the viewer may see", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "=Payments")
+  await makePermissionIncident(database, orgId, teamId)
+  await makeIncident(database, { orgId, rung: "chat", people: 3, cause: "errors" })
+  await page.goto("/incidents?cause=permission", TAKEN_OVER)
+  const href = await page.getByRole("link", { name: "CSV" }).getAttribute("href")
+  expect(href).toBe("/incidents.csv?cause=permission")
+  const read = async (path: string) => {
+    const response = await page.request.get(path)
+    expect(response.headers()["content-type"]).toBe("text/csv; charset=utf-8")
+    const rows: Record<string, string>[] = parse(await response.text(), { columns: true })
+    return rows
+  }
+  const [row, ...others] = await read(href ?? "")
+  expect(others).toEqual([])
+  expect(row).toMatchObject({ team: "'=Payments", rungs: "agent", signal: "prompts", observed_over_expected: "3.6" })
+  expect(row?.["summary"]).toMatch(/^Agent tasks of =Payments have asked 3\.6 times as often/)
+  const all = await read("/incidents.csv?state=any")
+  expect(all.map(({ state, cause }) => [state, cause])).toContainEqual(["withheld", ""])
+  expect((await page.request.get("/incidents.csv?team=nowhere")).status()).toBe(404)
+})
+
 test("filters and pages are in the address", async ({ belay, database, page }) => {
   const { orgId } = belay
   const teamId = await makeTeam(database, orgId, "Payments")
@@ -169,7 +260,10 @@ test("filters and pages are in the address", async ({ belay, database, page }) =
   await makeIncident(database, { orgId, rung: "chat", cause: "latency" })
   await makeIncident(database, { orgId, state: "recovered", closedAt: STARTED, cause: "errors" })
   const note = { orgId, kind: "data_quality", state: "recovered", people: 0, note: "telemetry_late" } as const
-  await makeIncident(database, { ...note, checks: [{ check: "telemetry_stopped", result: "found", figure: 0.31 }] })
+  await makeIncident(database, {
+    ...note,
+    checks: [{ check: "telemetry_stopped", result: "found", figure: 0.31, people: null }],
+  })
   await page.goto("/incidents", TAKEN_OVER)
   const rows = page.getByRole("list", { name: "Incidents, newest first" }).getByRole("listitem")
   await expect.poll(() => rows.count()).toBe(2)
@@ -233,8 +327,15 @@ test("a person's own incident is theirs to see and to close, and nobody else's",
     .where("email", "=", "ada@example.com")
     .executeTakeFirstOrThrow()
   const developerId = ada.developerId ?? ""
-  const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, restRatio: null })]
-  const id = await makeIncident(database, { orgId, developerId, people: 1, cause: "quality", evidence })
+  const evidence = [signal("acceptance", { observed: 20, expected: 60, ratio: 0.33, people: 1, restPeople: 4 })]
+  const id = await makeIncident(database, {
+    orgId,
+    developerId,
+    people: 1,
+    cause: "quality",
+    leading: "acceptance",
+    evidence,
+  })
   await own.goto("/incidents", TAKEN_OVER)
   await own.getByText("Only you see this").waitFor()
   await own.getByRole("link", { name: /^Your agent tasks have been accepted 67 % less often since/ }).click()

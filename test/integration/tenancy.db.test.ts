@@ -8,11 +8,18 @@ import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import {
   acceptAsNormal,
   acknowledgeIncident,
+  declineNewNormal,
   labelIncident,
   noteOnIncident,
   reopenIncident,
 } from "#server/detect/commands.ts"
-import { countCurrentIncidents, countDaysOfData, getIncident, listIncidents } from "#server/detect/queries.ts"
+import {
+  countCurrentIncidents,
+  countDaysOfData,
+  getIncident,
+  listIncidents,
+  listSimilarIncidents,
+} from "#server/detect/queries.ts"
 import { detectAll } from "#server/detect/loop.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import {
@@ -130,7 +137,7 @@ async function makeXanadu(database: TestDatabase) {
     .select("developer_id as id")
     .where("kind", "=", "installation")
     .executeTakeFirstOrThrow()
-  const incidentId = await makeIncident(database, { orgId, teamId, model: "xanadu", note: "xanadu" })
+  const incidentId = await makeIncident(database, { orgId, teamId, model: "xanadu", action: "xanadu" })
   const said = { org_id: orgId, incident_id: incidentId, at: NOW }
   await owner
     .insertInto("incident_event")
@@ -221,6 +228,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     acceptAsNormal: (tx) => acceptAsNormal(tx, { ...incident, by }),
     reopenIncident: (tx) => reopenIncident(tx, { ...incident, by }),
     labelIncident: (tx) => labelIncident(tx, { ...incident, isReal: true, cause: null, comment: null, by }),
+    declineNewNormal: (tx) => declineNewNormal(tx, { ...incident, by }),
+    listSimilarIncidents: (tx) => listSimilarIncidents(tx, { viewer, id: x.incidentId, limit: 10 }),
     noteOnIncident: (tx) => noteOnIncident(tx, { ...incident, text: "ours", by }),
     listHourLatency: (tx) => listHourLatency(tx, { from: scope.from, to: LATER, kinds: ["turn"] }),
     getRollupProgress: (tx) => getRollupProgress(tx),

@@ -1,12 +1,14 @@
 import { Form, useNavigation } from "@remix-run/react"
-import { Check } from "lucide-react"
+import { Check, Pin } from "lucide-react"
+import { useId } from "react"
 import { buttonClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
 import { CopyButton } from "../../ui/copy.tsx"
 import { Field } from "../../ui/field.tsx"
 import { Select } from "../../ui/select.tsx"
+import { formatCount, plural } from "../../lib/format.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
-import { CAUSE_LABELS, formatHour, type When } from "./incident-words.ts"
+import { CAUSE_LABELS, describeLevel, formatHour, SIGNAL_LABELS, type When } from "./incident-words.ts"
 import type { IncidentData } from "./load.server.ts"
 
 /** Who looks into it, and who took it for normal. */
@@ -42,16 +44,11 @@ export function IncidentActions({ data }: { data: IncidentData }) {
           </button>
         </Form>
       )}
-      {canManage && !isNote && incident.state !== "recovered" && incident.acceptedAt === null && (
-        <Confirm
-          trigger="Accept as the new normal"
-          triggerClass={buttonClass("quiet")}
-          title="Accept this as the new normal?"
-          description="The incident is closed, and what is usual from now on is how things are now. Reopen it to take this back."
-          action="Accept"
-          fields={{ intent: "accept" }}
-        />
-      )}
+      {canManage &&
+        !isNote &&
+        incident.state !== "recovered" &&
+        incident.acceptedAt === null &&
+        incident.proposedAt === null && <Accept />}
       {canManage && !isNote && !isCurrent && (
         <Confirm
           trigger="Reopen"
@@ -64,6 +61,84 @@ export function IncidentActions({ data }: { data: IncidentData }) {
       )}
       {isInBrowser && <CopyButton text={location.origin + location.pathname} label="link" title="Copy link" />}
     </div>
+  )
+}
+
+function Accept() {
+  return (
+    <Confirm
+      trigger="Accept as the new normal"
+      triggerClass={buttonClass("quiet")}
+      title="Accept this as the new normal?"
+      description="The incident is closed, and what is usual from now on is how things are now. Reopen it to take this back."
+      action="Accept"
+      fields={{ intent: "accept" }}
+    />
+  )
+}
+
+/** That it stays as it is, to be accepted or declined by who may. */
+export function Proposal({ data, when }: { data: IncidentData; when: When }) {
+  const { incident, canManage, proposeDays } = data
+  const isBusy = useNavigation().state === "submitting"
+  if (incident.proposedAt === null) return null
+  const signal = incident.leadingSignal === null ? "it" : `“${SIGNAL_LABELS[incident.leadingSignal].toLowerCase()}”`
+  const level = incident.proposedRatio === null ? "where it is" : `at ${describeLevel(incident.proposedRatio)}`
+  return (
+    <section aria-labelledby="proposal" className="mt-4 max-w-3xl rounded-md border border-line-strong bg-surface p-4">
+      <h2 id="proposal" className="flex items-center gap-2 font-semibold">
+        <Pin aria-hidden className="size-4 shrink-0 text-ink-soft" />
+        Is this the new normal?
+      </h2>
+      <p className="mt-1 text-ink-soft">
+        For {plural(proposeDays, "working day")} {signal} has stayed {level} and moves no more. Proposed{" "}
+        {formatHour(incident.proposedAt, when)}.
+        {canManage && ` Declined, it is not proposed again for ${plural(proposeDays, "working day")}.`}
+      </p>
+      {canManage && (
+        <div className="mt-3 flex flex-wrap gap-2">
+          <Accept />
+          <Form method="post" preventScrollReset>
+            <input type="hidden" name="intent" value="decline" />
+            <button type="submit" disabled={isBusy} className={buttonClass("quiet")}>
+              Decline
+            </button>
+          </Form>
+        </div>
+      )}
+    </section>
+  )
+}
+
+/** What somebody found out, for the history. */
+export function NoteForm({ data }: { data: IncidentData }) {
+  const { history, noteLengthMax } = data
+  const isBusy = useNavigation().state === "submitting"
+  const id = useId()
+  return (
+    // A new one once a note is kept.
+    <Form method="post" preventScrollReset className="mt-4" key={history.events.length}>
+      <input type="hidden" name="intent" value="note" />
+      <label htmlFor={id} className="block text-sm font-medium">
+        Add a note
+      </label>
+      <textarea
+        id={id}
+        name="text"
+        required
+        rows={3}
+        maxLength={noteLengthMax}
+        aria-describedby={`${id}-hint`}
+        className="mt-1 block w-full rounded-md border border-line-strong bg-surface px-3 py-2 text-base text-ink"
+      />
+      <p id={`${id}-hint`} className="mt-1 text-xs text-ink-faint">
+        At most {formatCount(noteLengthMax)} characters. It stays in the history with your name, for everyone who sees
+        this incident.
+      </p>
+      <button type="submit" disabled={isBusy} className={buttonClass("quiet", "mt-2")}>
+        Add the note
+      </button>
+    </Form>
   )
 }
 

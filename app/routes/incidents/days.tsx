@@ -1,8 +1,10 @@
+import { Lock } from "lucide-react"
 import { lazy, Suspense } from "react"
 import type { ExpectedPoint } from "../../charts/expected.tsx"
 import { formatDay, formatRate, plural } from "../../lib/format.ts"
 import { isoDay } from "../../lib/range.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
+import { withheldReason } from "../../ui/figure.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { OPERATION_WORDS, RUNG_COLORS } from "../ladder/rungs.ts"
 import { describeChange, describePlace, formatAmount, SIGNAL_LABELS } from "./incident-words.ts"
@@ -20,13 +22,16 @@ type Day = IncidentData["incident"]["daily"][number]
 export function Days({ data, timeZone }: { data: IncidentData; timeZone: string }) {
   const isInBrowser = useInBrowser()
   const { incident } = data
-  const { daily, leading, rung } = incident
-  if (daily.length === 0 || leading === null) return null
+  const { daily, leadingSignal, rung } = incident
+  if (daily.length === 0 || leadingSignal === null) return null
+  const withheld = withheldReason(data.minGroupSize)
+  if (daily.every(({ isWithheld }) => isWithheld)) return <AllWithheld reason={withheld} />
   const points = daily.map((day) => toPoint(day, rung, leastOf(daily)))
   const values = points.flatMap(({ here, rest }) => [here ?? 0, rest ?? 0])
   const hasRest = points.some(({ rest }) => rest !== null)
+  const gaps = points.filter((_, index) => daily[index]?.isWithheld).map(({ at }) => at)
   const place = describePlace(incident)
-  const title = `${SIGNAL_LABELS[leading.watched]} by day, in times of what is expected`
+  const title = `${SIGNAL_LABELS[leadingSignal]} by day, in times of what is expected`
   return (
     <section aria-labelledby="by-day" className="mt-10">
       <h2 id="by-day" className="text-lg font-semibold">
@@ -39,6 +44,18 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
             <Key style={{ borderColor: RUNG_COLORS[rung], borderTopWidth: 2 }}>{place}</Key>
             {hasRest && <Key style={{ borderColor: "var(--ink-faint)" }}>The rest of the organization</Key>}
             <Key style={{ borderColor: "var(--ink-soft)", borderTopStyle: "dashed" }}>As expected</Key>
+            {gaps.length > 0 && (
+              <span className="inline-flex items-center gap-2">
+                <span aria-hidden className="size-3 shrink-0 rounded-sm border border-line-strong bg-sunken" />
+                withheld: {withheld}
+              </span>
+            )}
+            {!hasRest && daily.some((day) => day.isRestWithheld && !day.isWithheld) && (
+              <span className="inline-flex items-center gap-1.5">
+                <Lock aria-hidden className="size-3 shrink-0" />
+                The rest of the organization is withheld: {withheld}
+              </span>
+            )}
           </span>
         </figcaption>
         <div className="mt-2" style={{ height: HEIGHT }}>
@@ -46,8 +63,9 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
             <Suspense fallback={<div className="h-full rounded-md bg-sunken" />}>
               <Expected
                 points={points}
+                gaps={gaps}
                 marks={marksOf(incident, timeZone)}
-                max={Math.max(1.5, Math.ceil(Math.max(...values) * 2.2) / 2)}
+                ticks={ticksTo(Math.max(1.5, ...values))}
                 color={RUNG_COLORS[rung]}
                 formatValue={(value) => `${formatRate(value)}×`}
                 formatTime={(at) => formatDay(new Date(at), "UTC")}
@@ -71,11 +89,18 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
                 <th scope="row" className={`${CELL} text-left font-normal`}>
                   {formatDay(toDate(day.day), "UTC")}
                 </th>
-                <td className={FIGURE_CELL}>{formatAmount(day.observed)}</td>
-                <td className={FIGURE_CELL}>{formatAmount(day.expected)}</td>
-                <td className={FIGURE_CELL}>{formatOrNone(points[index]?.here ?? null)}</td>
-                <td className={FIGURE_CELL}>{formatOrNone(points[index]?.rest ?? null)}</td>
-                <td className={FIGURE_CELL}>{formatAmount(day.units)}</td>
+                {[day.observed, day.expected].map((amount, at) => (
+                  <td key={at === 0 ? "observed" : "expected"} className={FIGURE_CELL}>
+                    {amount === null ? <Withheld /> : formatAmount(amount)}
+                  </td>
+                ))}
+                <td className={FIGURE_CELL}>
+                  {day.isWithheld ? <Withheld /> : formatOrNone(points[index]?.here ?? null)}
+                </td>
+                <td className={FIGURE_CELL}>
+                  {day.isRestWithheld ? <Withheld /> : formatOrNone(points[index]?.rest ?? null)}
+                </td>
+                <td className={FIGURE_CELL}>{day.units === null ? <Withheld /> : formatAmount(day.units)}</td>
               </tr>
             ))}
           </Table>
@@ -83,6 +108,24 @@ export function Days({ data, timeZone }: { data: IncidentData; timeZone: string 
       </details>
     </section>
   )
+}
+
+function AllWithheld({ reason }: { reason: string }) {
+  return (
+    <section aria-labelledby="by-day" className="mt-10">
+      <h2 id="by-day" className="text-lg font-semibold">
+        By day
+      </h2>
+      <p className="mt-3 flex items-start gap-2 rounded-md border border-line bg-surface p-5 text-ink-soft">
+        <Lock aria-hidden className="mt-1 size-3.5 shrink-0" />
+        Withheld: what is known of each day {reason}.
+      </p>
+    </section>
+  )
+}
+
+function Withheld() {
+  return <span className="text-ink-faint">withheld</span>
 }
 
 function Key({ style, children }: { style: React.CSSProperties; children: React.ReactNode }) {
@@ -98,6 +141,15 @@ function toDate(day: string): Date {
   return new Date(`${day}T00:00:00Z`)
 }
 
+/** From zero in even steps to what is a little more than the highest. */
+function ticksTo(highest: number): readonly number[] {
+  const step = STEPS.find((of) => highest / of <= 5) ?? Math.ceil(highest / 5)
+  const count = Math.ceil((highest * 1.05) / step)
+  return Array.from({ length: count + 1 }, (_, index) => index * step)
+}
+
+const STEPS = [0.5, 1, 2, 5, 10, 20, 50]
+
 interface Least {
   readonly here: number
   readonly rest: number
@@ -105,31 +157,38 @@ interface Least {
 
 function leastOf(daily: readonly Day[]): Least {
   const least = (values: readonly number[]) => Math.max(1, EXPECTED_LEAST_SHARE * Math.max(...values))
-  return { here: least(daily.map(({ expected }) => expected)), rest: least(daily.map((day) => day.restExpected ?? 0)) }
+  return { here: least(daily.map((day) => day.expected ?? 0)), rest: least(daily.map((day) => day.restExpected ?? 0)) }
 }
 
 function toPoint(day: Day, rung: IncidentData["incident"]["rung"], least: Least): ExpectedPoint {
   const here = toRatio(day.observed, day.expected, least.here)
-  const rest =
-    day.restObserved === null || day.restExpected === null
-      ? null
-      : toRatio(day.restObserved, day.restExpected, least.rest)
+  const rest = toRatio(day.restObserved, day.restExpected, least.rest)
+  const { observed, expected, units } = day
+  const title = formatDay(toDate(day.day), "UTC")
+  const isShown = observed !== null && expected !== null && units !== null
   return {
     at: toDate(day.day).getTime(),
     here,
     rest,
-    tooltip: [
-      formatDay(toDate(day.day), "UTC"),
-      here === null ? "too little to compare" : `${formatRate(here)} times what is expected`,
-      `${formatAmount(day.observed)} observed, ${formatAmount(day.expected)} expected`,
-      ...(rest === null ? [] : [`elsewhere ${formatRate(rest)} times`]),
-      plural(Math.round(day.units), OPERATION_WORDS[rung]),
-    ],
+    tooltip: isShown
+      ? [
+          title,
+          here === null ? "too little to compare" : `${formatRate(here)} times what is expected`,
+          `${formatAmount(observed)} observed, ${formatAmount(expected)} expected`,
+          ...(day.isRestWithheld
+            ? ["elsewhere withheld"]
+            : rest === null
+              ? []
+              : [`elsewhere ${formatRate(rest)} times`]),
+          plural(Math.round(units), OPERATION_WORDS[rung]),
+        ]
+      : [title, "withheld"],
   }
 }
 
-function toRatio(observed: number, expected: number, least: number): number | null {
-  return expected < least ? null : observed / expected
+/** Null when it is withheld, when there is nothing, and when there is too little. */
+function toRatio(observed: number | null, expected: number | null, least: number): number | null {
+  return observed === null || expected === null || expected < least ? null : observed / expected
 }
 
 function formatOrNone(ratio: number | null): string {

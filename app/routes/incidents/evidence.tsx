@@ -1,7 +1,7 @@
-import { CircleCheck, CircleDashed, CircleHelp, CircleMinus } from "lucide-react"
-import type { Check } from "#server/detect/contract.ts"
+import { CircleCheck, CircleDashed, CircleHelp, CircleMinus, Lock } from "lucide-react"
+import type { ShownCheck } from "#server/detect/queries.ts"
 import { formatShare, plural } from "../../lib/format.ts"
-import { Figure } from "../../ui/figure.tsx"
+import { Figure, Withheld, WithheldMark } from "../../ui/figure.tsx"
 import { CELL, FIGURE_CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
 import {
   CAUSE_LABELS,
@@ -15,17 +15,20 @@ import {
   formatHour,
   formatRatio,
   formatSure,
+  REASON_LABELS,
   SIGNAL_LABELS,
   type When,
 } from "./incident-words.ts"
 import type { IncidentData } from "./load.server.ts"
+import { NoteForm } from "./actions.tsx"
 
 /** What it stands on: the leading signal, the people, the rest of the organization, and how sure. */
 export function Figures({ data }: { data: IncidentData }) {
   const { incident } = data
-  const { leading } = incident
+  const { leading, leadingSignal } = incident
   if (incident.kind === "data_quality") return null
   const people = describePeople(incident)
+  const figures = leading === null ? null : describeFigures(leading, incident.rung)
   return (
     <section
       aria-label="Figures"
@@ -36,8 +39,11 @@ export function Figures({ data }: { data: IncidentData }) {
           label={SIGNAL_LABELS[leading.watched]}
           value={formatRatio(leading.ratio)}
           detail={`${formatRatio(leading.low)} to ${formatRatio(leading.high)}`}
-          note={`${describeFigures(leading, incident.rung)} · 80 % interval`}
+          note={figures === null ? "80 % interval" : `${figures} · 80 % interval`}
         />
+      )}
+      {leading === null && leadingSignal !== null && (
+        <Withheld label={SIGNAL_LABELS[leadingSignal]} minGroupSize={data.minGroupSize} />
       )}
       {incident.developerId === null && (
         <Figure
@@ -61,6 +67,9 @@ export function Figures({ data }: { data: IncidentData }) {
           }
         />
       )}
+      {leading?.isRestWithheld === true && (
+        <Withheld label="The rest of the organization" minGroupSize={data.minGroupSize} />
+      )}
       <Figure label="Confidence that it is real" value={formatSure(incident.confidence)} />
     </section>
   )
@@ -75,7 +84,8 @@ export function Causes({ data }: { data: IncidentData }) {
     incident.causes.length > 0 ? incident.causes : [{ cause: incident.cause, share: null, reasons: [] as const }]
   const ranked = causes.map(({ cause }) => cause)
   const rankOf = (cause: (typeof ranked)[number]) => (ranked.includes(cause) ? ranked.indexOf(cause) : ranked.length)
-  const rows = signals.toSorted((a, b) => rankOf(a.cause) - rankOf(b.cause) || b.logEvidence - a.logEvidence)
+  const evidenceOf = (signal: Signal) => (signal.disclosure === "shown" ? signal.logEvidence : 0)
+  const rows = signals.toSorted((a, b) => rankOf(a.cause) - rankOf(b.cause) || evidenceOf(b) - evidenceOf(a))
   return (
     <section aria-labelledby="why" className="mt-10">
       <h2 id="why" className="text-lg font-semibold">
@@ -92,7 +102,7 @@ export function Causes({ data }: { data: IncidentData }) {
             const isFirst = rows[index - 1]?.cause !== signal.cause
             return (
               <tr key={signal.watched} className={ROW}>
-                <th scope="row" className={`${CELL} text-left font-medium`}>
+                <th scope="row" className={`${CAUSE_CELL} text-left font-medium`}>
                   {known === undefined ? (
                     <span className="font-normal text-ink-faint">{describeUnranked(signal)}</span>
                   ) : (
@@ -100,18 +110,36 @@ export function Causes({ data }: { data: IncidentData }) {
                   )}
                   {isFirst && known !== undefined && known.reasons.length > 0 && (
                     <span className="block text-xs font-normal text-ink-faint">
-                      {known.reasons.map((reason) => reason.replaceAll("_", " ")).join(", ")}
+                      {known.reasons.map((reason) => REASON_LABELS[reason]).join(", ")}
                     </span>
                   )}
                 </th>
                 <td className={FIGURE_CELL}>{isFirst && known?.share != null ? formatSure(known.share) : ""}</td>
                 <td className={CELL}>{SIGNAL_LABELS[signal.watched]}</td>
-                <td className={`${CELL} figures`}>{describeFigures(signal, incident.rung)}</td>
-                <td className={FIGURE_CELL}>{formatRatio(signal.ratio)}</td>
-                <td className={FIGURE_CELL}>
-                  {formatRatio(signal.low)} to {formatRatio(signal.high)}
-                </td>
-                <td className={FIGURE_CELL}>{signal.restRatio === null ? "–" : formatRatio(signal.restRatio)}</td>
+                {signal.disclosure === "withheld" ? (
+                  <td className={`${CELL} text-ink-soft`} colSpan={4}>
+                    <WithheldMark minGroupSize={data.minGroupSize} />
+                  </td>
+                ) : (
+                  <>
+                    <td className={OBSERVED_CELL}>
+                      {describeFigures(signal, incident.rung) ?? <WithheldMark minGroupSize={data.minGroupSize} />}
+                    </td>
+                    <td className={FIGURE_CELL}>{formatRatio(signal.ratio)}</td>
+                    <td className={FIGURE_CELL}>
+                      {formatRatio(signal.low)} to {formatRatio(signal.high)}
+                    </td>
+                    <td className={FIGURE_CELL}>
+                      {signal.isRestWithheld ? (
+                        <WithheldMark minGroupSize={data.minGroupSize} />
+                      ) : signal.restRatio === null ? (
+                        "–"
+                      ) : (
+                        formatRatio(signal.restRatio)
+                      )}
+                    </td>
+                  </>
+                )}
               </tr>
             )
           })}
@@ -121,23 +149,32 @@ export function Causes({ data }: { data: IncidentData }) {
   )
 }
 
+type Signal = IncidentData["signals"][number]
+
+/** Wide enough for reasons in words, which take several lines. */
+const CAUSE_CELL = "h-10 min-w-44 max-w-80 px-3 py-2 md:px-4"
+const OBSERVED_CELL = "figures h-10 min-w-44 px-3 py-2 md:px-4"
+
 /** Of a signal that speaks for none of the causes. */
-function describeUnranked({ watched, low, high }: IncidentData["signals"][number]): string {
+function describeUnranked(signal: Signal): string {
+  if (signal.disclosure === "withheld") return "not ranked"
+  const { watched, low, high } = signal
   if (low <= 1 && high >= 1) return "as expected"
   const isLoss = watched === "use" || watched === "acceptance" || watched === "outcome"
   return isLoss && high < 1 ? "the loss itself" : "too weak to rank"
 }
 
-const RESULTS: Record<Check["result"], { label: string; icon: typeof CircleCheck; color: string }> = {
+const RESULTS: Record<ShownCheck["result"], { label: string; icon: typeof CircleCheck; color: string }> = {
   excluded: { label: "Ruled out", icon: CircleCheck, color: "text-good" },
   found: { label: "Found", icon: CircleHelp, color: "text-warn" },
   not_checked: { label: "Not checked", icon: CircleDashed, color: "text-ink-faint" },
+  withheld: { label: "Withheld", icon: Lock, color: "text-ink-faint" },
 }
 
 /** Innocent explanations, each with the number that speaks for or against it. */
-export function Checks({ checks }: { checks: readonly Check[] }) {
+export function Checks({ checks }: { checks: readonly ShownCheck[] }) {
   if (checks.length === 0) return null
-  const order = ["found", "excluded", "not_checked"]
+  const order = ["found", "excluded", "withheld", "not_checked"]
   return (
     <section aria-labelledby="checks" className="mt-10 max-w-3xl">
       <h2 id="checks" className="text-lg font-semibold">
@@ -218,13 +255,15 @@ export function History({ data, when }: { data: IncidentData; when: When }) {
           // Never changed or reordered.
           // oxlint-disable-next-line react/no-array-index-key
           <li key={index} className="text-sm wrap-anywhere">
-            <span className="text-ink-faint">{formatHour(event.at, when)}</span> {describeEvent(event, teams)}{" "}
+            <span className="text-ink-faint">{formatHour(event.at, when)}</span>{" "}
+            <span className="whitespace-pre-line">{describeEvent(event, teams)}</span>{" "}
             <span className="text-ink-soft">
               {event.isByDetector ? "Belay" : (event.byEmail ?? "somebody who is gone")}
             </span>
           </li>
         ))}
       </ol>
+      <NoteForm data={data} />
       {history.labels.length > 0 && (
         <ul aria-label="Labels" className="mt-4 divide-y divide-line rounded-md border border-line bg-surface">
           {history.labels.map((label) => (

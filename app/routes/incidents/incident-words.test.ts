@@ -1,5 +1,17 @@
 import { expect, test } from "vitest"
-import { type Cause, CAUSES, type Check, type Evidence, WATCHED } from "#server/detect/contract.ts"
+import {
+  type Cause,
+  CAUSES,
+  CHECKS,
+  FAULT_NOTES,
+  type FaultNote,
+  INCIDENT_EVENTS,
+  type IncidentEvent,
+  REASONS,
+  WATCHED,
+  type Watched,
+} from "#server/detect/contract.ts"
+import type { ShownCheck } from "#server/detect/queries.ts"
 import {
   describeCheck,
   describeClosing,
@@ -7,9 +19,12 @@ import {
   describeEvent,
   describeFigures,
   describeIncident,
+  describeLevel,
   describePlace,
   formatRatio,
+  type Measured,
   oftener,
+  REASON_LABELS,
   type Told,
   whatToTry,
 } from "./incident-words.ts"
@@ -18,9 +33,10 @@ const STARTED = new Date("2026-05-12T07:00:00Z")
 const WHEN = { now: new Date("2026-05-15T12:00:00Z"), timeZone: "Europe/Berlin" }
 const HOUR_MS = 3_600_000
 
-function evidence(watched: Evidence["watched"], ratio: number): Evidence {
+function evidence(watched: Watched, ratio: number): Measured {
   const figures = { observed: 100 * ratio, expected: 100, low: ratio * 0.8, high: ratio * 1.2, logEvidence: 20 }
-  return { watched, ratio, ...figures, units: 340, since: STARTED.getTime(), restRatio: 1 }
+  const rest = { restRatio: 1, isRestWithheld: false }
+  return { disclosure: "shown", watched, ratio, ...figures, units: 340, since: STARTED.getTime(), ...rest }
 }
 
 function told(fields: Partial<Told> = {}): Told {
@@ -50,6 +66,7 @@ function told(fields: Partial<Told> = {}): Told {
     peopleAffected: 9,
     note: null,
     leading: evidence("prompts", 3.6),
+    leadingSignal: "prompts",
     ...fields,
   }
 }
@@ -141,7 +158,7 @@ test("trust beyond what the results bear out is told with both sides", () => {
 })
 
 test("what is wrong with the data is never told as distrust", () => {
-  const fault = (note: string | null, figure: number | null) =>
+  const fault = (note: FaultNote | null, figure: number | null) =>
     say({
       kind: "data_quality",
       ...ORGANIZATION,
@@ -174,7 +191,7 @@ test("figures, checks, distances and what closes it are in their own units", () 
   expect(describeFigures(evidence("prompts", 3.6), "agent")).toBe("360 questions in 340 tasks, 100 expected")
   expect(describeFigures(evidence("slow", 2), "autocomplete")).toBe("200 of 340 suggestions, 100 expected")
   expect(describeFigures(evidence("use", 0.5), "chat")).toBe("50 turns, 100 expected")
-  const check = (name: Check["check"], result: Check["result"], figure: number | null) =>
+  const check = (name: ShownCheck["check"], result: ShownCheck["result"], figure: number | null) =>
     describeCheck({ check: name, result, figure })
   expect(check("telemetry_late", "excluded", 0.004)).toBe(
     "Signals came in time: under 1 % were more than two hours late.",
@@ -186,7 +203,7 @@ test("figures, checks, distances and what closes it are in their own units", () 
   expect(describeClosing(told(), { ratio: 1.42, isLeast: false })).toContain(
     "comes to at most 1.4 times what is expected",
   )
-  expect(describeClosing(told({ leading: evidence("use", 0.5) }), { ratio: 0.82, isLeast: true })).toContain(
+  expect(describeClosing(told({ leadingSignal: "use" }), { ratio: 0.82, isLeast: true })).toContain(
     "“use” over three days comes to at least 82 % of what is expected",
   )
 })
@@ -202,7 +219,8 @@ test("every cause has something to try, the version and the action first", () =>
 
 test("history names teams that may be named, and nothing that is withheld", () => {
   const teams = [{ id: "t1", name: "Payments" }]
-  const event = (kind: string, details: { readonly [name: string]: unknown }) => describeEvent({ kind, details }, teams)
+  const event = (kind: IncidentEvent, details: { readonly [name: string]: unknown }) =>
+    describeEvent({ kind, details }, teams)
   expect(event("opened", { cause: "latency" satisfies Cause, scope: {} })).toBe("Found; cause: slow answers.")
   expect(event("widened", { from: { team: "t1" }, to: {} })).toBe(
     "Found to reach further: from Payments to the whole organization.",
@@ -212,4 +230,39 @@ test("history names teams that may be named, and nothing that is withheld", () =
   )
   expect(event("narrowed", {})).toBe("Found to be narrower.")
   expect(event("labelled", { isReal: false, cause: null })).toBe("Labelled not real.")
+})
+
+test("every key that is stored has words of its own", () => {
+  const isSaid = (words: readonly string[]) => {
+    expect(new Set(words).size).toBe(words.length)
+    for (const text of words) expect(text).not.toMatch(/_|undefined|^$/)
+  }
+  isSaid(REASONS.map((reason) => REASON_LABELS[reason]))
+  const fault = { ...told({ kind: "data_quality" }), action: null }
+  isSaid(FAULT_NOTES.map((note) => say({ kind: "data_quality", note })))
+  isSaid(FAULT_NOTES.map((note) => whatToTry({ ...fault, note }).join(" ")))
+  for (const result of ["excluded", "found", "not_checked", "withheld"] as const) {
+    isSaid(CHECKS.map((check) => describeCheck({ check, result, figure: 2 })))
+  }
+  isSaid(INCIDENT_EVENTS.map((kind) => describeEvent({ kind, details: {} }, [])))
+})
+
+test("what is withheld is left out of the sentence, the figures and the checks", () => {
+  expect(say({ leading: null, leadingSignal: "prompts" })).toMatch(/^Agent tasks of Payments have lost trust since/)
+  const counts = { observed: null, expected: null, units: null }
+  expect(describeFigures({ ...evidence("prompts", 3.6), ...counts }, "agent")).toBeNull()
+  expect(describeCheck({ check: "slow_week", result: "withheld", figure: null })).toBe(
+    "A slow week: rests on too few people to tell.",
+  )
+  expect(say({ kind: "over_trust", evidence: [{ disclosure: "withheld", watched: "use" }] })).toMatch(
+    /have been trusted more than their results bear out since/,
+  )
+})
+
+test("a proposal names its level", () => {
+  expect([0.62, 1.2, 3.6].map(describeLevel)).toEqual([
+    "38 % less than expected",
+    "20 % more than expected",
+    "3.6 times what is expected",
+  ])
 })

@@ -1,6 +1,15 @@
 import type { Rung } from "#sdk/ladder.ts"
-import type { Cause, Change, Check, Evidence, IncidentKind, IncidentState, Watched } from "#server/detect/contract.ts"
-import type { IncidentHistory, ShownIncident } from "#server/detect/queries.ts"
+import type {
+  Cause,
+  Change,
+  Check,
+  FaultNote,
+  IncidentKind,
+  IncidentState,
+  Reason,
+  Watched,
+} from "#server/detect/contract.ts"
+import type { IncidentHistory, Shared, ShownCheck, ShownEvidence, ShownIncident } from "#server/detect/queries.ts"
 import { formatCount, formatRate, formatShare, plural } from "../../lib/format.ts"
 import { OPERATION_WORDS, RUNG_LABELS } from "../ladder/rungs.ts"
 
@@ -40,6 +49,26 @@ export const SIGNAL_LABELS: Record<Watched, string> = {
   use: "Use",
 }
 
+export const REASON_LABELS: Record<Reason, string> = {
+  began_before_loss: "it began before people turned away",
+  exposed_left_more: "who went through more of it left more often",
+  change_nearby: "a change that fits came just before",
+}
+
+const SHARED_LABELS: Record<Shared, string> = {
+  team: "same team",
+  client: "same tool",
+  model: "same model",
+  policy: "both after a change of policy",
+}
+
+export function describeShared(shared: readonly Shared[]): string {
+  return capitalize(["same rung and cause", ...shared.map((of) => SHARED_LABELS[of])].join(", "))
+}
+
+/** A signal with its figures: what is withheld has none. */
+export type Measured = Extract<ShownEvidence, { disclosure: "shown" }>
+
 type Place = Pick<ShownIncident, "teamId" | "team" | "developerId" | "client" | "model" | "language" | "mode">
 
 /** What of an incident is told of. */
@@ -61,8 +90,9 @@ export type Told = Place &
     | "peopleAffected"
     | "note"
   > & {
-    /** What it stands on; null when nothing was measured. */
-    readonly leading: Evidence | null
+    /** What it stands on; null when nothing was measured, or too few people are behind it. */
+    readonly leading: Measured | null
+    readonly leadingSignal: Watched | null
   }
 
 export interface When {
@@ -190,9 +220,10 @@ function useOf(ratio: number, isOver: boolean): string {
 }
 
 /** What went up and what went down with it. */
-function overTrustOf(evidence: readonly Evidence[]): string {
+function overTrustOf(evidence: readonly ShownEvidence[]): string {
   const isUp = (watched: Watched) => watched === "use" || watched === "acceptance"
   return evidence
+    .filter((of) => of.disclosure === "shown")
     .filter(({ watched, ratio }) => (isUp(watched) ? ratio > 1 : watched === "outcome" ? ratio < 1 : ratio > 1))
     .filter(({ watched }) => watched !== "context" && watched !== "slow")
     .toSorted((a, b) => Number(isUp(b.watched)) - Number(isUp(a.watched)))
@@ -292,7 +323,7 @@ export function describeDistance(at: number, startedAt: Date): string {
 function describeFault(incident: Told, when: When): string {
   const at = formatHour(incident.startedAt, when)
   const figure = incident.checks.find(({ result }) => result === "found")?.figure ?? null
-  switch (incident.note ?? "") {
+  switch (incident.note) {
     case "telemetry_stopped": {
       const missing = figure === null ? "" : `, where about ${formatCount(figure)} were expected`
       return `No signals arrived any more${missing}: seen ${at}. People may well have gone on working.`
@@ -305,14 +336,15 @@ function describeFault(incident: Told, when: When): string {
       return `${figure === null ? "Many" : formatShare(figure)} ${figure === null ? "signals" : "of the signals"} arrived more than two hours late: seen ${at}. Recent figures are incomplete.`
     case "duplicates":
       return `${figure === null ? "Many" : formatShare(figure)} ${figure === null ? "signals" : "of the signals"} had been stored before: seen ${at}. They are counted once.`
-    default:
+    case null:
       return `Something was wrong with the telemetry: seen ${at}.`
   }
 }
 
-/** Observed against expected in numbers: "612 questions in 340 tasks, 170 expected". */
-export function describeFigures(evidence: Evidence, rung: Rung): string {
+/** Observed against expected in numbers: "612 questions in 340 tasks, 170 expected"; null when they are withheld. */
+export function describeFigures(evidence: Measured, rung: Rung): string | null {
   const { watched, observed, expected, units } = evidence
+  if (observed === null || expected === null || units === null) return null
   const word = OPERATION_WORDS[rung]
   const [seen, usual] = [formatAmount(observed), formatAmount(expected)]
   const all = plural(Math.round(units), word)
@@ -330,12 +362,26 @@ export function formatAmount(amount: number): string {
 /** observed / expected as a figure. */
 export function formatRatio(ratio: number): string {
   if (isAsBefore(ratio)) return "±0 %"
-  return ratio < 1 ? `−${percentOff(ratio)}` : ratio < MULTIPLE ? `+${percentOff(ratio)}` : `${formatRate(ratio)} times`
+  // What is over 99 % less has 99 % in a column of figures.
+  if (ratio > 0 && ratio < 0.01) return "−99 %"
+  return ratio < 1
+    ? `−${formatShare(1 - ratio)}`
+    : ratio < MULTIPLE
+      ? `+${percentOff(ratio)}`
+      : `${formatRate(ratio)} times`
+}
+
+/** A level against what is expected: "3.6 times what is expected", "38 % less than expected". */
+export function describeLevel(ratio: number): string {
+  if (isAsBefore(ratio)) return "what is expected"
+  if (ratio >= MULTIPLE) return `${formatRate(ratio)} times what is expected`
+  return `${percentOff(ratio)} ${ratio < 1 ? "less" : "more"} than expected`
 }
 
 /** What was looked for, what was found, and the number that says so. */
-export function describeCheck({ check, result, figure }: Check): string {
+export function describeCheck({ check, result, figure }: ShownCheck): string {
   const isFound = result === "found"
+  if (result === "withheld") return `${CHECK_LABELS[check]}: rests on too few people to tell.`
   if (figure === null || result === "not_checked") return `${CHECK_LABELS[check]}: could not be checked.`
   switch (check) {
     case "telemetry_stopped":
@@ -357,8 +403,14 @@ export function describeCheck({ check, result, figure }: Check): string {
     case "climbing":
       return `${isFound ? "Work moved up the ladder" : "Work did not move up the ladder"}: ${formatShare(figure)} of what was expected above.`
     case "larger_tasks":
-      return `${isFound ? "Tasks became larger" : "Tasks are much as large as before"}: ${formatRate(figure)} times the tool calls.`
+      return `${isFound ? "Tasks became larger" : "Tasks are much as large as before"}: ${callsOf(figure)}.`
   }
+}
+
+function callsOf(ratio: number): string {
+  if (isAsBefore(ratio)) return "as many tool calls"
+  if (ratio >= MULTIPLE) return `${formatRate(ratio)} times the tool calls`
+  return `${percentOff(ratio)} ${ratio < 1 ? "fewer" : "more"} tool calls`
 }
 
 const CHECK_LABELS: Record<Check["check"], string> = {
@@ -380,7 +432,7 @@ function formatSmall(share: number): string {
 export function whatToTry(
   incident: Pick<ShownIncident, "kind" | "cause" | "note" | "client" | "model" | "action">,
 ): readonly string[] {
-  if (incident.kind === "data_quality") return FAULT_STEPS[incident.note ?? ""] ?? []
+  if (incident.kind === "data_quality") return incident.note === null ? [] : FAULT_STEPS[incident.note]
   if (incident.kind === "over_trust") {
     return [
       "Review a sample of what was merged unseen since then.",
@@ -426,7 +478,7 @@ const CAUSE_STEPS: Record<Cause, readonly string[]> = {
   ],
 }
 
-const FAULT_STEPS: Record<string, readonly string[]> = {
+const FAULT_STEPS: Record<FaultNote, readonly string[]> = {
   telemetry_stopped: [
     "Check that Belay is reachable from where the agents run, and that the ingest key works.",
     "Look at the collector in between, if there is one; what it kept is counted when it comes.",
@@ -438,14 +490,14 @@ const FAULT_STEPS: Record<string, readonly string[]> = {
 
 /** What has to happen for it to be over. */
 export function describeClosing(
-  incident: Pick<Told, "kind" | "state" | "leading">,
+  incident: Pick<Told, "kind" | "state" | "leadingSignal">,
   closing: { readonly ratio: number; readonly isLeast: boolean } | null,
 ): string {
   if (incident.kind === "data_quality") return "A note of one moment: nothing has to happen."
   if (incident.state === "recovered") return "It is over. If it comes back within days it is this incident again."
   if (incident.state === "new_normal") return "It is closed. Reopen it if this should not stay so."
-  if (incident.leading === null || closing === null) return "It closes by itself once things are as before."
-  const signal = `“${SIGNAL_LABELS[incident.leading.watched].toLowerCase()}”`
+  if (incident.leadingSignal === null || closing === null) return "It closes by itself once things are as before."
+  const signal = `“${SIGNAL_LABELS[incident.leadingSignal].toLowerCase()}”`
   const bound = closing.isLeast
     ? `at least ${formatShare(closing.ratio)} of`
     : `at most ${formatRate(closing.ratio)} times`
@@ -495,17 +547,19 @@ export function describeEvent(
     case "reopened":
       return "Opened again."
     case "new_normal_proposed":
-      return "Stays as it is: proposed as the new normal."
+      return typeof details["ratio"] === "number"
+        ? `Stays at ${describeLevel(details["ratio"])}: proposed as the new normal.`
+        : "Stays as it is: proposed as the new normal."
     case "new_normal_accepted":
       return "Accepted as the new normal."
+    case "new_normal_declined":
+      return "Not the new normal: the proposal was declined."
     case "acknowledged":
       return "Acknowledged."
     case "labelled":
       return `Labelled ${details["isReal"] === true ? "real" : "not real"}${isCause(details["cause"]) ? `, cause: ${CAUSE_LABELS[details["cause"]]}` : ""}.`
     case "note":
       return typeof details["text"] === "string" ? details["text"] : "A note."
-    default:
-      return `${capitalize(kind.replaceAll("_", " "))}.`
   }
 }
 

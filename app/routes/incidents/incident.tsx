@@ -7,7 +7,10 @@ import {
   acceptAsNormal,
   acknowledgeIncident,
   COMMENT_LENGTH_MAX,
+  declineNewNormal,
   labelIncident,
+  NOTE_LENGTH_MAX,
+  noteOnIncident,
   reopenIncident,
 } from "#server/detect/commands.ts"
 import { CAUSES } from "#server/detect/contract.ts"
@@ -19,11 +22,12 @@ import { paths } from "../../lib/paths.ts"
 import { CopyButton } from "../../ui/copy.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
-import { Acknowledgement, IncidentActions, LabelForm } from "./actions.tsx"
+import { Acknowledgement, IncidentActions, LabelForm, Proposal } from "./actions.tsx"
 import { Causes, Changes, Checks, Figures, History } from "./evidence.tsx"
 import { Days } from "./days.tsx"
 import { describeChange, describeClosing, describeIncident, formatHour, whatToTry } from "./incident-words.ts"
 import { findIncidentViewer, type IncidentData, loadIncident, mayManage } from "./load.server.ts"
+import { Similar } from "./similar.tsx"
 import { StateBadge } from "./state-badge.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -36,10 +40,14 @@ export const loader = guard("incidents.read", async ({ viewer, params, context }
 })
 
 const optional = z.literal("").transform(() => null)
+/** A form sends two characters for the end of a line, which counts as one. */
+const newlines = z.string().transform((text) => text.replaceAll("\r\n", "\n"))
 const formSchema = z.discriminatedUnion("intent", [
   z.object({ intent: z.literal("acknowledge") }),
   z.object({ intent: z.literal("accept") }),
+  z.object({ intent: z.literal("decline") }),
   z.object({ intent: z.literal("reopen") }),
+  z.object({ intent: z.literal("note"), text: newlines.pipe(z.string().trim().min(1).max(NOTE_LENGTH_MAX)) }),
   z.object({
     intent: z.literal("label"),
     verdict: z.enum(["real", "not_real"]),
@@ -51,6 +59,8 @@ const formSchema = z.discriminatedUnion("intent", [
 const DONE = {
   acknowledge: "Acknowledged.",
   accept: "Accepted as the new normal.",
+  decline: "Declined: it stays open.",
+  note: "Your note is in the history.",
   reopen: "Open again.",
   label: "Your label is kept.",
 } as const
@@ -60,15 +70,19 @@ const REFUSALS = {
   already: "Somebody did so already.",
   recovered: "It has recovered meanwhile.",
   open: "It is open.",
-  too_long: `A comment has at most ${COMMENT_LENGTH_MAX} characters.`,
+  not_proposed: "It is not proposed any more.",
+  too_long: `A comment has at most ${COMMENT_LENGTH_MAX} characters, a note ${NOTE_LENGTH_MAX}.`,
 } as const
+
+const UNREADABLE =
+  `A label says whether it was real, with a comment of at most ${COMMENT_LENGTH_MAX} characters; ` +
+  `a note has 1 to ${NOTE_LENGTH_MAX} characters.`
 
 export const action = guard("incidents.read", async ({ viewer, params, request, context }) => {
   const id = parseId(params["id"])
   const form = formSchema.safeParse(Object.fromEntries(await request.formData()))
   if (!form.success) {
-    const error = `Say whether it was real; a comment has at most ${COMMENT_LENGTH_MAX} characters.`
-    return data({ done: null, error }, { status: 422 })
+    return data({ done: null, error: UNREADABLE }, { status: 422 })
   }
   const values = form.data
   const now = context.now()
@@ -82,8 +96,10 @@ export const action = guard("incidents.read", async ({ viewer, params, request, 
       const { verdict, cause, comment } = values
       return labelIncident(tx, { ...args, isReal: verdict === "real", cause, comment })
     }
+    if (values.intent === "note") return noteOnIncident(tx, { ...args, text: values.text })
     if (!mayManage(viewer, found.incident)) throw data(`Not part of your role (${viewer.role}).`, { status: 403 })
     if (values.intent === "acknowledge") return acknowledgeIncident(tx, args)
+    if (values.intent === "decline") return declineNewNormal(tx, args)
     return values.intent === "accept" ? acceptAsNormal(tx, args) : reopenIncident(tx, args)
   })
   if (!changed.ok) {
@@ -159,6 +175,7 @@ function Shown(props: {
         )}
         <Acknowledgement incident={incident} when={when} />
       </header>
+      <Proposal data={shown} when={when} />
       <IncidentActions data={shown} />
       <div className="mt-3 max-w-3xl">
         {result?.error && <Notice tone="bad">{result.error}</Notice>}
@@ -194,6 +211,7 @@ function Shown(props: {
           </p>
         )}
       </Section>
+      <Similar data={shown} when={when} />
       <History data={shown} when={when} />
       <LabelForm data={shown} />
     </>

@@ -1,6 +1,6 @@
 import type { MetaFunction } from "@remix-run/node"
 import { Link, useLoaderData, useSearchParams } from "@remix-run/react"
-import { Eye, Lock, ShieldCheck } from "lucide-react"
+import { Download, Eye, Lock, Pin, ShieldCheck } from "lucide-react"
 import { asTenant } from "#server/db/tenant.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
@@ -11,6 +11,7 @@ import { Filters } from "./filters.tsx"
 import {
   CAUSE_LABELS,
   describeIncident,
+  describeLevel,
   describePeople,
   describePlace,
   describeRungs,
@@ -66,7 +67,7 @@ export default function Incidents() {
           ))}
         </ol>
       )}
-      <nav aria-label="Pages of the list" className="mt-3 flex gap-2">
+      <nav aria-label="Pages of the list" className="mt-3 flex flex-wrap gap-2">
         {!list.isNewest && (
           <Link to={withParams({ before: null })} className={buttonClass("quiet")}>
             Newest
@@ -76,6 +77,12 @@ export default function Incidents() {
           <Link to={withParams({ before: list.next })} className={buttonClass("quiet")}>
             Older
           </Link>
+        )}
+        {list.incidents.length > 0 && (
+          <a href={paths.incidentsCsv(`?${search}`)} download className={buttonClass("quiet", "ml-auto")}>
+            <Download aria-hidden className="size-3.5" />
+            CSV
+          </a>
         )}
       </nav>
       {hidesWithheld && (
@@ -137,15 +144,24 @@ function Row({ incident, list }: { incident: Shown; list: IncidentList }) {
           </span>
         )}
       </div>
-      <h2 className="min-w-0 text-base font-medium">
-        <Link
-          to={paths.incident(incident.id)}
-          prefetch="intent"
-          className="rounded-sm wrap-anywhere after:absolute after:inset-0 hover:text-accent"
-        >
-          {describeIncident(incident, when)}
-        </Link>
-      </h2>
+      <div className="min-w-0">
+        <h2 className="text-base font-medium">
+          <Link
+            to={paths.incident(incident.id)}
+            prefetch="intent"
+            className="rounded-sm wrap-anywhere after:absolute after:inset-0 hover:text-accent"
+          >
+            {describeIncident(incident, when)}
+          </Link>
+        </h2>
+        {incident.proposedAt !== null && (
+          <p className="mt-1.5 inline-flex items-start gap-1.5 text-sm text-ink-soft">
+            <Pin aria-hidden className="mt-0.5 size-3.5 shrink-0" />
+            Proposed as the new normal
+            {incident.proposedRatio !== null && `: it stays at ${describeLevel(incident.proposedRatio)}`}.
+          </p>
+        )}
+      </div>
       <dl className="grid grid-cols-2 gap-x-3 gap-y-2 text-sm sm:grid-cols-[1fr_1fr_1.1fr]">
         <Fact label="Rung">{describeRungs(incident)}</Fact>
         <Fact label="Place">{describePlace(incident)}</Fact>

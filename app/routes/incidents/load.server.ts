@@ -2,8 +2,8 @@ import { data } from "@remix-run/node"
 import { RUNGS } from "#sdk/ladder.ts"
 import type { TenantTx } from "#server/db/tenant.ts"
 import { CAUSES, INCIDENT_KINDS } from "#server/detect/contract.ts"
-import { COMMENT_LENGTH_MAX } from "#server/detect/commands.ts"
-import { causeOf, closingRatio, leadingEvidence, LEARNING_DAYS } from "#server/detect/leading.ts"
+import { COMMENT_LENGTH_MAX, NOTE_LENGTH_MAX } from "#server/detect/commands.ts"
+import { causeOf, closingRatio, LEARNING_DAYS, PROPOSE_DAYS } from "#server/detect/leading.ts"
 import {
   countDaysOfData,
   CURRENT_STATES,
@@ -11,6 +11,7 @@ import {
   type IncidentFilter,
   type IncidentViewer,
   listIncidents,
+  listSimilarIncidents,
   type ShownIncident,
 } from "#server/detect/queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
@@ -23,6 +24,8 @@ import { parseRange } from "../../lib/range.ts"
 import { type Choice, STATE_CHOICES } from "./choices.ts"
 
 const PAGE = 25
+/** Past incidents that are told beside one. */
+const SIMILAR = 5
 
 /** As which an account looks at incidents. */
 export async function findIncidentViewer(tx: TenantTx, viewer: Viewer, now: Date): Promise<IncidentViewer> {
@@ -78,10 +81,19 @@ export async function loadIncident(tx: TenantTx, viewer: Viewer, id: string, now
       signals: shown.evidence.map((evidence) => ({ ...evidence, cause: causeOf(evidence.watched) })),
       history,
       teams,
-      closing: shown.leading === null ? null : closingRatio(shown.leading.watched),
+      closing: shown.leadingSignal === null ? null : closingRatio(shown.leadingSignal),
+      similar: (await listSimilarIncidents(tx, { viewer: as, id, limit: SIMILAR })).map(
+        ({ incident: past, shared }) => ({
+          past: withLeading(past),
+          shared,
+        }),
+      ),
       canManage: mayManage(viewer, incident),
       ownLabel: history.labels.find(({ byEmail }) => byEmail === viewer.email) ?? null,
       commentLengthMax: COMMENT_LENGTH_MAX,
+      noteLengthMax: NOTE_LENGTH_MAX,
+      proposeDays: PROPOSE_DAYS,
+      minGroupSize,
     },
   }
 }
@@ -93,8 +105,26 @@ export function mayManage(viewer: Viewer, incident: Pick<ShownIncident, "develop
   return incident.developerId !== null || mayDo(viewer.role, "incidents.manage")
 }
 
+/** With the figures of the signal that it stands on, where they may be told. */
 function withLeading(incident: ShownIncident) {
-  return { ...incident, leading: leadingEvidence(incident) }
+  const leading = incident.evidence.find(({ watched }) => watched === incident.leading)
+  return { ...incident, leadingSignal: incident.leading, leading: leading?.disclosure === "shown" ? leading : null }
+}
+
+/** In a file at most. */
+const CSV_ROWS = 5000
+
+/** The incidents that the address asks for, whatever the page. */
+export async function loadIncidentRows(tx: TenantTx, viewer: Viewer, search: URLSearchParams, now: Date) {
+  const { timeZone } = await getOrganization(tx)
+  const as = await findIncidentViewer(tx, viewer, now)
+  const teams = (await listTeams(tx)).filter((team) => as.readable.teamIds.includes(team.id))
+  const filter = toFilter(parseChoice(search, teams))
+  const found = await listIncidents(tx, { viewer: as, filter, before: null, limit: CSV_ROWS })
+  return {
+    timeZone,
+    incidents: found.map((incident) => (incident.disclosure === "shown" ? withLeading(incident) : incident)),
+  }
 }
 
 function parseChoice(search: URLSearchParams, teams: readonly { readonly id: string }[]): Choice {
