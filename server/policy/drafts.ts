@@ -66,7 +66,7 @@ export async function saveDraft(
   const draft = await findDraft(tx, layerId)
   if ((draft?.revision ?? null) !== revision) return { ok: false, reason: "changed_meanwhile" }
   const saved = {
-    document: JSON.stringify(document),
+    document,
     revision: (revision ?? 0) + 1,
     written_by: by.actorId,
     saved_at: by.occurredAt,

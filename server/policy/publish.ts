@@ -111,7 +111,7 @@ async function addVersion(tx: TenantTx, added: NewVersion): Promise<Published> {
       org_id: by.orgId,
       layer_id: layerId,
       version,
-      document: JSON.stringify(added.document),
+      document: added.document,
       note: added.note,
       restored_version: restoredVersion,
       written_by: added.writtenBy,

@@ -32,6 +32,21 @@ import {
 } from "#server/ingest/queries.ts"
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
+import { readPolicies } from "#server/policy/bundles.ts"
+import {
+  discardDraft,
+  getDraft,
+  inForce,
+  lockDraft,
+  rebaseDraft,
+  saveDraft,
+  submitDraft,
+} from "#server/policy/drafts.ts"
+import { decideException, endException, listExceptions, requestException } from "#server/policy/exceptions.ts"
+import { findLayer, getLayer, getVersion, listLayers, listVersions, lockLayer } from "#server/policy/layers.ts"
+import { publishDraft, rollBack } from "#server/policy/publish.ts"
+import { currentRelease, release } from "#server/policy/releases.ts"
+import { listSigningKeys, readSigningKeys, rotateSigningKey } from "#server/policy/signing-keys.ts"
 import { getMoves, getOwnRung } from "#server/rungs/move-queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { createLink } from "#server/sign-in/links.ts"
@@ -91,6 +106,8 @@ const TODAY = "2026-11-20"
 const LATER = new Date(NOW.getTime() + 86_400_000)
 const WEEK_MS = 7 * 86_400_000
 const PROCESS = "00000000-0000-4000-8000-000000000009"
+const SECRET = "only for tests, and long enough for it"
+const POLICY = { schema: "belay.policy/1" as const, description: "xanadu" }
 const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
 
 function actorOf(orgId: string, actorId: string) {
@@ -160,7 +177,16 @@ async function makeXanadu(database: TestDatabase) {
     const access = await openBreakGlass(tx, { accountId, reason: "xanadu, xanadu", minutes: 60, by })
     await recordAudit(tx, { ...by, action: "xanadu", targetKind: "xanadu", reason: "xanadu" })
     const group = (await listGroupMappings(tx))[0]
+    const target = { kind: "team" as const, teamId }
+    await saveDraft(tx, { target, revision: null, document: POLICY, by })
+    await publishDraft(tx, { target, revision: 1, note: "xanadu", by })
+    const draft = await saveDraft(tx, { target, revision: null, document: POLICY, by })
+    await readSigningKeys(tx, { orgId, secret: SECRET, now: NOW })
+    const asked = { rule: "xanadu", layer: null, teamId, developerId: null, reason: "xanadu", days: 7, by }
+    const exception = await requestException(tx, asked)
     return {
+      layerId: draft.ok ? draft.layerId : "",
+      exceptionId: exception.ok ? exception.id : "",
       orgId,
       accountId,
       teamId,
@@ -190,6 +216,10 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
   }
   const viewer = { readable: { organization: true, teamIds: [teamId] }, ownDeveloperIds: [x.developerId] }
   const incident = { id: x.incidentId, viewer }
+  const target = { kind: "team" as const, teamId }
+  const ofDraft = { target, revision: 1, by }
+  const exception = { id: x.exceptionId, note: null, by }
+  const keys = { orgId: ours.orgId, secret: SECRET, now: NOW }
   const people = { text: "", role: null, teamId: null, today: TODAY, limit: 10, offset: 0 }
   const calls: Record<string, (tx: TenantTx) => Promise<unknown>> = {
     getAuditExport: (tx) => getAuditExport(tx),
@@ -231,6 +261,48 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     declineNewNormal: (tx) => declineNewNormal(tx, { ...incident, by }),
     listSimilarIncidents: (tx) => listSimilarIncidents(tx, { viewer, id: x.incidentId, limit: 10 }),
     noteOnIncident: (tx) => noteOnIncident(tx, { ...incident, text: "ours", by }),
+    readPolicies: async (tx) => {
+      const policies = await readPolicies(tx, NOW)
+      expect([policies.release, policies.layers, policies.exceptions]).toEqual([0, [], []])
+    },
+    getDraft: (tx) => getDraft(tx, x.layerId),
+    saveDraft: (tx) => saveDraft(tx, { ...ofDraft, document: { schema: "belay.policy/1" } }),
+    lockDraft: (tx) => lockDraft(tx, ofDraft),
+    discardDraft: (tx) => discardDraft(tx, ofDraft),
+    submitDraft: (tx) => submitDraft(tx, { ...ofDraft, isSubmitted: true }),
+    rebaseDraft: (tx) => rebaseDraft(tx, ofDraft),
+    inForce: (tx) => inForce(tx, x.layerId).catch(() => null),
+    listExceptions: (tx) =>
+      listExceptions(tx, { ownDeveloperIds: null, states: ["requested"], before: null, limit: 10 }),
+    requestException: (tx) =>
+      requestException(tx, {
+        rule: "ours",
+        layer: null,
+        teamId,
+        developerId: null,
+        reason: "only a try",
+        days: 1,
+        by,
+      }),
+    decideException: (tx) => decideException(tx, { ...exception, isApproved: true }),
+    endException: (tx) => endException(tx, exception),
+    listLayers: (tx) => listLayers(tx),
+    getLayer: (tx) => getLayer(tx, x.layerId),
+    findLayer: (tx) => findLayer(tx, target),
+    lockLayer: (tx) => lockLayer(tx, ours.orgId, target),
+    listVersions: (tx) => listVersions(tx, { layerId: x.layerId, before: null, limit: 10 }),
+    getVersion: (tx) => getVersion(tx, x.layerId, 1),
+    publishDraft: (tx) => publishDraft(tx, { ...ofDraft, note: null }),
+    rollBack: (tx) => rollBack(tx, { target, version: 1, note: null, by }),
+    release: async (tx) => {
+      expect(await release(tx, { by, cause: "exception", exceptionId: x.exceptionId })).toBe(1)
+    },
+    currentRelease: async (tx) => {
+      expect(await currentRelease(tx)).toBeLessThan(2)
+    },
+    readSigningKeys: (tx) => readSigningKeys(tx, keys),
+    listSigningKeys: (tx) => listSigningKeys(tx),
+    rotateSigningKey: (tx) => rotateSigningKey(tx, { by, secret: SECRET }),
     listHourLatency: (tx) => listHourLatency(tx, { from: scope.from, to: LATER, kinds: ["turn"] }),
     getRollupProgress: (tx) => getRollupProgress(tx),
     listStorage: async (tx) => {
