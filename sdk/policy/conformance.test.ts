@@ -36,7 +36,7 @@ const caseSchema = z.strictObject({
   because: z.enum(["rule", "default", "unset", "unsure"]).optional(),
   layer: z.string().optional(),
   warns: z.array(z.string()).optional(),
-  why: z.string().min(10),
+  why: z.string().min(3),
   context: z.record(z.string(), z.unknown()).optional(),
 })
 const fileSchema = z.strictObject({

@@ -2,7 +2,16 @@
  * What a shell command does, taken apart as a shell would: every simple command in it, wherever it is, with those that
  * other programs are told to run; the files that it redirects and names; and what about it cannot be seen.
  */
-import { type Command, forEachChild, type HereDoc, parse, type SyntaxNode, type Word, type WordPart } from "unbash"
+import {
+  type Assignment,
+  type Command,
+  forEachChild,
+  type HereDoc,
+  parse,
+  type SyntaxNode,
+  type Word,
+  type WordPart,
+} from "unbash"
 import {
   COPIERS,
   DECIDING_VARIABLE,
@@ -220,7 +229,7 @@ class Reader implements ShellScript {
     this.#visit(node.name, place)
     const { redirects } = node
     const words = [node.name, ...node.args].map((word) =>
-      word.type === "Word" ? this.#word(word) : { text: this.#assigned(word.text), isSplit: false },
+      word.type === "Word" ? this.#word(word) : this.#assigned(word),
     )
     const document = redirects.findLast((redirect): redirect is HereDoc => redirect.type === "HereDoc")
     const here = redirects.findLast((redirect) => redirect.type === "HereString")
@@ -240,8 +249,8 @@ class Reader implements ShellScript {
   }
 
   /** An assignment as a word of a command; what it sets has been seen to already. */
-  #assigned(text: string): string {
-    return /[$`]/.test(text) ? `${ASSIGNMENT.exec(text)?.[0] ?? ""}${ANY}` : text
+  #assigned({ name, value }: Assignment): ShellWord {
+    return value.type === "Word" ? literal(`${name}=${this.#word(value).text}`) : literal(`${name}=${ANY}`)
   }
 
   #word(word: Word): ShellWord {
