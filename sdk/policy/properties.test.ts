@@ -92,7 +92,7 @@ const rule = fc
   .chain((action) =>
     fc.record(
       {
-        id: fc.constantFrom(..."abcdefghijkl"),
+        id: fc.constantFrom(...Array.from("abcdefghijkl")),
         effect: fc.constantFrom(...EFFECTS),
         action: fc.constant(action),
         pattern: fc.constantFrom(...PATTERNS[action]),

@@ -663,7 +663,7 @@ function toFlag(text: string): {
   readonly isLong: boolean
   readonly value: string | null
 } {
-  if (!text.startsWith("--")) return { names: [...text.slice(1)], isLong: false, value: null }
+  if (!text.startsWith("--")) return { names: Array.from(text.slice(1)), isLong: false, value: null }
   const at = text.indexOf("=")
   return at === -1
     ? { names: [text.slice(2)], isLong: true, value: null }

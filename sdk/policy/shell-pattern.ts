@@ -27,7 +27,7 @@ const PROGRAM_FOLDER = /^(?:\/(?:usr(?:\/local)?|opt\/homebrew)?\/?s?bin\/|[^/]*
 
 /** Letters of other alphabets that are drawn like Latin ones. */
 const LOOK_ALIKES: ReadonlyMap<string, string> = new Map(
-  [..."аɑαсԁеεɡһіıιјⅼӏмոոоοрρԛгѕтυսνѵѡхχуγ"].map((letter, at) => [
+  Array.from("аɑαсԁеεɡһіıιјⅼӏмոոоοрρԛгѕтυսνѵѡхχуγ").map((letter, at) => [
     letter,
     "aaacdeeghiiijllmnnooppqrstuuvvwxxyy".charAt(at),
   ]),
@@ -47,7 +47,7 @@ export function toShellCommand(words: readonly ShellWord[]): ShellCommand {
 function skeleton(name: string): string {
   const lower = name.toLowerCase()
   if (/^[\u0000-\u007f]*$/.test(lower)) return lower
-  return [...lower.normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, "")]
+  return Array.from(lower.normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, ""))
     .map((letter) => LOOK_ALIKES.get(letter) ?? letter)
     .join("")
 }
@@ -153,7 +153,7 @@ function toWantedFlag(program: string, word: string): WantedFlag {
     return { letters: letter ? [letter] : [], long: name, test: null }
   }
   if (SINGLE_DASH.has(program)) return { letters: [], long: null, test: looseTest(word) }
-  return { letters: [...word.slice(1)].map((letter) => toLetter(program, letter)), long: null, test: null }
+  return { letters: Array.from(word.slice(1)).map((letter) => toLetter(program, letter)), long: null, test: null }
 }
 
 /** Whether a command has all the flags, however they are spelt. */
