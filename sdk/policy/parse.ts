@@ -103,6 +103,24 @@ function fromIssue(issue: z.core.$ZodIssue, problem: (path: Path, message: strin
   return problem(issue.path, issue.message)
 }
 
+function duplicates(
+  items: readonly { readonly id: string }[] = [],
+  path: Path,
+  problem: (path: Path, message: string) => PolicyProblem,
+): readonly PolicyProblem[] {
+  const first = new Map<string, number>()
+  return items.flatMap(({ id }, at) => {
+    const earlier = first.get(id)
+    if (earlier === undefined) {
+      first.set(id, at)
+      return []
+    }
+    return [
+      problem([...path, at, "id"], `"${id}" is the id of ${toPath([...path, earlier])} as well. Give each its own.`),
+    ]
+  })
+}
+
 /** What the schema says of this mistake, where it says more than zod does. */
 function ownWords({ message }: z.core.$ZodIssue): string | null {
   return message.startsWith("Invalid ") ? null : message

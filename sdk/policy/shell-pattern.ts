@@ -1,6 +1,6 @@
 /** Patterns for shell commands. */
 import { longFlagsOf, SINGLE_DASH, toLetter } from "./shell-programs.ts"
-import { programName, type ShellWord } from "./script.ts"
+import { isAscii, programName, type ShellWord } from "./script.ts"
 import type { Effect } from "./vocabulary.ts"
 import { ANY, fromStars, isPartlyUnknown, MAYBE, mayBeSame, NO, starsToRegex, type Verdict, YES } from "./wildcard.ts"
 
@@ -46,7 +46,7 @@ export function toShellCommand(words: readonly ShellWord[]): ShellCommand {
 /** A name as it is seen: without marks and invisible characters, in Latin letters where others look like them. */
 function skeleton(name: string): string {
   const lower = name.toLowerCase()
-  if (/^[\u0000-\u007f]*$/.test(lower)) return lower
+  if (isAscii(lower)) return lower
   return Array.from(lower.normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, ""))
     .map((letter) => LOOK_ALIKES.get(letter) ?? letter)
     .join("")

@@ -63,7 +63,7 @@ for (const size of SIZES) {
     engines.map((engine) => measure((at) => engine.decide(pick(actions, at)))),
   )
   const medians = engines.map((_, at) => {
-    const sorted = rounds.flatMap((round) => round[at] ?? []).sort((a, b) => a.perSecond - b.perSecond)
+    const sorted = rounds.flatMap((round) => round[at] ?? []).toSorted((a, b) => a.perSecond - b.perSecond)
     return pick(sorted, Math.floor(sorted.length / 2))
   })
   for (const [at, engine] of engines.entries()) {
