@@ -40,8 +40,9 @@ const test = base.extend("published", { scope: "file" }, async ({}, { onCleanup 
   mkdirSync(installed, { recursive: true })
   execFileSync("tar", ["-xzf", tarball, "-C", installed, "--strip-components=1"])
   const ours = path.join(import.meta.dirname, "../node_modules")
-  for (const name of ["@opentelemetry", "@types", "undici-types"])
+  for (const name of ["@opentelemetry", "@types", "undici-types", "unbash", "yaml", "zod"])
     symlinkSync(path.join(ours, name), path.join(modules, name))
+  symlinkSync(path.join(import.meta.dirname, "node_modules/picomatch"), path.join(modules, "picomatch"))
   return { folder, installed, tarball }
 })
 

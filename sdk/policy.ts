@@ -1,5 +1,6 @@
 import type { Core } from "./core.ts"
 import type { Rung } from "./ladder.ts"
+import type { AgentAction } from "./policy/action.ts"
 import { attempt } from "./safety.ts"
 
 /** What an agent is about to do. */
@@ -10,14 +11,19 @@ export interface PolicyAction {
   readonly rung: Rung
   /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
+  /** The action itself, for the policy to judge: the command, the path. It stays with the policy and is never sent. */
+  readonly what?: AgentAction | undefined
 }
 
 /** What was decided on an action. */
 export interface Decision {
   /** Whether the agent may act, has to ask the person, or may not. */
   readonly effect: "allow" | "ask" | "deny"
-  /** `rule` or `default` of a policy; `no_policy` when there is none to go by, `error` when it could not be asked. */
-  readonly because: "rule" | "default" | "no_policy" | "error"
+  /**
+   * `rule` or `default` of a policy; `unset` when it says nothing and the agent's own settings hold; `unsure` when what
+   * decides is not known; `no_policy` when there is none to go by, `error` when it could not be asked.
+   */
+  readonly because: "rule" | "default" | "unset" | "unsure" | "no_policy" | "error"
   /** The rule that decided; null when none did. */
   readonly ruleId: string | null
   /** For the person who is asked or refused. */

@@ -81,7 +81,7 @@ export function compilePolicy(bundle: PolicyBundle): CompiledPolicy {
   const aliases: Record<string, string> = {}
   const layers: PlacedLayer[] = bundle.layers
     .map((entry) => ({ ...entry, at: LAYERS.indexOf(entry.layer) }))
-    .sort((a, b) => a.at - b.at)
+    .toSorted((a, b) => a.at - b.at)
     .map((entry) => {
       // A narrower layer's names mean nothing to a wider one: they could make a denied model pass for another.
       const own = entry.document.models?.aliases ?? {}
@@ -145,7 +145,7 @@ function compileSet<Probe, Pattern extends CompiledPattern<Probe>>(
       (from.document.permissions?.rules ?? []).map((rule) => ({ rule, from, layer: from.at, effect: rule.effect })),
     )
     .filter(({ rule }) => rule.action === action)
-    .sort(byRank)
+    .toSorted(byRank)
   const index = createIndex()
   const rules = written.map(({ rule, from }, rank): CompiledRule<Probe> => {
     const pattern = compile(rule.pattern, rule.effect, from.catalog)

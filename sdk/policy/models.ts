@@ -45,25 +45,28 @@ const ENDINGS: readonly RegExp[] = [
   /-v\d+$/,
 ]
 
+/** Canonical names by the names that stand for them. */
+const BUILT_IN_NAMES: ReadonlyMap<string, string> = new Map([
+  ...Object.values(KNOWN_MODELS).flatMap((models) => models.map((name) => [squash(name), name] as const)),
+  ...Object.entries(MODEL_ALIASES).map(([alias, name]) => [squash(alias), name] as const),
+])
+const PROVIDER_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(KNOWN_PROVIDERS).flatMap(([name, others]) => [name, ...others].map((other) => [other, name] as const)),
+)
+
 /** A catalog with an organization's own names; they win over the built-in ones. */
 export function createModelCatalog(aliases: Readonly<Record<string, string>> = {}): ModelCatalog {
-  const names = new Map<string, string>()
+  const names = new Map(BUILT_IN_NAMES)
   const know = (name: string, canonical: string): void => {
     names.set(squash(name), canonical)
   }
-  for (const models of Object.values(KNOWN_MODELS)) for (const name of models) know(name, name)
-  for (const [alias, name] of Object.entries(MODEL_ALIASES)) know(alias, name)
   for (const [alias, name] of Object.entries(aliases)) {
     // What it stands for may be a full id itself, or a model that is known here alone.
     const canonical = strip(name, names) ?? lastOf(clean(name))
     know(canonical, canonical)
     know(alias, canonical)
   }
-  const providers = new Map<string, string>()
-  for (const [name, others] of Object.entries(KNOWN_PROVIDERS)) {
-    for (const other of [name, ...others]) providers.set(other, name)
-  }
-
+  const providers = PROVIDER_NAMES
   const resolve = (model: string, provider?: string): ResolvedModel => {
     const cleaned = clean(model)
     const own = names.get(squash(cleaned))

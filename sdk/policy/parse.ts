@@ -87,22 +87,20 @@ function check(value: unknown, located: Located): ParsedPolicy {
 }
 
 function fromIssue(issue: z.core.$ZodIssue, problem: (path: Path, message: string) => PolicyProblem): PolicyProblem {
-  switch (issue.code) {
-    case "unrecognized_keys": {
-      const [key = ""] = issue.keys
-      const names = issue.keys.map((name) => `"${name}"`).join(", ")
-      return problem(
-        [...issue.path, key],
-        `${names} is not part of a policy here. Take it out, or look for its spelling in the schema.`,
-      )
-    }
-    case "invalid_value":
-      return problem(issue.path, ownWords(issue) ?? `Write one of ${issue.values.map(String).join(", ")}.`)
-    case "invalid_type":
-      return problem(issue.path, ownWords(issue) ?? `This has to be ${withArticle(issue.expected)}.`)
-    default:
-      return problem(issue.path, issue.message)
+  if (issue.code === "unrecognized_keys") {
+    const [key = ""] = issue.keys
+    const names = issue.keys.map((name) => `"${name}"`).join(", ")
+    return problem(
+      [...issue.path, key],
+      `${names} is not part of a policy here. Take it out, or look for its spelling in the schema.`,
+    )
   }
+  const own = ownWords(issue)
+  if (own === null && issue.code === "invalid_value")
+    return problem(issue.path, `Write one of ${issue.values.map(String).join(", ")}.`)
+  if (own === null && issue.code === "invalid_type")
+    return problem(issue.path, `This has to be ${withArticle(issue.expected)}.`)
+  return problem(issue.path, issue.message)
 }
 
 function duplicates(

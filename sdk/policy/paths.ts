@@ -51,7 +51,7 @@ export function toPathProbes(
   const written = toProbe(absolute, workspace, home, isTree)
   // Where no workspace is known, a relative path that does not climb is in it all the same.
   const first =
-    workspace === undefined && cwd === undefined && absolute.startsWith(`${ANY}/`)
+    workspace === undefined && cwd === undefined && absolute.startsWith(`${ANY}/`) && !climbs(path)
       ? { ...written, inside: absolute.slice(2) }
       : written
   const probes: [PathProbe, ...PathProbe[]] = [first]
@@ -116,6 +116,17 @@ function viaProcess(path: string, base: string): string {
   return normalize(kind === "root" ? rest || "/" : base + rest)
 }
 
+/** Whether a relative path leads out of where it begins, at its end or on the way. */
+function climbs(path: string): boolean {
+  let depth = 0
+  for (const segment of path.split("/")) {
+    if (segment === "..") depth--
+    else if (segment !== "" && segment !== ".") depth++
+    if (depth < 0) return true
+  }
+  return false
+}
+
 function isRooted(path: string): boolean {
   return path.startsWith("/") || DRIVE.test(path)
 }
@@ -171,50 +182,51 @@ export function compilePathPattern(pattern: string, effect: Effect): PathPattern
   const normalized = pattern.normalize("NFC")
   if (normalized === "*") return { space: "everything", glob: "*", matches: () => YES }
   if (normalized === "../**") {
-    return {
-      space: "outside",
-      glob: normalized,
-      matches: (probe) => (probe.isUnknown ? MAYBE : probe.inside === null ? YES : NO),
-    }
+    const matches = ({ inside, absolute }: PathProbe): Verdict =>
+      inside !== null ? NO : absolute.startsWith(ANY) ? MAYBE : YES
+    return { space: "outside", glob: normalized, matches }
   }
   const { space, glob } = toGlob(normalized)
   const isAllow = effect === "allow"
   const regex = picomatch.makeRe(glob, { dot: true, flags: isAllow ? "s" : "is" })
-  const loose = loosened(glob)
-  const textOf = (probe: PathProbe): string | null => {
-    if (space === "absolute") return probe.absolute
-    if (space === "home") return probe.inHome
-    if (space === "inside" || isAllow) return probe.inside
-    return probe.inside ?? probe.absolute.slice(1)
+  const textOf = ({ absolute, inside, inHome }: PathProbe): string | null => {
+    if (space === "absolute") return absolute
+    if (space === "home") return inHome
+    return space === "inside" || isAllow ? inside : (inside ?? absolute.slice(1))
   }
-  const mayMatch = (probe: PathProbe): boolean => {
-    const text = probe.isUnknown && probe.absolute.startsWith(ANY) ? probe.absolute : textOf(probe)
-    if (text === null) return false
-    const wanted = space === "floating" ? `${ANY}${loose}` : loose
-    return (
-      (probe.isUnknown && (mayBeSame(text, wanted) || mayBeSame(text, `${wanted}/${ANY}`))) ||
-      (probe.isTree && mayBeSame(text === "" ? ANY : `${text}/${ANY}`, wanted))
-    )
+  if (isAllow) {
+    const matches = (probe: PathProbe): Verdict => {
+      const text = textOf(probe)
+      return text !== null && !isPartlyUnknown(text) && regex.test(text) ? YES : NO
+    }
+    return { space, glob, matches }
   }
+  const loose = loosened(space === "floating" ? glob.slice(3) : glob)
+  const forms = (space === "floating" ? [loose, `${ANY}/${loose}`] : [loose]).flatMap((form) => [
+    form,
+    `${form}/${ANY}`,
+  ])
   return {
     space,
     glob,
     matches(probe) {
-      const text = textOf(probe)
-      if (isAllow) return text !== null && !probe.isUnknown && regex.test(text) ? YES : NO
-      if (text !== null && !probe.isUnknown) {
-        for (let at = text.length; at > 0; at = text.lastIndexOf("/", at - 1)) {
-          if (regex.test(text.slice(0, at))) return YES
-        }
+      // What may lie anywhere may lie where the pattern is about.
+      const text = probe.absolute.startsWith(ANY) && probe.inside === null ? probe.absolute : textOf(probe)
+      if (text === null) return NO
+      if (probe.isUnknown && isPartlyUnknown(text)) return forms.some((form) => mayBeSame(text, form)) ? MAYBE : NO
+      for (let at = text.length; at > 0; at = text.lastIndexOf("/", at - 1)) {
+        if (regex.test(text.slice(0, at))) return YES
       }
-      return (probe.isUnknown || probe.isTree) && mayMatch(probe) ? MAYBE : NO
+      if (!probe.isTree) return NO
+      const beneathIt = text === "" || text.endsWith("/") ? text + ANY : `${text}/${ANY}`
+      return forms.some((form) => mayBeSame(beneathIt, form)) ? MAYBE : NO
     },
   }
 }
 
 /** The glob with unknown text wherever it is not literal; matches all that the glob does, and perhaps more. */
 function loosened(glob: string): string {
-  const plain = glob.replace(/\{[^{}]*\}|\[[^[\]]*\]|[?*!+@]?\([^()]*\)|[*?]/g, ANY).replaceAll(`${ANY}${ANY}/`, ANY)
+  const plain = glob.replace(/\{[^{}]*\}|[?*!+@]?\([^()]*\)|\*\*\/?/g, ANY).replace(/\[[^[\]]*\]|[?*]/g, ANY_NAME)
   return /[{}[\]()!\\]/.test(plain) ? ANY : plain
 }
 
@@ -222,9 +234,9 @@ function toGlob(pattern: string): Pick<PathPattern, "space" | "glob"> {
   const trimmed = pattern.length > 1 ? pattern.replace(/\/+$/, "/**") : pattern
   if (trimmed.startsWith("~/")) return { space: "home", glob: trimmed.slice(2) }
   if (isRooted(trimmed)) return { space: "absolute", glob: trimmed }
+  if (trimmed.startsWith("**/")) return { space: "floating", glob: trimmed }
   const local = trimmed.replace(/^\.\//, "")
-  if (local.startsWith("**/")) return { space: "floating", glob: local }
-  return local.includes("/") ? { space: "inside", glob: local } : { space: "floating", glob: `**/${local}` }
+  return trimmed.includes("/") ? { space: "inside", glob: local } : { space: "floating", glob: `**/${local}` }
 }
 
 /** Finds the patterns that may match a path. */

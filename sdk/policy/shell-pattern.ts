@@ -1,6 +1,6 @@
 /** Patterns for shell commands. */
 import { longFlagsOf, SINGLE_DASH, toLetter } from "./shell-programs.ts"
-import { programName, type ShellWord } from "./script.ts"
+import { isAscii, programName, type ShellWord } from "./script.ts"
 import type { Effect } from "./vocabulary.ts"
 import { ANY, fromStars, isPartlyUnknown, MAYBE, mayBeSame, NO, starsToRegex, type Verdict, YES } from "./wildcard.ts"
 
@@ -27,7 +27,7 @@ const PROGRAM_FOLDER = /^(?:\/(?:usr(?:\/local)?|opt\/homebrew)?\/?s?bin\/|[^/]*
 
 /** Letters of other alphabets that are drawn like Latin ones. */
 const LOOK_ALIKES: ReadonlyMap<string, string> = new Map(
-  [..."аɑαсԁеεɡһіıιјⅼӏмոոоοрρԛгѕтυսνѵѡхχуγ"].map((letter, at) => [
+  Array.from("аɑαсԁеεɡһіıιјⅼӏмոոоοрρԛгѕтυսνѵѡхχуγ").map((letter, at) => [
     letter,
     "aaacdeeghiiijllmnnooppqrstuuvvwxxyy".charAt(at),
   ]),
@@ -46,8 +46,8 @@ export function toShellCommand(words: readonly ShellWord[]): ShellCommand {
 /** A name as it is seen: without marks and invisible characters, in Latin letters where others look like them. */
 function skeleton(name: string): string {
   const lower = name.toLowerCase()
-  if (/^[\u0000-\u007f]*$/.test(lower)) return lower
-  return [...lower.normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, "")]
+  if (isAscii(lower)) return lower
+  return Array.from(lower.normalize("NFKD").replace(/[\p{M}\p{Cf}]/gu, ""))
     .map((letter) => LOOK_ALIKES.get(letter) ?? letter)
     .join("")
 }
@@ -153,7 +153,7 @@ function toWantedFlag(program: string, word: string): WantedFlag {
     return { letters: letter ? [letter] : [], long: name, test: null }
   }
   if (SINGLE_DASH.has(program)) return { letters: [], long: null, test: looseTest(word) }
-  return { letters: [...word.slice(1)].map((letter) => toLetter(program, letter)), long: null, test: null }
+  return { letters: Array.from(word.slice(1)).map((letter) => toLetter(program, letter)), long: null, test: null }
 }
 
 /** Whether a command has all the flags, however they are spelt. */

@@ -73,10 +73,23 @@ export function toMcpNames({ server, tool, url, command }: McpAction): readonly 
     if (word === undefined || word === "" || word.startsWith("-")) continue
     names.push(mcpName(word.replace(/(?!^)@[^@/]*$/, "").replace(/:[\w.-]+$/, "")))
   }
-  return [...new Set(names)].map((known) => `${known}/${own}`)
+  return names.map((known) => `${known}/${own}`)
 }
 
+/** Names are remembered, which are all forgotten together: the same few come again and again. */
+const REMEMBERED_MAX = 2000
+const remembered = new Map<string, string>()
+
 function mcpName(name: string): string {
+  const known = remembered.get(name)
+  if (known !== undefined) return known
+  const plain = toPlain(name)
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear()
+  remembered.set(name, plain)
+  return plain
+}
+
+function toPlain(name: string): string {
   return name
     .normalize("NFKC")
     .trim()

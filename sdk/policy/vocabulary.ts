@@ -17,8 +17,6 @@ export type Layer = (typeof LAYERS)[number]
 
 /** What happens to an action while there is no usable bundle, mildest first. */
 export const AVAILABILITIES = ["open", "ask", "closed"] as const
-/** What happens without a usable bundle: one of `AVAILABILITIES`. */
-export type Availability = (typeof AVAILABILITIES)[number]
 
 /** What a provider may do with what it is sent, most private first. */
 export const DATA_PRACTICES = ["zero_retention", "no_training", "may_train"] as const
@@ -27,13 +25,9 @@ export type DataPractice = (typeof DATA_PRACTICES)[number]
 
 /** Whose use a budget adds up. */
 export const BUDGET_SCOPES = ["person", "team", "organization"] as const
-/** Whose use a budget adds up: one of `BUDGET_SCOPES`. */
-export type BudgetScope = (typeof BUDGET_SCOPES)[number]
 
 /** After what time a budget starts anew. */
 export const BUDGET_PERIODS = ["day", "week", "month"] as const
-/** After what time a budget starts anew: one of `BUDGET_PERIODS`. */
-export type BudgetPeriod = (typeof BUDGET_PERIODS)[number]
 
 /** What a limit does when it is reached, mildest first. `warn` allows, and says so. */
 export const LIMIT_EFFECTS = ["warn", "ask", "deny"] as const

@@ -17,28 +17,35 @@ export function isPartlyUnknown(text: string): boolean {
 /** Whether two texts, each perhaps with unknown parts, could be the same. Case does not count. */
 export function mayBeSame(a: string, b: string): boolean {
   if (a.length > MAX_LENGTH || b.length > MAX_LENGTH) return true
-  const [left, right] = [widened(a), widened(b)]
+  const [left, right] = [a.toLowerCase(), b.toLowerCase()]
   // Row by row: whether the first i of the one can be the first j of the other.
-  let row = new Array<boolean>(right.length + 1).fill(false)
-  row[0] = true
-  for (let j = 0; j < right.length && right[j] === ANY; j++) row[j + 1] = true
-  for (const char of left) {
-    const next = new Array<boolean>(right.length + 1).fill(false)
-    next[0] = char === ANY && row[0] === true
-    for (let j = 0; j < right.length; j++) {
-      const other = right[j]
-      next[j + 1] =
-        char === ANY || other === ANY
-          ? row[j] === true || row[j + 1] === true || next[j] === true
-          : char === other && row[j] === true
-    }
-    row = next
-  }
+  let row: readonly boolean[] = nextRow(null, "", right)
+  for (const char of left) row = nextRow(row, char, right)
   return row[right.length] === true
 }
 
-function widened(text: string): string {
-  return text.toLowerCase().replaceAll(ANY_NAME, ANY)
+function nextRow(row: readonly boolean[] | null, char: string, right: string): readonly boolean[] {
+  const isWild = isUnknownPart(char)
+  const next = [row === null || (isWild && row[0] === true)]
+  for (let j = 0; j < right.length; j++) {
+    const other = right.charAt(j)
+    const isOtherWild = isUnknownPart(other)
+    const [before, above, diagonal] = [next[j] === true, row?.[j + 1] === true, row?.[j] === true]
+    next.push(
+      (isWild && (above || (before && canHold(char, other)))) ||
+        (isOtherWild && (before || (above && canHold(other, char)))) ||
+        (!isWild && char === other && diagonal),
+    )
+  }
+  return next
+}
+
+function isUnknownPart(char: string): boolean {
+  return char === ANY || char === ANY_NAME
+}
+
+function canHold(wild: string, char: string): boolean {
+  return wild === ANY || char !== "/"
 }
 
 /** The pattern with `*` for any text as such a text. */
