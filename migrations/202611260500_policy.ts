@@ -131,4 +131,32 @@ const STATEMENTS = [
      'a day after it was made: until then clients learn of it from bundles that the one before it signs'`,
   ...secure("policy_signing_key"),
   `grant select, insert, update (retired_at) on policy_signing_key to belay_app`,
+
+  `create table policy_client (
+     org_id uuid not null references org on delete cascade,
+     id text not null check (char_length(id) between 1 and 80),
+     developer_id uuid,
+     key_id uuid,
+     agent_tool text check (char_length(agent_tool) <= 60),
+     agent_version text check (char_length(agent_version) <= 60),
+     belay_version text check (char_length(belay_version) <= 60),
+     state text not null check (state in ('in_force', 'last_good', 'none')),
+     version integer,
+     refusal text check (char_length(refusal) <= 40),
+     refused_at timestamptz,
+     canary_effect text check (canary_effect in ('allow', 'ask', 'deny')),
+     canary_at timestamptz,
+     first_seen_at timestamptz not null,
+     seen_at timestamptz not null,
+     primary key (org_id, id)
+   )`,
+  `comment on table policy_client is 'What each client says that it goes by: an installation of an agent tool, or of an agent with the SDK'`,
+  `comment on column policy_client.state is
+     'in_force: what the server last sent; last_good: an earlier one, as the newest was refused or cannot be had; none'`,
+  `comment on column policy_client.version is 'of the bundle that it goes by; null without one'`,
+  `comment on column policy_client.canary_effect is 'what was last decided there on an action that every policy denies'`,
+  `create index policy_client_seen_at on policy_client (org_id, seen_at desc)`,
+  ...secure("policy_client"),
+  `grant select, insert, update on policy_client to belay_app`,
+  `grant delete on policy_client to belay_worker`,
 ]

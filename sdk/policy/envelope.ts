@@ -19,6 +19,8 @@ export interface SignedPolicy {
   readonly organization: string
   /** The person whom it binds; null for everyone about whom nothing is known. */
   readonly subject: string | null
+  /** The person's teams, the wider first: what exceptions and conditions name. */
+  readonly teams: readonly string[]
   /** When it was signed, in ISO 8601. Of two of the same version the later one counts. */
   readonly issuedAt: string
   /** The keys that bundles are signed with now and next. They take the place of those that the client knows. */
@@ -114,12 +116,13 @@ function readEnvelope(text: string): Envelope | null {
 function readPolicy(payload: string): SignedPolicy | null {
   const value = parseJson(Buffer.from(payload, "base64url").toString("utf8"))
   if (typeof value !== "object" || value === null) return null
-  const { organization, issuedAt, keys, bundle } = value as Partial<Record<keyof SignedPolicy, unknown>>
+  const { organization, issuedAt, keys, teams, bundle } = value as Partial<Record<keyof SignedPolicy, unknown>>
   const isWhole =
     typeof organization === "string" &&
     typeof issuedAt === "string" &&
     Number.isFinite(Date.parse(issuedAt)) &&
     Array.isArray(keys) &&
+    Array.isArray(teams) &&
     typeof bundle === "object" &&
     bundle !== null &&
     "version" in bundle &&

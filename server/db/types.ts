@@ -609,6 +609,33 @@ export interface Org {
   time_zone: Generated<string>;
 }
 
+export interface PolicyClient {
+  agent_tool: string | null;
+  agent_version: string | null;
+  belay_version: string | null;
+  canary_at: Timestamp | null;
+  /**
+   * what was last decided there on an action that every policy denies
+   */
+  canary_effect: string | null;
+  developer_id: string | null;
+  first_seen_at: Timestamp;
+  id: string;
+  key_id: string | null;
+  org_id: string;
+  refusal: string | null;
+  refused_at: Timestamp | null;
+  seen_at: Timestamp;
+  /**
+   * in_force: what the server last sent; last_good: an earlier one, as the newest was refused or cannot be had; none
+   */
+  state: string;
+  /**
+   * of the bundle that it goes by; null without one
+   */
+  version: number | null;
+}
+
 export interface PolicyDraft {
   /**
    * in force when it was begun, or last brought up to date
@@ -1087,6 +1114,7 @@ export interface DB {
   latency_hour: LatencyHour;
   operation: Operation;
   org: Org;
+  policy_client: PolicyClient;
   policy_draft: PolicyDraft;
   policy_exception: PolicyException;
   policy_layer: PolicyLayer;

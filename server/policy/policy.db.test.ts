@@ -277,7 +277,7 @@ test("bundles are signed with the organization's key; the next one is announced 
   if (bundle === null) throw new Error("no bundle")
   const seal = (keys: typeof first, now: Date) =>
     sealPolicy(
-      { organization: orgId, subject: null, issuedAt: now.toISOString(), keys: keys.keys, bundle },
+      { organization: orgId, subject: null, teams: [], issuedAt: now.toISOString(), keys: keys.keys, bundle },
       keys.signer,
     )
   const opened = openPolicy(seal(first, NOW), { keys: first.keys, inForce: null })

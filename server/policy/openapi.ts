@@ -1,0 +1,129 @@
+import { z } from "zod"
+import { decideRequestSchema, decisionSchema, errorSchema, statusReportSchema } from "./http-schemas.ts"
+
+const json = (schema: z.ZodType, io: "input" | "output" = "output") => ({
+  "application/json": { schema: z.toJSONSchema(schema, { target: "draft-2020-12", io }) },
+})
+
+const refused = (description: string) => ({ description, content: json(errorSchema) })
+
+const REFUSALS = {
+  "401": refused("No key, or one that does not work."),
+  "403": refused("The key may not read policies: it needs the scope policy:read."),
+  "429": refused("Too many requests in a minute; Retry-After says how long to wait."),
+  "503": refused("Belay cannot answer now. Go on with the policy that you have."),
+}
+
+const ENDUSER = {
+  name: "belay-enduser",
+  in: "header",
+  description:
+    "The person, as enduser.id in telemetry: an e-mail address or an id. Without it the organization's policy is meant.",
+  schema: { type: "string" },
+}
+
+/** The OpenAPI 3.1 description of what policy clients ask. */
+export const OPENAPI = {
+  openapi: "3.1.0",
+  info: {
+    title: "Belay policy",
+    version: "1",
+    description: "Signed policies for agents, and decisions for those who cannot decide by themselves.",
+  },
+  security: [{ key: [] }],
+  components: {
+    securitySchemes: { key: { type: "http", scheme: "bearer", description: "A key with the scope policy:read." } },
+  },
+  paths: {
+    "/v1/policy": {
+      get: {
+        summary: "The signed bundle that binds a person",
+        parameters: [
+          ENDUSER,
+          { name: "if-none-match", in: "header", description: "The ETag that is known.", schema: { type: "string" } },
+        ],
+        responses: {
+          "200": {
+            description: "An envelope: belay.bundle/1, signed with Ed25519 over format, key id and payload.",
+            headers: { etag: { schema: { type: "string" } } },
+            content: {
+              "application/json": {
+                schema: {
+                  type: "object",
+                  required: ["format", "keyId", "payload", "signature"],
+                  properties: {
+                    format: { const: "belay.bundle/1" },
+                    keyId: { type: "string" },
+                    payload: { type: "string", description: "base64url of JSON" },
+                    signature: { type: "string", description: "base64url, over format, key id and payload by lines" },
+                  },
+                },
+              },
+            },
+          },
+          "304": { description: "What is known is still in force." },
+          "404": refused("Nothing is published that binds this person."),
+          ...REFUSALS,
+        },
+      },
+    },
+    "/v1/policy/keys": {
+      get: {
+        summary: "The public keys that bundles are signed with, now and next",
+        responses: {
+          "200": {
+            description: "Ed25519 public keys, 32 bytes in base64url.",
+            content: json(
+              z.object({
+                organization: z.uuid(),
+                keys: z.array(z.object({ id: z.string(), publicKey: z.string() })),
+              }),
+            ),
+          },
+          ...REFUSALS,
+        },
+      },
+    },
+    "/v1/policy/events": {
+      get: {
+        summary: "The bundle, and every one that takes its place, as server-sent events",
+        parameters: [
+          ENDUSER,
+          { name: "last-event-id", in: "header", description: "The ETag that is known.", schema: { type: "string" } },
+        ],
+        responses: {
+          "200": {
+            description: "Events named policy: data is the envelope, id its ETag.",
+            content: { "text/event-stream": { schema: { type: "string" } } },
+          },
+          ...REFUSALS,
+        },
+      },
+    },
+    "/v1/policy/status": {
+      post: {
+        summary: "Says what a client goes by",
+        parameters: [ENDUSER],
+        requestBody: { required: true, content: json(statusReportSchema, "input") },
+        responses: {
+          "204": { description: "Noted." },
+          "422": refused("What was sent is not such a report."),
+          ...REFUSALS,
+        },
+      },
+    },
+    "/v1/decide": {
+      post: {
+        summary: "Decides on an action",
+        parameters: [ENDUSER],
+        requestBody: { required: true, content: json(decideRequestSchema, "input") },
+        responses: {
+          "200": { description: "What the policy decides.", content: json(decisionSchema) },
+          "404": refused("Nothing is published that binds this person."),
+          "422": refused("What was sent is not such a question."),
+          ...REFUSALS,
+        },
+      },
+    },
+  },
+}
