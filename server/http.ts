@@ -9,6 +9,7 @@ import { sql } from "kysely"
 import type { AppContext } from "./context.ts"
 import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
+import type { PolicyEndpoint } from "./policy/http.ts"
 import { PortTaken } from "./ports.ts"
 import type { SelfTelemetry } from "./self-telemetry.ts"
 import { getViewer } from "./sign-in/sessions.ts"
@@ -29,12 +30,13 @@ export interface PageServer {
 export function createAppServer(options: {
   context: AppContext
   receiver: OtlpReceiver
+  policy: PolicyEndpoint
   arrivals: Arrivals
   pages: PageServer
   selfTelemetry: SelfTelemetry
   isBehindProxy: boolean
 }): Server {
-  const { context, receiver, arrivals, pages, selfTelemetry } = options
+  const { context, receiver, policy, arrivals, pages, selfTelemetry } = options
   const app = express()
   app.disable("x-powered-by")
   app.use((_request, response, next) => {
@@ -80,14 +82,14 @@ export function createAppServer(options: {
   app.all("*", (request, response, next) => void answerPage(request, response, next))
 
   return createServer((request, response) => {
-    if (!receiver.handle(request, response)) app(request, response)
+    if (!receiver.handle(request, response) && !policy.handle(request, response)) app(request, response)
   })
 }
 
-/** The port that agents expect, where nothing but OTLP is answered. */
-export function createOtlpServer(receiver: OtlpReceiver): Server {
+/** The port that agents expect, where nothing but OTLP and the policy is answered. */
+export function createOtlpServer(receiver: OtlpReceiver, policy: PolicyEndpoint): Server {
   return createServer((request, response) => {
-    if (receiver.handle(request, response)) return
+    if (receiver.handle(request, response) || policy.handle(request, response)) return
     const isHealth = request.url === "/healthz"
     response.writeHead(isHealth ? 200 : 404, { "content-type": "text/plain" })
     response.end(isHealth ? "ok\n" : "This port takes OTLP: POST /v1/traces, /v1/logs or /v1/metrics.\n")

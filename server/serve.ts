@@ -9,6 +9,7 @@ import { createOtlpReceiver } from "./ingest/http.ts"
 import { createBudget } from "./ingest/budget.ts"
 import type { IngestMeter } from "./ingest/meter.ts"
 import type { SignalStore } from "./ingest/signal-store.ts"
+import { createPolicyEndpoint } from "./policy/http.ts"
 import { createLane } from "./lane.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import type { Mailer } from "./mail/mailer.ts"
@@ -95,11 +96,18 @@ export async function serve(options: ServeOptions): Promise<Served> {
     log,
   }
   const receiver = createOtlpReceiver(receiving)
+  const policy = await createPolicyEndpoint({
+    database: app,
+    authenticate: receiving.authenticate,
+    secret: options.authSecret,
+    now,
+    log,
+  })
   const grpcServer = createGrpcServer(receiving)
   const servers: Server[] = []
   const close = async () => {
     await Promise.all([closeGrpc(grpcServer, CLOSE_GRACE_MS), ...servers.map(closeServer)])
-    await arrivals.close()
+    await Promise.all([arrivals.close(), policy.close()])
   }
   const bind = async (server: Server, port: number) => {
     const bound = await listen(server, port, host)
@@ -108,7 +116,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   }
   try {
     const { otlpPort = STANDARD_OTLP_PORT, grpcPort = STANDARD_GRPC_PORT, tell } = options
-    const bindOtlp = () => bind(createOtlpServer(receiver), otlpPort)
+    const bindOtlp = () => bind(createOtlpServer(receiver, policy), otlpPort)
     const bindGrpc = async () => `http://${host}:${await listenGrpc(grpcServer, grpcPort, host)}`
     const ownOtlpUrl = await bindIfFree(bindOtlp, options.otlpPort !== undefined, tell)
     const grpcUrl = await bindIfFree(bindGrpc, options.grpcPort !== undefined, tell)
@@ -153,6 +161,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const appServer = createAppServer({
       context,
       receiver,
+      policy,
       arrivals,
       pages: await options.pages,
       selfTelemetry: options.selfTelemetry,
