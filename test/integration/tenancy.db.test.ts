@@ -184,6 +184,9 @@ async function makeXanadu(database: TestDatabase) {
     await readSigningKeys(tx, { orgId, secret: SECRET, now: NOW })
     const asked = { rule: "xanadu", layer: null, teamId, developerId: null, reason: "xanadu", days: 7, by }
     const exception = await requestException(tx, asked)
+    const said = { id: "xanadu", agentTool: "xanadu", agentVersion: null, belayVersion: null, canary: null }
+    const report = { ...said, state: "none" as const, version: null, refusal: null }
+    await noteClient(tx, { report, orgId, developerId: null, keyId: key.ok ? key.id : "", now: NOW })
     return {
       layerId: draft.ok ? draft.layerId : "",
       exceptionId: exception.ok ? exception.id : "",
@@ -219,6 +222,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
   const target = { kind: "team" as const, teamId }
   const ofDraft = { target, revision: 1, by }
   const exception = { id: x.exceptionId, note: null, by }
+  const report = { id: "xanadu", agentTool: "ours", agentVersion: null, belayVersion: null, canary: null }
+  const client = { report: { ...report, state: "none" as const, version: null, refusal: null } }
   const keys = { orgId: ours.orgId, secret: SECRET, now: NOW }
   const people = { text: "", role: null, teamId: null, today: TODAY, limit: 10, offset: 0 }
   const calls: Record<string, (tx: TenantTx) => Promise<unknown>> = {
@@ -265,6 +270,10 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       const policies = await readPolicies(tx, NOW)
       expect([policies.release, policies.layers, policies.exceptions]).toEqual([0, [], []])
     },
+    findByEnduser: async (tx) => {
+      expect(await findByEnduser(tx, "xanadu@example.com")).toBeNull()
+    },
+    noteClient: (tx) => noteClient(tx, { ...client, orgId: ours.orgId, developerId: null, keyId: x.keyId, now: NOW }),
     getDraft: (tx) => getDraft(tx, x.layerId),
     saveDraft: (tx) => saveDraft(tx, { ...ofDraft, document: { schema: "belay.policy/1" } }),
     lockDraft: (tx) => lockDraft(tx, ofDraft),
