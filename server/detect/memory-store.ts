@@ -21,7 +21,7 @@ export async function saveMemory(tx: Transaction<DB>, orgId: string, parts: Iter
 }
 
 /** The parts in the order in which they were stored. */
-export async function* readMemory(tx: Transaction<DB>, orgId: string): AsyncGenerator<unknown> {
+export async function* readMemory(tx: Transaction<DB>, orgId: string): AsyncGenerator {
   for (let part = 0; ; part++) {
     const row = await tx
       .selectFrom("detector_memory")

@@ -49,7 +49,7 @@ const SEPARATOR = "\n"
 /** Series, people or places in a part: half a megabyte of numbers. */
 const PART_SIZE = 1024
 
-export function* packState(state: DetectorState): Generator<unknown> {
+export function* packState(state: DetectorState): Generator {
   yield* partsOf(state)
 }
 

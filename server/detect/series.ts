@@ -271,9 +271,10 @@ function evidenceOfDay(series: Series): readonly number[] {
 }
 
 function openDay(series: Series, day: number): void {
-  if (series.numbers[AT.day]! === day) return
-  if (series.numbers[AT.day]! >= 0) closeDay(series)
-  series.numbers[AT.day]! = day
+  const before = series.numbers[AT.day]!
+  if (before === day) return
+  if (before >= 0) closeDay(series)
+  series.numbers[AT.day] = day
 }
 
 /** The day becomes part of what is before it. */
@@ -330,13 +331,12 @@ export function settle(series: Series, until: number): void {
   }
   const hour = Math.floor(until / HOUR)
   const gain = best - before
-  series.numbers[AT.lastGain]! = hour - series.numbers[AT.lastHour]! === 1 ? series.numbers[AT.gain]! : 0
-  series.numbers[AT.gain]! = gain
-  series.numbers[AT.lastHour]! = hour
-  series.numbers[AT.mostOfTwoHours]! = Math.max(
-    series.numbers[AT.mostOfTwoHours]!,
-    gain + Math.max(0, series.numbers[AT.lastGain]!),
-  )
+  const isNextHour = hour - numbers[AT.lastHour]! === 1
+  const lastGain = isNextHour ? numbers[AT.gain]! : 0
+  numbers[AT.lastGain] = lastGain
+  numbers[AT.gain] = gain
+  numbers[AT.lastHour] = hour
+  numbers[AT.mostOfTwoHours] = Math.max(numbers[AT.mostOfTwoHours]!, gain + Math.max(0, lastGain))
 }
 
 const HOUR = 3_600_000

@@ -120,7 +120,7 @@ test("who saves over what somebody else saved, and who publishes what they have 
     reason: "changed_meanwhile",
   })
   const both = await Promise.all([save(ada, 2, "c"), save(grace, 2, "d")])
-  expect(both.map(({ ok }) => ok).toSorted()).toEqual([false, true])
+  expect(both.filter(({ ok }) => ok)).toHaveLength(1)
 })
 
 test("a draft that was begun before another version is published once its author has looked", async ({ database }) => {
@@ -295,5 +295,5 @@ test("bundles are signed with the organization's key; the next one is announced 
   await expect(
     work((tx) => readSigningKeys(tx, { orgId, secret: `${SECRET}!`, now: NOW })),
     "another secret",
-  ).rejects.toThrow()
+  ).rejects.toThrow("unable to authenticate data")
 })

@@ -33,6 +33,7 @@ import {
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
+import { findByEnduser, noteClient } from "#server/policy/clients.ts"
 import {
   discardDraft,
   getDraft,
