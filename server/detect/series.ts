@@ -331,8 +331,8 @@ export function settle(series: Series, until: number): void {
   }
   const hour = Math.floor(until / HOUR)
   const gain = best - before
-  const isNextHour = hour - numbers[AT.lastHour]! === 1
-  const lastGain = isNextHour ? numbers[AT.gain]! : 0
+  const hoursSince = hour - numbers[AT.lastHour]!
+  const lastGain = hoursSince === 1 ? numbers[AT.gain]! : 0
   numbers[AT.lastGain] = lastGain
   numbers[AT.gain] = gain
   numbers[AT.lastHour] = hour

@@ -191,7 +191,7 @@ async function fill(owner: Kysely<DB>, orgId: string, midnight: number): Promise
     cross join generate_series(0, 1) k
     cross join lateral (
       select d.n * 7 + (h * 2 + k + extract(day from hour)::int) % ${PLACES_EACH}::int as place,
-        abs(hashint8(d.n * 1000003 + extract(epoch from hour)::int8 + k)) as noise
+        abs(hashint8(d.n::int8 * 1000003 + extract(epoch from hour)::int8 + k)) as noise
     ) drawn`
   await sql`
     insert into arrived_suggestion (org_id, arrived_hour, hour, developer_id, ${PLACE}, units, presented, accepted,
