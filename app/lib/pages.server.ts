@@ -2,7 +2,7 @@ import type { AccountRole } from "#server/db/types.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { paths } from "./paths.ts"
 
-export type PageName = "Ladder" | "Incidents" | "Me" | "Connect" | "Keys" | "People" | "Audit" | "Settings"
+export type PageName = "Ladder" | "Incidents" | "Policy" | "Me" | "Connect" | "Keys" | "People" | "Audit" | "Settings"
 
 const PAGES: readonly {
   readonly name: PageName
@@ -15,6 +15,7 @@ const PAGES: readonly {
   { name: "Keys", path: paths.keys(), permission: "keys.test" },
   { name: "People", path: paths.people(), permission: "people.manage" },
   { name: "Audit", path: paths.audit(), permission: "audit.read" },
+  { name: "Policy", path: paths.policies(), permission: "policy.read" },
   { name: "Settings", path: paths.settings(), permission: "settings.manage" },
   // For whoever may see how Belay does and change nothing.
   { name: "Settings", path: paths.ingestStatus(), permission: "ingest.read" },

@@ -5,6 +5,13 @@ export const paths = {
   incidents: (search = "") => `/incidents${search}`,
   incidentsCsv: (search = "") => `/incidents.csv${search}`,
   incident: (id: string) => `/incidents/${id}`,
+  policies: () => "/policy",
+  policy: (of: PolicyOf) => `/policy/${of.kind}${of.id === null ? "" : `/${of.id}`}`,
+  policyEdit: (of: PolicyOf) => `/policy/${of.kind}${of.id === null ? "" : `/${of.id}`}/edit`,
+  policyExceptions: (search = "") => `/policy/exceptions${search}`,
+  newPolicyException: (rule?: string) =>
+    `/policy/exceptions/new${rule === undefined ? "" : `?rule=${encodeURIComponent(rule)}`}`,
+  policyClients: () => "/policy/clients",
   connect: () => "/connect",
   keys: (search = "") => `/keys${search}`,
   audit: (search = "") => `/audit${search}`,
@@ -30,6 +37,13 @@ export const paths = {
   signOut: () => "/sign-out",
   demoEnter: (role: string, to: string) => `/demo/enter?role=${role}&to=${encodeURIComponent(to)}`,
   arrivals: () => "/events/arrivals",
+}
+
+/** Whom a policy binds, as its URL says it. */
+export interface PolicyOf {
+  readonly kind: "organization" | "team" | "person"
+  /** Of the team or person. */
+  readonly id: string | null
 }
 
 /** A path within Belay from untrusted input; anything that could leave it is the ladder. */

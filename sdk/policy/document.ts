@@ -277,6 +277,8 @@ export const policyDocumentSchema = z
 export type PolicyDocument = z.infer<typeof policyDocumentSchema>
 /** What the policy says of models and providers. */
 export type ModelsSection = z.infer<typeof models>
+/** What the policy says of what an agent may do. */
+export type PermissionsSection = z.infer<typeof permissions>
 /** One permission rule. */
 export type PolicyRule = z.infer<typeof rule>
 /** Where a rule or an exception counts. */

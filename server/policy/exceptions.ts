@@ -1,3 +1,4 @@
+import { sql } from "kysely"
 import { recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { PolicyLayerKind } from "../db/types.ts"
@@ -34,8 +35,8 @@ export interface ShownException {
 }
 
 interface ListArgs {
-  /** The developers that the viewer is, whose exceptions they see; null sees everyone's. */
-  readonly ownDeveloperIds: readonly string[] | null
+  /** Who looks: they see what they asked for and what is for them. Null sees everyone's. */
+  readonly seenBy: { readonly accountId: string; readonly developerIds: readonly string[] } | null
   readonly states: readonly ExceptionState[]
   readonly before: { readonly requestedAt: Date; readonly id: string } | null
   readonly limit: number
@@ -43,11 +44,17 @@ interface ListArgs {
 
 /** Exceptions and requests for them, the newest first. */
 export async function listExceptions(tx: TenantTx, args: ListArgs): Promise<readonly ShownException[]> {
-  const { ownDeveloperIds, states, before, limit } = args
-  if (states.length === 0 || ownDeveloperIds?.length === 0) return []
+  const { seenBy, states, before, limit } = args
   return selectExceptions(tx)
     .where("e.state", "in", states)
-    .$if(ownDeveloperIds !== null, (query) => query.where("e.developer_id", "in", ownDeveloperIds ?? []))
+    .$if(seenBy !== null, (query) =>
+      query.where((where) =>
+        where.or([
+          where("e.requested_by", "=", seenBy?.accountId ?? null),
+          where("e.developer_id", "=", sql<string>`any(${seenBy?.developerIds ?? []}::uuid[])`),
+        ]),
+      ),
+    )
     .$if(before !== null, (query) =>
       query.where((where) =>
         where.or([

@@ -88,9 +88,26 @@ function isOf(target: LayerTarget) {
     and l.team_id is not distinct from ${teamId}::uuid and l.developer_id is not distinct from ${developerId}::uuid`
 }
 
+/** The name of a team or person that may have a policy; null for the organization, and where there is none. */
+export async function getTargetName(tx: TenantTx, target: LayerTarget): Promise<string | null> {
+  if (target.kind === "organization") return null
+  if (target.kind === "team") {
+    const team = await tx.selectFrom("team").select("name").where("id", "=", target.teamId).executeTakeFirst()
+    return team?.name ?? null
+  }
+  const person = await tx
+    .selectFrom("developer")
+    .select("pseudonym")
+    .where("id", "=", target.developerId)
+    .where("merged_into_id", "is", null)
+    .where("is_unattributed", "=", false)
+    .executeTakeFirst()
+  return person?.pseudonym ?? null
+}
+
 /** The id of a target's layer, locked until the transaction ends; null where there is no such team or person. */
 export async function lockLayer(tx: TenantTx, orgId: string, target: LayerTarget): Promise<string | null> {
-  if (!(await exists(tx, target))) return null
+  if (target.kind !== "organization" && (await getTargetName(tx, target)) === null) return null
   await tx
     .insertInto("policy_layer")
     .values({
@@ -103,21 +120,6 @@ export async function lockLayer(tx: TenantTx, orgId: string, target: LayerTarget
     .execute()
   const row = await tx.selectFrom("policy_layer as l").select("l.id").where(isOf(target)).forUpdate().executeTakeFirst()
   return row?.id ?? null
-}
-
-async function exists(tx: TenantTx, target: LayerTarget): Promise<boolean> {
-  if (target.kind === "organization") return true
-  const found =
-    target.kind === "team"
-      ? await tx.selectFrom("team").select("id").where("id", "=", target.teamId).executeTakeFirst()
-      : await tx
-          .selectFrom("developer")
-          .select("id")
-          .where("id", "=", target.developerId)
-          .where("merged_into_id", "is", null)
-          .where("is_unattributed", "=", false)
-          .executeTakeFirst()
-  return found !== undefined
 }
 
 export interface PublishedVersion {

@@ -260,8 +260,10 @@ test("an exception counts once another approves it, until it ends or is over", a
   expect(await work((tx) => endException(tx, { id, note: "done", by: ada }))).toEqual({ ok: true, release: 3 })
   expect(await inForce(NOW)).toEqual([])
   const args = { states: ["ended" as const], before: null, limit: 10 }
-  expect(await work((tx) => listExceptions(tx, { ...args, ownDeveloperIds: null }))).toHaveLength(1)
-  expect(await work((tx) => listExceptions(tx, { ...args, ownDeveloperIds: [id] }))).toEqual([])
+  expect(await work((tx) => listExceptions(tx, { ...args, seenBy: null }))).toHaveLength(1)
+  const seenBy = (accountId: string) =>
+    work((tx) => listExceptions(tx, { ...args, seenBy: { accountId, developerIds: [id] } }))
+  expect([await seenBy(ada.actorId), await seenBy(grace.actorId)]).toEqual([[expect.objectContaining({ id })], []])
 })
 
 test("bundles are signed with the organization's key; the next one is announced before it signs", async ({

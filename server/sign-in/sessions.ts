@@ -108,6 +108,6 @@ export async function forgetSignIns(db: Kysely<DB>, now: Date): Promise<void> {
 }
 
 /** Who did it, for an audit entry. */
-export function byViewer(viewer: Viewer, requestId: string, now: Date): AuditActor {
+export function byViewer(viewer: Viewer, requestId: string, now: Date): AuditActor & { readonly actorId: string } {
   return { orgId: viewer.orgId, actorId: viewer.accountId, actorEmail: viewer.email, occurredAt: now, requestId }
 }

@@ -6,6 +6,8 @@ export type Permission =
   | "ladder.read"
   | "incidents.read"
   | "incidents.manage"
+  | "policy.read"
+  | "policy.manage"
   | "connect.read"
   | "keys.manage"
   | "keys.test"
@@ -21,6 +23,9 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "incidents.read": ["owner", "admin", "manager", "on-call", "developer"],
   // Of incidents that are not one's own.
   "incidents.manage": ["owner", "admin", "manager", "on-call"],
+  // Of people's own policies only one's own.
+  "policy.read": ["owner", "admin", "manager", "on-call", "developer", "auditor"],
+  "policy.manage": ["owner", "admin"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],
   // Of the keys only those that store nothing.

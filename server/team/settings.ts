@@ -13,12 +13,15 @@ export interface Settings {
   readonly minGroupSize: number
   /** For people whom the identity provider vouches for and no group maps; null lets only mapped groups in. */
   readonly ssoDefaultRole: AccountRole | null
+  /** Whether a second person reviews every change of a policy. */
+  readonly policyNeedsReview: boolean
 }
 
 export function getSettings(tx: TenantTx): Promise<Settings> {
   return tx
     .selectFrom("org")
     .select(["name", "time_zone as timeZone", "min_group_size as minGroupSize", "sso_default_role as ssoDefaultRole"])
+    .select("policy_needs_review as policyNeedsReview")
     .executeTakeFirstOrThrow()
 }
 
@@ -34,6 +37,7 @@ export async function saveSettings(tx: TenantTx, settings: Settings, by: AuditAc
       time_zone: settings.timeZone,
       min_group_size: settings.minGroupSize,
       sso_default_role: settings.ssoDefaultRole,
+      policy_needs_review: settings.policyNeedsReview,
     })
     .where("id", "=", by.orgId)
     .execute()

@@ -44,7 +44,15 @@ import {
   submitDraft,
 } from "#server/policy/drafts.ts"
 import { decideException, endException, listExceptions, requestException } from "#server/policy/exceptions.ts"
-import { findLayer, getLayer, getVersion, listLayers, listVersions, lockLayer } from "#server/policy/layers.ts"
+import {
+  findLayer,
+  getLayer,
+  getTargetName,
+  getVersion,
+  listLayers,
+  listVersions,
+  lockLayer,
+} from "#server/policy/layers.ts"
 import { publishDraft, rollBack } from "#server/policy/publish.ts"
 import { currentRelease, release } from "#server/policy/releases.ts"
 import { listSigningKeys, readSigningKeys, rotateSigningKey } from "#server/policy/signing-keys.ts"
@@ -282,8 +290,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     submitDraft: (tx) => submitDraft(tx, { ...ofDraft, isSubmitted: true }),
     rebaseDraft: (tx) => rebaseDraft(tx, ofDraft),
     inForce: (tx) => inForce(tx, x.layerId).catch(() => null),
-    listExceptions: (tx) =>
-      listExceptions(tx, { ownDeveloperIds: null, states: ["requested"], before: null, limit: 10 }),
+    listExceptions: (tx) => listExceptions(tx, { seenBy: null, states: ["requested"], before: null, limit: 10 }),
     requestException: (tx) =>
       requestException(tx, {
         rule: "ours",
@@ -299,6 +306,10 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listLayers: (tx) => listLayers(tx),
     getLayer: (tx) => getLayer(tx, x.layerId),
     findLayer: (tx) => findLayer(tx, target),
+    getTargetName: async (tx) => [
+      await getTargetName(tx, target),
+      await getTargetName(tx, { kind: "developer", developerId: x.developerId }),
+    ],
     lockLayer: (tx) => lockLayer(tx, ours.orgId, target),
     listVersions: (tx) => listVersions(tx, { layerId: x.layerId, before: null, limit: 10 }),
     getVersion: (tx) => getVersion(tx, x.layerId, 1),

@@ -86,7 +86,7 @@ export const action = guard("incidents.read", async ({ viewer, params, request, 
   }
   const values = form.data
   const now = context.now()
-  const by = { ...byViewer(viewer, context.requestId, now), actorId: viewer.accountId }
+  const by = byViewer(viewer, context.requestId, now)
   const changed = await asTenant(context.db, viewer.orgId, async (tx) => {
     const as = await findIncidentViewer(tx, viewer, now)
     const found = await getIncident(tx, { viewer: as, id })

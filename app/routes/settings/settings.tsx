@@ -63,6 +63,10 @@ const formSchema = z.discriminatedUnion("intent", [
       .min(GROUP_SIZE_MIN, `Never below ${GROUP_SIZE_MIN}.`)
       .max(GROUP_SIZE_MAX, `At most ${GROUP_SIZE_MAX}.`),
     ssoDefaultRole: role,
+    policyNeedsReview: z
+      .literal("on")
+      .optional()
+      .transform((value) => value === "on"),
   }),
   z.object({
     intent: z.literal("map"),
@@ -169,6 +173,15 @@ export default function Settings() {
               </option>
             ))}
           </Select>
+          <label className="flex items-start gap-2 text-sm">
+            <input
+              type="checkbox"
+              name="policyNeedsReview"
+              defaultChecked={settings.policyNeedsReview}
+              className="mt-0.5 size-4 accent-(--accent)"
+            />
+            <span>A second person looks at every change of a policy and publishes it</span>
+          </label>
           <button type="submit" disabled={isBusy} className={buttonClass("primary")}>
             Save the settings
           </button>

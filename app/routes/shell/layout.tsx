@@ -9,6 +9,7 @@ import {
   Plug,
   ScrollText,
   Settings,
+  ShieldCheck,
   TrendingUp,
   TriangleAlert,
   UserRoundCog,
@@ -39,6 +40,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
   Incidents: TriangleAlert,
+  Policy: ShieldCheck,
   Connect: Plug,
   Keys: KeyRound,
   People: Users,

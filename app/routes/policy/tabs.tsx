@@ -1,0 +1,13 @@
+import { paths } from "../../lib/paths.ts"
+import { Tabs } from "../../ui/tabs.tsx"
+
+const TABS = [
+  { name: "Policies", path: paths.policies() },
+  { name: "Exceptions", path: paths.policyExceptions() },
+]
+const MANAGED = [...TABS, { name: "Clients", path: paths.policyClients() }]
+
+/** The pages about policies. */
+export function PolicyTabs({ isManager }: { isManager: boolean }) {
+  return <Tabs label="About policies" tabs={isManager ? MANAGED : TABS} />
+}
