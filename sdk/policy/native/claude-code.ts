@@ -1,18 +1,20 @@
 /** Claude Code's managed settings, and the rules of the same form in Qwen Code's. */
 import type { Effect, RuleAction } from "../vocabulary.ts"
-import { KNOWN_MODELS } from "../model-catalog.ts"
+import { KNOWN_MODELS, KNOWN_PROVIDERS } from "../model-catalog.ts"
 import {
   type Compiling,
   isBinding,
   type McpIdentity,
   type NativeFile,
   reportCommands,
+  meetsStricter,
+  mildestOf,
   rulesOn,
   toJson,
 } from "./native-file.ts"
 import { UNKNOWN_MODEL, UNKNOWN_PROVIDER } from "./model-plan.ts"
 import { isStricter } from "./report.ts"
-import { mayMeet, toPlainCommand, toSpellings } from "./shell-forms.ts"
+import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import {
   isPlainHost,
   isPlainName,
@@ -35,6 +37,10 @@ export interface Dialect {
   readonly unmatched: Readonly<Record<RuleAction, Effect>>
   /** Whether an allow with a star at its end is known to take one simple command and no second one. */
   readonly hasOpenAllows: boolean
+  /** What the tool's own flow does where no rule matches, for a person. */
+  readonly flow: Readonly<Partial<Record<RuleAction, string>>>
+  /** What becomes of files outside the workspace. */
+  readonly outside: Readonly<Record<"edit" | "read", { readonly effect: Effect; readonly what: string }>>
 }
 
 const CLAUDE_CODE: Dialect = {
@@ -58,6 +64,21 @@ const CLAUDE_CODE: Dialect = {
     model: "allow",
   },
   hasOpenAllows: true,
+  flow: {
+    shell: "which asks except for commands that only read",
+    edit: "which asks except in the mode acceptEdits",
+    read: "which asks outside the working folder only",
+    web: "which asks except for well-known documentation",
+    mcp: "which asks",
+    subagent: "which does not ask",
+  },
+  outside: {
+    edit: {
+      effect: "ask",
+      what: "Held by blockWritesOutsideWorkingDirectories, from about 2.1.329 on; older versions ask.",
+    },
+    read: { effect: "ask", what: "The tool asks before it reads outside its working folders." },
+  },
 }
 
 /**
@@ -151,15 +172,21 @@ export function toPermissionLists(compiling: Compiling, dialect: Dialect): Permi
     const fallback = policy.defaults[action]
     if (fallback === undefined) continue
     if (fallback.effect === "allow") {
-      // Commands are more than their names: what the default allows the engine still looks into.
-      if (action === "shell" || action === "mcp") {
+      // What the default allows the engine still looks into: commands are more than their names. An allow for all files
+      // would take away the prompt on those outside.
+      if (action === "shell" || action === "mcp" || rules.some(({ pattern }) => pattern === "../**")) {
         report.stricter(fallback, "ask", "The tool goes on asking where it would by itself.", false)
       } else {
         for (const entry of dialect.every[action]) lists.allow.add(entry)
       }
     } else if (isStricter(fallback.effect, mildest)) {
       // A rule for the whole tool would beat the milder rules.
-      report.looser(fallback, dialect.unmatched[action], unmatchedText(action))
+      const flow = dialect.flow[action] ?? "which may ask for nothing"
+      report.looser(
+        fallback,
+        dialect.unmatched[action],
+        `What no rule matches goes through the tool's own flow, ${flow}.`,
+      )
     } else {
       for (const entry of dialect.every[action]) lists[fallback.effect].add(entry)
       floors[action] = fallback.effect
@@ -172,23 +199,11 @@ export function toPermissionLists(compiling: Compiling, dialect: Dialect): Permi
   return { allow: [...lists.allow], ask: [...lists.ask], deny: [...lists.deny] }
 }
 
-function unmatchedText(action: RuleAction): string {
-  const own = {
-    shell: "What no rule matches goes through the tool's own flow, which asks except for commands that only read.",
-    edit: "What no rule matches goes through the tool's own flow, which asks except in the mode acceptEdits.",
-    read: "What no rule matches goes through the tool's own flow, which asks outside the working folder only.",
-    web: "What no rule matches goes through the tool's own flow, which asks except for well-known documentation.",
-    mcp: "What no rule matches goes through the tool's own flow, which asks.",
-    subagent: "What no rule matches goes through the tool's own flow, which does not ask.",
-    model: "",
-  }
-  return own[action]
-}
-
 function floorOf({ policy }: Compiling, action: RuleAction, dialect: Dialect): Effect {
   const fallback = policy.defaults[action]?.effect ?? "allow"
   const isHeld = rulesOn(policy, action).every(({ effect }) => !isStricter(fallback, effect))
-  return isHeld && fallback !== "allow" ? fallback : dialect.unmatched[action]
+  const unmatched = isHeld && fallback !== "allow" ? fallback : dialect.unmatched[action]
+  return mildestOf(policy, action, unmatched)
 }
 
 function toShellRules(rule: ToolRule, compiling: Compiling, dialect: Dialect): readonly string[] {
@@ -199,7 +214,7 @@ function toShellRules(rule: ToolRule, compiling: Compiling, dialect: Dialect): r
       report.stricter(rule, "ask", "The tool would take more commands for it than it names; left out.", false)
       return []
     }
-    if (rulesOn(policy, "shell").some((other) => other.effect !== "allow" && mayMeet(other, plain))) {
+    if (meetsStricter(policy, rule, plain)) {
       report.stricter(rule, "ask", "It meets a rule that the tool reads more narrowly; left out.", false)
       return []
     }
@@ -220,13 +235,20 @@ function toShellRules(rule: ToolRule, compiling: Compiling, dialect: Dialect): r
 }
 
 function toPathRules(tool: "Edit" | "Read", rule: ToolRule, compiling: Compiling, dialect: Dialect): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const action = tool === "Edit" ? "edit" : "read"
   const form = toPathForm(rule.pattern, rule.effect)
-  if (form?.space === "everything") return dialect.every[action]
+  const isBoundOutside = rulesOn(policy, action).some(({ pattern }) => pattern === "../**")
+  if (form?.space === "everything" && !(rule.effect === "allow" && isBoundOutside)) return dialect.every[action]
   if (rule.effect === "allow") {
     // A pattern for a file is one for all beneath a folder of that name, too.
-    if (form === null || form.space === "outside" || !isPlainTree(form.glob) || !form.glob.endsWith("/**")) {
+    if (
+      form === null ||
+      form.space === "everything" ||
+      form.space === "outside" ||
+      !isPlainTree(form.glob) ||
+      !form.glob.endsWith("/**")
+    ) {
       report.stricter(rule, "ask", "The tool would take more files for it than it names; left out.", false)
       return []
     }
@@ -239,13 +261,7 @@ function toPathRules(tool: "Edit" | "Read", rule: ToolRule, compiling: Compiling
     return []
   }
   if (form.space === "outside") {
-    report.looser(
-      rule,
-      "ask",
-      action === "edit"
-        ? "Held by blockWritesOutsideWorkingDirectories, from about 2.1.329 on; older versions ask."
-        : "The tool asks before it reads outside its working folders.",
-    )
+    report.looser(rule, dialect.outside[action].effect, dialect.outside[action].what)
     return []
   }
   report.looser(rule, floor, "Held for letters of the case as written.")
@@ -391,14 +407,18 @@ function toModelSettings({ models, report }: Compiling): object {
   report.note(
     "allowedProviders, deniedModels and blockWritesOutsideWorkingDirectories take effect from about Claude Code 2.1.329 on; availableModels earlier.",
   )
-  const isOpenToNew = providers.every((provider) => isUsable(UNKNOWN_MODEL, provider))
+  const isAnyModel = [...models.known, UNKNOWN_MODEL].every((model) =>
+    providers.every((provider) => isUsable(model, provider)),
+  )
+  // Any provider at all may stand behind an endpoint of a person's own.
+  const isAnyProvider = [...Object.keys(KNOWN_PROVIDERS), UNKNOWN_PROVIDER].every((provider) =>
+    isUsable(usable[0] ?? UNKNOWN_MODEL, provider),
+  )
   const denied = offered.filter((model) => !usable.includes(model))
   return {
-    ...(isOpenToNew && denied.length === 0 ? {} : { availableModels: listed, enforceAvailableModels: true }),
+    ...(!isAnyModel && { availableModels: listed, enforceAvailableModels: true }),
     ...(denied.length > 0 && { deniedModels: denied }),
-    ...(isUsable(usable[0] ?? UNKNOWN_MODEL, UNKNOWN_PROVIDER) && usedProviders.length === providers.length
-      ? {}
-      : { allowedProviders: usedProviders.flatMap((provider) => PROVIDERS[provider] ?? []) }),
+    ...(!isAnyProvider && { allowedProviders: usedProviders.flatMap((provider) => PROVIDERS[provider] ?? []) }),
   }
 }
 

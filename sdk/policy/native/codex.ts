@@ -3,15 +3,15 @@ import { stringify } from "smol-toml"
 import type { Effect } from "../vocabulary.ts"
 import { toAllowedServers } from "./claude-code.ts"
 import { reportModels } from "./model-plan.ts"
-import { type Compiling, isBinding, type NativeFile, reportCommands, rulesOn } from "./native-file.ts"
+import { type Compiling, isBinding, meetsStricter, type NativeFile, reportCommands, rulesOn } from "./native-file.ts"
 import { isStricter } from "./report.ts"
-import { mayMeet, toPlainCommand, toSpellings } from "./shell-forms.ts"
+import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import { toMcpForm, toPathForm } from "./target-forms.ts"
 import { forbidsMode, reportSections, type ToolRule } from "./tool-policy.ts"
 
 /** A rule on how a command begins, word by word. */
 interface PrefixRule {
-  readonly pattern: readonly object[]
+  readonly pattern: readonly ({ readonly token: string | undefined } | { readonly any_of: readonly string[] })[]
   readonly decision: "prompt" | "forbidden"
   readonly justification: string
 }
@@ -132,7 +132,7 @@ function toAllows(rule: ToolRule, { policy, report }: Compiling): readonly (read
     report.stricter(rule, "ask", "The tool takes whatever begins so for it, and more words after; left out.", false)
     return []
   }
-  if (rulesOn(policy, "shell").some((other) => other.effect !== "allow" && mayMeet(other, plain))) {
+  if (meetsStricter(policy, rule, plain)) {
     report.stricter(rule, "ask", "It meets a rule that the tool reads more narrowly; left out.", false)
     return []
   }
@@ -151,13 +151,25 @@ function toPrefixes(rule: ToolRule, { report }: Compiling): readonly PrefixRule[
     "Held for commands that begin as written, flags in every order; other flags between, other folders of the program and scripts within scripts pass.",
   )
   const decision = rule.effect === "deny" ? "forbidden" : "prompt"
-  return spellings
-    .filter((words) => !words.some((word) => word.includes("*")))
-    .map((words) => ({
-      pattern: words.map((token) => ({ token })),
-      decision,
-      justification: rule.reason ?? `Belay: ${rule.ruleId}`,
-    }))
+  return merged(spellings.filter((words) => !words.some((word) => word.includes("*")))).map((tokens) => ({
+    pattern: tokens.map((choice) => (choice.length === 1 ? { token: choice[0] } : { any_of: choice })),
+    decision,
+    justification: rule.reason ?? `Belay: ${rule.ruleId}`,
+  }))
+}
+
+/** Lists of words as lists of choices of words, of which as few as differ in one place at a time make. */
+function merged(spellings: readonly (readonly string[])[]): readonly (readonly (readonly string[])[])[] {
+  let lists: readonly (readonly (readonly string[])[])[] = spellings.map((words) => words.map((word) => [word]))
+  const longest = Math.max(0, ...spellings.map(({ length }) => length))
+  for (let at = longest - 1; at >= 0; at--) {
+    const alike = Map.groupBy(lists, (list) => JSON.stringify([list.length, list.toSpliced(at, 1)]))
+    lists = [...alike.values()].map(([first = [], ...others]) => {
+      const choices = [first, ...others].flatMap((list) => list[at] ?? [])
+      return at < first.length ? first.with(at, choices) : first
+    })
+  }
+  return lists
 }
 
 function toDeniedReads(rule: ToolRule, { report }: Compiling): readonly string[] {
@@ -179,6 +191,8 @@ function toDeniedReads(rule: ToolRule, { report }: Compiling): readonly string[]
 }
 
 function reportDefaults({ policy, report }: Compiling): void {
+  const mcp = policy.defaults.mcp
+  if (mcp?.effect === "ask") report.looser(mcp, "allow", "The tool's files have no default for this.")
   for (const action of ["read", "web", "subagent"] as const) {
     const fallback = policy.defaults[action]
     if (fallback === undefined || fallback.effect === "allow") continue
@@ -190,9 +204,9 @@ function reportEdits({ policy, report }: Compiling): void {
   for (const rule of rulesOn(policy, "edit")) {
     if (rule.effect === "allow") {
       report.stricter(rule, "ask", "The tool's files have no rules on single files.", false)
-    } else if (rule.effect === "deny" && rule.pattern === "../**") {
+    } else if (rule.effect === "deny" && (rule.pattern === "../**" || rule.pattern === "*")) {
       report.looser(rule, "ask", "Held by the sandbox, beyond which the tool asks.")
-    } else if (!(rule.effect === "deny" && rule.pattern === "*")) {
+    } else {
       report.looser(rule, "allow", "The tool's files have no rules on single files; the sandbox allows the workspace.")
     }
   }
@@ -238,5 +252,4 @@ function reportMcp(rule: ToolRule, { policy, report }: Compiling, servers: reado
       tool === "*" ? "A listed server's tools are all let through." : "A server is listed with all its tools.",
     )
   }
-  if (fallback?.effect === "ask") report.looser(fallback, "allow", "The tool's files have no default for this.")
 }

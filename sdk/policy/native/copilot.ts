@@ -2,8 +2,17 @@
 import type { Effect } from "../vocabulary.ts"
 import { toAllowedServers, toServerEntry } from "./claude-code.ts"
 import { reportModels } from "./model-plan.ts"
-import { type Compiling, isBinding, type NativeFile, reportCommands, rulesOn, toJson } from "./native-file.ts"
-import { mayMeet, toPlainCommand, toSpellings } from "./shell-forms.ts"
+import {
+  type Compiling,
+  isBinding,
+  mildestOf,
+  type NativeFile,
+  reportCommands,
+  meetsStricter,
+  rulesOn,
+  toJson,
+} from "./native-file.ts"
+import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import { isPlainHost, isPlainTree, toMcpForm, toPathForm, toWebForm } from "./target-forms.ts"
 import { reportSections, type ToolRule } from "./tool-policy.ts"
 
@@ -72,6 +81,9 @@ export function compileCopilotCli(compiling: Compiling): readonly NativeFile[] {
   ]
 }
 
+/** What becomes of what no rule matches. */
+const REST: Effect = "ask"
+
 function toCopilotRules(rule: ToolRule, compiling: Compiling): readonly string[] {
   const { report } = compiling
   switch (rule.action) {
@@ -100,7 +112,7 @@ function toShellRules(rule: ToolRule, { policy, report }: Compiling): readonly s
       report.stricter(rule, "ask", "The tool may take more commands for it than it names; left out.")
       return []
     }
-    if (rulesOn(policy, "shell").some((other) => other.effect !== "allow" && mayMeet(other, plain))) {
+    if (meetsStricter(policy, rule, plain)) {
       report.stricter(rule, "ask", "It meets a rule that the tool reads more narrowly; left out.")
       return []
     }
@@ -108,7 +120,7 @@ function toShellRules(rule: ToolRule, { policy, report }: Compiling): readonly s
   }
   report.looser(
     rule,
-    "ask",
+    REST,
     "Held for commands that begin as written, flags in every order; what it does not match is asked.",
   )
   return toSpellings(rule.pattern)
@@ -117,7 +129,7 @@ function toShellRules(rule: ToolRule, { policy, report }: Compiling): readonly s
     .flatMap((text) => [`Shell(${text})`, `Shell(${text} *)`])
 }
 
-function toPathRules(tool: "Edit" | "Read", rule: ToolRule, { report }: Compiling): readonly string[] {
+function toPathRules(tool: "Edit" | "Read", rule: ToolRule, { policy, report }: Compiling): readonly string[] {
   const form = toPathForm(rule.pattern, rule.effect)
   if (form?.space === "everything") {
     if (rule.effect !== "allow") return [`${tool}(//**)`]
@@ -134,23 +146,27 @@ function toPathRules(tool: "Edit" | "Read", rule: ToolRule, { report }: Compilin
     return [`${tool}(${text})`]
   }
   if (form === null || form.space === "outside") {
-    report.looser(rule, "ask", "The tool's patterns cannot say it; it asks.")
+    report.looser(rule, mildestOf(policy, rule.action, REST), "The tool's patterns cannot say it; it asks.")
     return []
   }
-  report.looser(rule, "ask", "Held for letters of the case as written; what it does not match is asked.")
+  report.looser(
+    rule,
+    mildestOf(policy, rule.action, REST),
+    "Held for letters of the case as written; what it does not match is asked.",
+  )
   const glob = form.glob.replace(/\/\*\*$/, "")
   const starts = { home: ["~/"], absolute: ["/"], inside: ["/", "//"], floating: ["//**/"] } as const
   return starts[form.space].flatMap((start) => [`${tool}(${start}${glob})`, `${tool}(${start}${glob}/**)`])
 }
 
-function toDomainRules(rule: ToolRule, { report }: Compiling): readonly string[] {
+function toDomainRules(rule: ToolRule, { policy, report }: Compiling): readonly string[] {
   const { host, port, path } = toWebForm(rule.pattern)
   if (rule.effect === "allow") {
     if (port === null && path === null && isPlainHost(host)) return [`Domain(${host})`]
     report.stricter(rule, "ask", "The tool may take more addresses for it than it names; left out.")
     return []
   }
-  report.looser(rule, "ask", "Held for the host by https; what it does not match is asked.")
+  report.looser(rule, mildestOf(policy, "web", REST), "Held for the host by https; what it does not match is asked.")
   if (port !== null || path !== null) report.stricter(rule, rule.effect, "Held for every path of the host.")
   return host.replace(/^\*\./, "").includes("*") ? [] : [`Domain(${host})`]
 }

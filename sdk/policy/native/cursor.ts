@@ -1,8 +1,17 @@
 /** Cursor's hooks, its editor's lists and its command line's permissions. */
 import type { Effect } from "../vocabulary.ts"
 import { reportModels } from "./model-plan.ts"
-import { type Compiling, isBinding, type NativeFile, reportCommands, rulesOn, toJson } from "./native-file.ts"
-import { mayMeet, toPlainCommand, toSpellings } from "./shell-forms.ts"
+import {
+  type Compiling,
+  isBinding,
+  mildestOf,
+  type NativeFile,
+  reportCommands,
+  meetsStricter,
+  rulesOn,
+  toJson,
+} from "./native-file.ts"
+import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import {
   isPlainHost,
   isPlainName,
@@ -40,6 +49,10 @@ export function compileCursor(compiling: Compiling): readonly NativeFile[] {
   const allow = new Set<string>()
   const deny = new Set<string>()
   for (const rule of policy.rules) {
+    if (rule.effect === "allow" && rule.action !== "shell" && isAskedBeside(compiling, rule)) {
+      leftOut(rule, compiling)
+      continue
+    }
     const written = toCliRules(rule, compiling)
     if (rule.effect !== "ask") for (const entry of written) (rule.effect === "deny" ? deny : allow).add(entry)
   }
@@ -65,7 +78,7 @@ export function compileCursor(compiling: Compiling): readonly NativeFile[] {
   )
   const isBound = isBinding(policy)
   const tools = rulesOn(policy, "mcp")
-    .filter(({ effect }) => effect === "allow")
+    .filter((rule) => rule.effect === "allow" && !isAskedBeside(compiling, rule))
     .flatMap(({ pattern }) => {
       const { server, tool } = toMcpForm(pattern)
       return isPlainServer(server) && (tool === "*" || isPlainName(tool)) ? [`${server}:${tool}`] : []
@@ -137,6 +150,11 @@ function toCliRules(rule: ToolRule, compiling: Compiling): readonly string[] {
   }
 }
 
+/** Whether a rule asks about actions of the same kind: the lists have no ask that would beat an allow. */
+function isAskedBeside({ policy }: Compiling, { action }: ToolRule): boolean {
+  return rulesOn(policy, action).some(({ effect }) => effect === "ask")
+}
+
 function leftOut(rule: ToolRule, { report }: Compiling): readonly string[] {
   report.stricter(rule, "ask", "The tool may take more for it than it names; left out.", false)
   return []
@@ -151,7 +169,7 @@ function toShellRules(rule: ToolRule, compiling: Compiling): readonly string[] {
     const plain = toPlainCommand(rule.pattern)
     if (plain === null || plain.isOpen || plain.words.some((word) => word.includes(":")))
       return leftOut(rule, compiling)
-    if (rulesOn(policy, "shell").some((other) => other.effect !== "allow" && mayMeet(other, plain))) {
+    if (meetsStricter(policy, rule, plain)) {
       report.stricter(rule, "ask", "It meets a rule that the tool reads more narrowly; left out.", false)
       return []
     }
@@ -169,7 +187,7 @@ function toShellRules(rule: ToolRule, compiling: Compiling): readonly string[] {
 }
 
 function toPathRules(tool: "Write" | "Read", rule: ToolRule, compiling: Compiling): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const form = toPathForm(rule.pattern, rule.effect)
   if (rule.effect === "ask") return []
   if (form?.space === "everything") {
@@ -180,29 +198,33 @@ function toPathRules(tool: "Write" | "Read", rule: ToolRule, compiling: Compilin
     return isTold ? [`${tool}(${form.glob})`] : leftOut(rule, compiling)
   }
   if (form === null || form.space === "outside" || form.space === "home") {
-    report.looser(rule, REST, "The tool's patterns cannot say it; it asks.")
+    report.looser(rule, mildestOf(policy, rule.action, REST), "The tool's patterns cannot say it; it asks.")
     return []
   }
-  report.looser(rule, REST, "Held for letters of the case as written, in the workspace; others are asked.")
+  report.looser(
+    rule,
+    mildestOf(policy, rule.action, REST),
+    "Held for letters of the case as written, in the workspace; others are asked.",
+  )
   const glob = form.glob.replace(/\/\*\*$/, "")
   const start = form.space === "floating" ? "**/" : ""
   return [`${tool}(${start}${glob})`, `${tool}(${start}${glob}/**)`]
 }
 
 function toWebRules(rule: ToolRule, compiling: Compiling): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const { host, port, path } = toWebForm(rule.pattern)
   if (rule.effect === "ask") return []
   if (rule.effect === "allow") {
     return port === "*" && path === null && isPlainHost(host) ? [`WebFetch(${host})`] : leftOut(rule, compiling)
   }
   if (host === "*" && path === null && (port === null || port === "*")) return [EVERY.web]
-  report.looser(rule, REST, "Held for the host as written; others are asked.")
+  report.looser(rule, mildestOf(policy, "web", REST), "Held for the host as written; others are asked.")
   return [`WebFetch(${host})`]
 }
 
 function toMcpRules(rule: ToolRule, compiling: Compiling): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const { server, tool } = toMcpForm(rule.pattern)
   if (rule.effect === "ask") return []
   if (rule.effect === "allow") {
@@ -210,6 +232,6 @@ function toMcpRules(rule: ToolRule, compiling: Compiling): readonly string[] {
     return isTold ? [`Mcp(${server}:${tool})`] : leftOut(rule, compiling)
   }
   if (server === "*" && tool === "*") return [EVERY.mcp]
-  report.looser(rule, REST, "Held for the name as written; others are asked.")
+  report.looser(rule, mildestOf(policy, "mcp", REST), "Held for the name as written; others are asked.")
   return [`Mcp(${server}:${tool})`]
 }

@@ -2,9 +2,20 @@
 import { stringify } from "smol-toml"
 import type { Effect, RuleAction } from "../vocabulary.ts"
 import { reportModels } from "./model-plan.ts"
-import { type Compiling, isBinding, type NativeFile, reportCommands, rulesOn, toJson } from "./native-file.ts"
+import {
+  type Compiling,
+  isBinding,
+  isOpening,
+  mildestOf,
+  type NativeFile,
+  reportCommands,
+  meetsStricter,
+  orderedRulesOn,
+  rulesOn,
+  toJson,
+} from "./native-file.ts"
 import { isStricter } from "./report.ts"
-import { mayMeet, toPlainCommand, toSpellings } from "./shell-forms.ts"
+import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import { isPlainName, isPlainServer, toMcpForm, toPathForm, toWebForm } from "./target-forms.ts"
 import { forbidsMode, reportSections, type ToolRule } from "./tool-policy.ts"
 
@@ -69,7 +80,7 @@ export function compileGeminiCli(compiling: Compiling): readonly NativeFile[] {
   }
   let hasShellAllows = false
   for (const action of ["shell", "edit", "read", "web", "mcp", "subagent"] as const) {
-    for (const rule of rulesOn(policy, action)) {
+    for (const rule of orderedRulesOn(compiling, action)) {
       const written = writers[action](rule)
       add(rule.effect, PRIORITIES[rule.effect], written, rule.reason)
       if (action === "shell" && rule.effect === "allow" && written.length > 0) hasShellAllows = true
@@ -134,7 +145,7 @@ function everyUse(action: Exclude<RuleAction, "model">): readonly GeminiRule[] {
 }
 
 function floorOf({ policy }: Compiling, action: RuleAction): Effect {
-  return policy.defaults[action]?.effect ?? "allow"
+  return mildestOf(policy, action, policy.defaults[action]?.effect ?? "allow")
 }
 
 function escaped(text: string): string {
@@ -158,14 +169,22 @@ const PLAIN_REST = "[A-Za-z0-9 _.:=@,+%/-]*"
 
 function toShellRules(rule: ToolRule, compiling: Compiling): readonly GeminiRule[] {
   const { policy, report } = compiling
-  if (rule.effect === "allow") {
+  if (isOpening(policy, rule)) {
     const plain = toPlainCommand(rule.pattern)
     if (plain === null) {
-      report.stricter(rule, "ask", "The tool would take more commands for it than it names; left out.")
+      report.stricter(
+        rule,
+        policy.defaults[rule.action]?.effect ?? "ask",
+        "The tool would take more commands for it than it names; left out.",
+      )
       return []
     }
-    if (rulesOn(policy, "shell").some((other) => other.effect !== "allow" && mayMeet(other, plain))) {
-      report.stricter(rule, "ask", "It meets a rule that the tool reads more narrowly; left out.")
+    if (meetsStricter(policy, rule, plain)) {
+      report.stricter(
+        rule,
+        policy.defaults[rule.action]?.effect ?? "ask",
+        "It meets a rule that the tool reads more narrowly; left out.",
+      )
       return []
     }
     const text = plain.words.map(escaped).join(" ")
@@ -198,14 +217,19 @@ function toShellRules(rule: ToolRule, compiling: Compiling): readonly GeminiRule
   ]
 }
 
-function toPathRules(rule: ToolRule, tools: readonly string[], { policy, report }: Compiling): readonly GeminiRule[] {
+function toPathRules(rule: ToolRule, tools: readonly string[], compiling: Compiling): readonly GeminiRule[] {
+  const { policy, report } = compiling
   const form = toPathForm(rule.pattern, rule.effect)
   if (form?.space === "everything") return [{ toolName: tools }]
-  if (rule.effect === "allow") {
-    report.stricter(rule, "ask", "The tool compares paths as they are written, `..` and all; left out.")
+  if (isOpening(policy, rule)) {
+    report.stricter(
+      rule,
+      policy.defaults[rule.action]?.effect ?? "ask",
+      "The tool compares paths as they are written, `..` and all; left out.",
+    )
     return []
   }
-  const floor = policy.defaults[rule.action]?.effect ?? "allow"
+  const floor = floorOf(compiling, rule.action)
   if (form === null) {
     report.looser(rule, floor, "Its pattern has more in it than the tool's patterns can say; left out.")
     return []
@@ -234,16 +258,21 @@ function toPathRules(rule: ToolRule, tools: readonly string[], { policy, report 
   return kept.map((argsPattern) => ({ toolName: tools, argsPattern }))
 }
 
-function toWebRules(rule: ToolRule, { policy, report }: Compiling): readonly GeminiRule[] {
+function toWebRules(rule: ToolRule, compiling: Compiling): readonly GeminiRule[] {
+  const { policy, report } = compiling
   const { host, port, path } = toWebForm(rule.pattern)
   if (host === "*" && path === null && (port === null || port === "*")) return everyUse("web")
-  if (rule.effect === "allow") {
-    report.stricter(rule, "ask", "The tool compares a whole prompt, which may hold other addresses; left out.")
+  if (isOpening(policy, rule)) {
+    report.stricter(
+      rule,
+      policy.defaults[rule.action]?.effect ?? "ask",
+      "The tool compares a whole prompt, which may hold other addresses; left out.",
+    )
     return []
   }
   report.looser(
     rule,
-    policy.defaults.web?.effect ?? "allow",
+    floorOf(compiling, "web"),
     "Held where the prompt has the host in it as written: other spellings of the same host pass.",
   )
   report.stricter(rule, rule.effect, "Held for every prompt that has the host in it.")
@@ -251,18 +280,23 @@ function toWebRules(rule: ToolRule, { policy, report }: Compiling): readonly Gem
   return [{ toolName: "web_fetch", argsPattern: text }]
 }
 
-function toMcpRules(rule: ToolRule, { policy, report }: Compiling): readonly GeminiRule[] {
+function toMcpRules(rule: ToolRule, compiling: Compiling): readonly GeminiRule[] {
+  const { policy, report } = compiling
   const { server, tool } = toMcpForm(rule.pattern)
   if (server === "*" && tool === "*") return everyUse("mcp")
   const isStarred = server.includes("*") || (tool !== "*" && tool.includes("*"))
-  if (rule.effect === "allow") {
+  if (isOpening(policy, rule)) {
     if (!isStarred && isPlainServer(server) && (tool === "*" || isPlainName(tool))) {
       return [{ toolName: tool, mcpName: server }]
     }
-    report.stricter(rule, "ask", "The tool takes plain names of servers and tools only; left out.")
+    report.stricter(
+      rule,
+      policy.defaults[rule.action]?.effect ?? "ask",
+      "The tool takes plain names of servers and tools only; left out.",
+    )
     return []
   }
-  const floor = policy.defaults.mcp?.effect ?? "allow"
+  const floor = floorOf(compiling, "mcp")
   if (isStarred) {
     report.looser(rule, floor, "The tool takes names of servers and tools, and no patterns; left out.")
     return []
@@ -275,14 +309,19 @@ function toMcpRules(rule: ToolRule, { policy, report }: Compiling): readonly Gem
   return [{ toolName: tool, mcpName: server }]
 }
 
-function toAgentRules(rule: ToolRule, { policy, report }: Compiling): readonly GeminiRule[] {
+function toAgentRules(rule: ToolRule, compiling: Compiling): readonly GeminiRule[] {
+  const { policy, report } = compiling
   const name = rule.pattern.trim()
   if (name === "*") return everyUse("subagent")
-  if (rule.effect === "allow") {
-    report.stricter(rule, "ask", "The tool takes an agent's name for a tool's name; left out.")
+  if (isOpening(policy, rule)) {
+    report.stricter(
+      rule,
+      policy.defaults[rule.action]?.effect ?? "ask",
+      "The tool takes an agent's name for a tool's name; left out.",
+    )
     return []
   }
-  const floor = policy.defaults.subagent?.effect ?? "allow"
+  const floor = floorOf(compiling, "subagent")
   if (!/^[\w-]+$/.test(name)) {
     report.looser(rule, floor, "The tool takes plain names only; left out.")
     return []

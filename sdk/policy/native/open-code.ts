@@ -2,9 +2,19 @@
 import type { Effect, RuleAction } from "../vocabulary.ts"
 import { KNOWN_MODELS } from "../model-catalog.ts"
 import { UNKNOWN_MODEL, UNKNOWN_PROVIDER, usableProviders } from "./model-plan.ts"
-import { type Compiling, type NativeFile, reportCommands, rulesOn, toJson } from "./native-file.ts"
+import {
+  type Compiling,
+  isOpening,
+  mildestOf,
+  type NativeFile,
+  reportCommands,
+  meetsStricter,
+  orderedRulesOn,
+  rulesOn,
+  toJson,
+} from "./native-file.ts"
 import { isStricter } from "./report.ts"
-import { mayMeet, toPlainCommand, toSpellings } from "./shell-forms.ts"
+import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import { isPlainHost, isPlainName, isPlainTree, toMcpForm, toPathForm, toWebForm } from "./target-forms.ts"
 import { reportSections, type ToolRule } from "./tool-policy.ts"
 
@@ -63,7 +73,7 @@ const TOOLS: Readonly<Record<Exclude<RuleAction, "mcp" | "model">, string>> = {
 }
 
 /** Agents that come with the tool: a block of their own in a person's configuration would beat the general one. */
-const AGENTS = ["build", "plan", "general"]
+const AGENTS = ["build", "general"]
 
 /**
  * Compiles to `opencode.json` or `kilo.jsonc`. Milder rules come first and stricter last, since the last that matches
@@ -118,9 +128,9 @@ export function compileOpenCode(compiling: Compiling, name: "opencode" | "kilo")
     }),
   }
   const hasAllows = Object.values(toPatterns("shell", compiling)).includes("allow")
-  reportCommands(compiling, hasAllows ? "allow" : (policy.defaults.shell?.effect ?? "allow"))
+  reportCommands(compiling, hasAllows ? "allow" : floorOf(compiling, "shell"))
   reportSections(bundle, report, null)
-  report.note("An agent of a person's own may have a block of permissions that beats the general one.")
+  report.note("The agent plan and agents of a person's own may have a block of permissions that beats the general one.")
   const path = (folder: string): string => `${folder}${product.file}`
   return [
     {
@@ -142,7 +152,6 @@ function toPatterns(action: Exclude<RuleAction, "mcp" | "model">, compiling: Com
   const patterns: Patterns = {}
   // What is written again belongs further down.
   const put = (pattern: string, effect: Effect): void => {
-    if (isStricter(patterns[pattern] ?? "allow", effect)) return
     delete patterns[pattern]
     patterns[pattern] = effect
   }
@@ -162,7 +171,7 @@ function toPatterns(action: Exclude<RuleAction, "mcp" | "model">, compiling: Com
     web: toWebPatterns,
     subagent: toAgentPatterns,
   }
-  const rules = rulesOn(policy, action).map((rule) => ({ rule, written: writers[action](rule, compiling) }))
+  const rules = orderedRulesOn(compiling, action).map((rule) => ({ rule, written: writers[action](rule, compiling) }))
   for (const effect of ["allow", "ask", "deny"] as const) {
     for (const { rule, written } of rules) {
       if (rule.effect !== effect) continue
@@ -180,19 +189,28 @@ function toPatterns(action: Exclude<RuleAction, "mcp" | "model">, compiling: Com
 
 function floorOf({ policy }: Compiling, action: RuleAction): Effect {
   const fallback = policy.defaults[action]?.effect ?? "allow"
-  return action === "shell" && fallback === "allow" && policy.defaults.shell !== undefined ? "ask" : fallback
+  const isAsked = action === "shell" && fallback === "allow" && policy.defaults.shell !== undefined
+  return mildestOf(policy, action, isAsked ? "ask" : fallback)
 }
 
 function toShellPatterns(rule: ToolRule, compiling: Compiling): readonly string[] {
   const { policy, report } = compiling
-  if (rule.effect === "allow") {
+  if (isOpening(policy, rule)) {
     const plain = toPlainCommand(rule.pattern)
     if (plain === null) {
-      report.stricter(rule, "ask", "The tool would take more commands for it than it names; left out.")
+      report.stricter(
+        rule,
+        policy.defaults[rule.action]?.effect ?? "ask",
+        "The tool would take more commands for it than it names; left out.",
+      )
       return []
     }
-    if (rulesOn(policy, "shell").some((other) => other.effect !== "allow" && mayMeet(other, plain))) {
-      report.stricter(rule, "ask", "It meets a rule that the tool reads more narrowly; left out.")
+    if (meetsStricter(policy, rule, plain)) {
+      report.stricter(
+        rule,
+        policy.defaults[rule.action]?.effect ?? "ask",
+        "It meets a rule that the tool reads more narrowly; left out.",
+      )
       return []
     }
     const text = plain.words.join(" ")
@@ -210,12 +228,16 @@ function toShellPatterns(rule: ToolRule, compiling: Compiling): readonly string[
 }
 
 function toPathPatterns(rule: ToolRule, compiling: Compiling): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const form = toPathForm(rule.pattern, rule.effect)
   if (form?.space === "everything") return ["*"]
-  if (rule.effect === "allow") {
+  if (isOpening(policy, rule)) {
     if (form === null || !isPlainTree(form.glob) || form.space === "outside" || form.space === "home") {
-      report.stricter(rule, "ask", "The tool would take more files for it than it names; left out.")
+      report.stricter(
+        rule,
+        policy.defaults[rule.action]?.effect ?? "ask",
+        "The tool would take more files for it than it names; left out.",
+      )
       return []
     }
     return [form.glob]
@@ -239,12 +261,16 @@ function toPathPatterns(rule: ToolRule, compiling: Compiling): readonly string[]
 }
 
 function toWebPatterns(rule: ToolRule, compiling: Compiling): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const { host, port, path } = toWebForm(rule.pattern)
   if (host === "*" && path === null && (port === null || port === "*")) return ["*"]
-  if (rule.effect === "allow") {
+  if (isOpening(policy, rule)) {
     if (path === null && port === null && isPlainHost(host)) return [`https://${host}`, `https://${host}/**`]
-    report.stricter(rule, "ask", "The tool compares addresses as they are written; left out.")
+    report.stricter(
+      rule,
+      policy.defaults[rule.action]?.effect ?? "ask",
+      "The tool compares addresses as they are written; left out.",
+    )
     return []
   }
   report.looser(rule, floorOf(compiling, "web"), "Held for the host as written: other spellings of the same host pass.")
@@ -253,12 +279,16 @@ function toWebPatterns(rule: ToolRule, compiling: Compiling): readonly string[] 
 }
 
 function toAgentPatterns(rule: ToolRule, compiling: Compiling): readonly string[] {
-  const { report } = compiling
+  const { policy, report } = compiling
   const name = rule.pattern.trim()
   if (name === "*") return ["*"]
-  if (rule.effect === "allow") {
+  if (isOpening(policy, rule)) {
     if (isPlainName(name)) return [name.toLowerCase()]
-    report.stricter(rule, "ask", "The tool's patterns may take other names for it; left out.")
+    report.stricter(
+      rule,
+      policy.defaults[rule.action]?.effect ?? "ask",
+      "The tool's patterns may take other names for it; left out.",
+    )
     return []
   }
   report.looser(rule, floorOf(compiling, "subagent"), "Held for letters of the case as written.")
@@ -278,7 +308,11 @@ function addMcpRule(
       return
     }
     // Below this, everything that is no server's has to be said again, so it is asked or denied by the servers' default.
-    report.looser(rule, fallback, "The tool's files can name servers or everything; say it as the default for mcp.")
+    report.looser(
+      rule,
+      mildestOf(policy, "mcp", fallback),
+      "The tool's files can name servers or everything; say it as the default for mcp.",
+    )
     return
   }
   if (rule.effect === "allow") {
@@ -290,7 +324,7 @@ function addMcpRule(
   } else {
     report.looser(
       rule,
-      fallback,
+      mildestOf(policy, "mcp", fallback),
       "Held for the name as written: the server's host or package under another name, and other spellings, pass.",
     )
   }
@@ -327,6 +361,7 @@ function toModelSettings({ models, report }: Compiling): object {
   const enabled: string[] = []
   const whitelists: Record<string, { whitelist: readonly string[] }> = {}
   const usable = usableProviders(models)
+  const leftOut: string[] = []
   for (const provider of usable) {
     const { ids, makers } = PROVIDERS[provider] ?? { ids: [], makers: [] }
     const isAllowed = (model: string): boolean => models.effectOf(model, provider) === "allow"
@@ -338,21 +373,24 @@ function toModelSettings({ models, report }: Compiling): object {
     const all = Object.values(KNOWN_MODELS).flat()
     const whitelist = models.known.filter((model) => isAllowed(model) && (own.has(model) || !all.includes(model)))
     if (whitelist.length === 0) {
-      for (const subject of models.subjects) {
-        report.stricter(subject, "deny", `${ids.join(", ")} has names of its own for models and is left out.`)
-      }
+      leftOut.push(...ids)
       continue
     }
     enabled.push(...ids)
     for (const id of ids) whitelists[id] = { whitelist }
   }
   const isAnyProvider =
-    models.effectOf(UNKNOWN_MODEL, UNKNOWN_PROVIDER) === "allow" && usable.length === Object.keys(PROVIDERS).length
-  const denied = Object.keys(PROVIDERS)
-    .filter((provider) => !usable.includes(provider))
-    .flatMap((provider) => PROVIDERS[provider]?.ids ?? [])
+    leftOut.length === 0 &&
+    usable.length === Object.keys(PROVIDERS).length &&
+    [...models.known, UNKNOWN_MODEL].every((model) => models.effectOf(model, UNKNOWN_PROVIDER) === "allow")
+  const denied = Object.values(PROVIDERS)
+    .flatMap(({ ids }) => ids)
+    .filter((id) => !enabled.includes(id))
   for (const subject of models.subjects) {
     report.stricter(subject, "deny", "Models are listed as their makers call them; dated names are not offered.")
+    if (leftOut.length > 0) {
+      report.stricter(subject, "deny", `Left out, for other names or no such models: ${leftOut.join(", ")}.`)
+    }
   }
   return {
     ...(!isAnyProvider && { enabled_providers: enabled }),

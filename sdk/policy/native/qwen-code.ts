@@ -26,6 +26,11 @@ const QWEN_CODE: Dialect = {
     model: "allow",
   },
   hasOpenAllows: false,
+  flow: {},
+  outside: {
+    edit: { effect: "allow", what: "The tool's rules cannot say it." },
+    read: { effect: "allow", what: "The tool's rules cannot say it." },
+  },
 }
 
 /**

@@ -9,6 +9,8 @@ export interface ToolRule extends LossSubject {
   readonly layer: Layer
   readonly action: RuleAction
   readonly effect: Effect
+  /** What the rule says where all its conditions hold. */
+  readonly written: Effect
   readonly pattern: string
   readonly reason: string | undefined
 }
@@ -127,8 +129,8 @@ function toRule(
   if (when === undefined) {
     const effect = strictest(written, held)
     // Where another layer's default decides, the default says so already.
-    if (effect !== written && effect === fallback) return null
-    return { ruleId, layer, action, effect, pattern, reason }
+    if (written === "allow" && effect !== written && effect === fallback) return null
+    return { ruleId, layer, action, effect, written, pattern, reason }
   }
   // Where the condition does not hold, the defaults do.
   const whole = strictest("ask", fallback)
@@ -138,7 +140,7 @@ function toRule(
     "It holds under conditions that the tool's files cannot know; asked everywhere instead.",
   )
   report.stricter(subject, whole, "It holds under conditions only; the tool's files hold it everywhere.")
-  return { ruleId, layer, action, effect: whole, pattern, reason }
+  return { ruleId, layer, action, effect: whole, written, pattern, reason }
 }
 
 function isLive({ expiresAt, when }: PolicyRule, agentTools: readonly string[], nowMs: number): boolean {
