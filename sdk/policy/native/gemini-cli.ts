@@ -154,9 +154,7 @@ function escaped(text: string): string {
 
 /** A regex for a text in letters of either case: the tool's regexes take no flags. */
 function inAnyCase(text: string): string {
-  return [...text]
-    .map((char) => (/[a-z]/i.test(char) ? `[${char.toLowerCase()}${char.toUpperCase()}]` : escaped(char)))
-    .join("")
+  return escaped(text).replace(/[a-z]/gi, (letter) => `[${letter.toLowerCase()}${letter.toUpperCase()}]`)
 }
 
 /** As a text stands within the quotes of JSON. */

@@ -192,9 +192,13 @@ function claudeLike(settings: unknown, isClaude: boolean): Evaluate {
           strings(available).some((model) => action.model === model || action.model.startsWith(`${model}-`))
         if (!isOffered || strings(at(settings, "deniedModels")).includes(action.model)) return "deny"
         const providers = at(settings, "allowedProviders")
-        const names: Json = { anthropic: "anthropic", "aws.bedrock": "bedrock", "gcp.vertex_ai": "vertex" }
+        const names: Readonly<Record<string, string>> = {
+          anthropic: "anthropic",
+          "aws.bedrock": "bedrock",
+          "gcp.vertex_ai": "vertex",
+        }
         const own = names[action.provider ?? ""] ?? "customEndpoint"
-        return providers !== undefined && !strings(providers).includes(String(own)) ? "deny" : "allow"
+        return providers !== undefined && !strings(providers).includes(own) ? "deny" : "allow"
       }
     }
   }
@@ -324,8 +328,11 @@ function openCode(settings: unknown): Evaluate {
       case "subagent":
         return last("task", action.name, "allow")
       case "model": {
-        const ids: Json = { "aws.bedrock": "amazon-bedrock", "gcp.vertex_ai": "google-vertex" }
-        const provider = String(ids[action.provider ?? ""] ?? action.provider)
+        const ids: Readonly<Record<string, string>> = {
+          "aws.bedrock": "amazon-bedrock",
+          "gcp.vertex_ai": "google-vertex",
+        }
+        const provider = ids[action.provider ?? ""] ?? action.provider ?? ""
         const enabled = at(settings, "enabled_providers")
         if (enabled !== undefined && !strings(enabled).includes(provider)) return "deny"
         if (strings(at(settings, "disabled_providers")).includes(provider)) return "deny"
@@ -449,7 +456,8 @@ function copilotCli(settings: unknown): Evaluate {
 
 /** VS Code: nothing is denied. */
 function vscodeCopilot(settings: unknown): Evaluate {
-  const eligible: unknown = JSON.parse(String(at(settings, "ChatToolsEligibleForAutoApproval") ?? "{}"))
+  const written = at(settings, "ChatToolsEligibleForAutoApproval")
+  const eligible: unknown = typeof written === "string" ? JSON.parse(written) : {}
   const isGlobalOff = at(settings, "ChatToolsAutoApprove") === false
   return ({ kind }) => {
     if (kind === "shell") return at(settings, "ChatToolsTerminalEnableAutoApprove") === false ? "ask" : "allow"
@@ -530,13 +538,46 @@ function modelOf(tool: NativeTool, { files }: NativePolicy): Evaluate {
 
 const PATTERNS: Readonly<Record<RuleAction, readonly string[]>> = {
   shell: [
-    ...["*", "git *", "git status", "git status *", "git push *", "git push --force *", "git * main", "rm *"],
-    ...["rm -rf *", "rm --recursive *", "npm test", "npm run *", "npm run build *", "make", "make *", "ls *", "cat *"],
-    ...["bash *", "python *", "xargs *", "sudo *", "curl *", "docker run *", "echo *"],
+    "*",
+    "git *",
+    "git status",
+    "git status *",
+    "git push *",
+    "git push --force *",
+    "git * main",
+    "rm *",
+    "rm -rf *",
+    "rm --recursive *",
+    "npm test",
+    "npm run *",
+    "npm run build *",
+    "make",
+    "make *",
+    "ls *",
+    "cat *",
+    "bash *",
+    "python *",
+    "xargs *",
+    "sudo *",
+    "curl *",
+    "docker run *",
+    "echo *",
   ],
   edit: [
-    ...["*", ".env", "**/.env", "src/**", "docs/*.md", "../**", "~/.ssh/**", "/etc/**", "*.pem", "README.md", "a?/**"],
-    ...["{src,docs}/**", "src/gen/", "**/gen/**"],
+    "*",
+    ".env",
+    "**/.env",
+    "src/**",
+    "docs/*.md",
+    "../**",
+    "~/.ssh/**",
+    "/etc/**",
+    "*.pem",
+    "README.md",
+    "a?/**",
+    "{src,docs}/**",
+    "src/gen/",
+    "**/gen/**",
   ],
   read: [
     "*",
@@ -567,53 +608,99 @@ const PATTERNS: Readonly<Record<RuleAction, readonly string[]>> = {
 }
 
 const COMMANDS = [
-  ...["git status", "git status -s", "git status $(rm -rf x)", "git status > src/x", "git status `id`", "git statusx"],
-  ...["git push origin main", "git push --force", "git push -f origin", "git -C x push", "git -c core.pager=x status"],
-  ...[
-    "rm -rf x",
-    "rm -fr x",
-    "rm -r -f x",
-    "rm --recursive --force x",
-    "rm -rvf x",
-    "RM -rf x",
-    "/bin/rm -rf x",
-    "rm x",
-  ],
-  ...["npm test", "npm run build", "npm run build -- --x", "npm run x", "npm exec rm", "make", "make all", "make -n"],
-  ...[
-    "ls -la",
-    "ls > /etc/x",
-    "cat .env",
-    "cat < .env",
-    "cat src/a.ts",
-    "cat ~/.ssh/id",
-    "echo $HOME",
-    "echo hi > .env",
-  ],
-  ...["bash -c 'rm -rf x'", "bash x.sh", "python -c 'x'", "python x.py", "sudo rm -rf x", "sudo git status"],
-  ...["xargs git status", "xargs rm -rf", "timeout 5 git status", "nohup make all", "FOO=1 git status", "PATH=. make"],
-  ...["curl https://evil.test/x", "curl https://example.com/docs/x", "docker run x", "cat <(git status)", "g\\it push"],
+  "git status",
+  "git status -s",
+  "git status $(rm -rf x)",
+  "git status > src/x",
+  "git status `id`",
+  "git statusx",
+  "git push origin main",
+  "git push --force",
+  "git push -f origin",
+  "git -C x push",
+  "git -c core.pager=x status",
+  "rm -rf x",
+  "rm -fr x",
+  "rm -r -f x",
+  "rm --recursive --force x",
+  "rm -rvf x",
+  "RM -rf x",
+  "/bin/rm -rf x",
+  "rm x",
+  "npm test",
+  "npm run build",
+  "npm run build -- --x",
+  "npm run x",
+  "npm exec rm",
+  "make",
+  "make all",
+  "make -n",
+  "ls -la",
+  "ls > /etc/x",
+  "cat .env",
+  "cat < .env",
+  "cat src/a.ts",
+  "cat ~/.ssh/id",
+  "echo $HOME",
+  "echo hi > .env",
+  "bash -c 'rm -rf x'",
+  "bash x.sh",
+  "python -c 'x'",
+  "python x.py",
+  "sudo rm -rf x",
+  "sudo git status",
+  "xargs git status",
+  "xargs rm -rf",
+  "timeout 5 git status",
+  "nohup make all",
+  "FOO=1 git status",
+  "PATH=. make",
+  "curl https://evil.test/x",
+  "curl https://example.com/docs/x",
+  "docker run x",
+  "cat <(git status)",
+  "g\\it push",
 ]
 const PATHS = [
-  ...[".env", ".ENV", "sub/.env", "src/../.env", ".env.local", "src/a.ts", "src/gen/x.ts", "SRC/a.ts", "pkg/src/b.ts"],
-  ...["docs/a.md", "docs/b/c.md", "README.md", "sub/README.md", "/etc/passwd", "../out.txt", "/work/other/.env"],
-  ...[
-    "~/.ssh/id",
-    "secrets/k",
-    "pkg/secrets/k",
-    "x.pem",
-    "sub/x.pem",
-    "ab/c",
-    "a/c",
-    "gen/x",
-    "x/gen/y",
-    "README.md/x",
-  ],
+  ".env",
+  ".ENV",
+  "sub/.env",
+  "src/../.env",
+  ".env.local",
+  "src/a.ts",
+  "src/gen/x.ts",
+  "SRC/a.ts",
+  "pkg/src/b.ts",
+  "docs/a.md",
+  "docs/b/c.md",
+  "README.md",
+  "sub/README.md",
+  "/etc/passwd",
+  "../out.txt",
+  "/work/other/.env",
+  "~/.ssh/id",
+  "secrets/k",
+  "pkg/secrets/k",
+  "x.pem",
+  "sub/x.pem",
+  "ab/c",
+  "a/c",
+  "gen/x",
+  "x/gen/y",
+  "README.md/x",
 ]
 const URLS = [
-  ...["https://example.com/", "https://example.com/docs/x", "https://example.com/docs/../x", "http://example.com/x"],
-  ...["https://example.com:8080/", "https://api.example.com/x", "https://evil.test/", "https://a.evil.test/x"],
-  ...["https://myexample.com/", "https://other.dev/?u=evil.test", "https://EVIL.test/x"],
+  "https://example.com/",
+  "https://example.com/docs/x",
+  "https://example.com/docs/../x",
+  "http://example.com/x",
+  "https://example.com:8080/",
+  "https://api.example.com/x",
+  "https://evil.test/",
+  "https://a.evil.test/x",
+  "https://myexample.com/",
+  "https://other.dev/?u=evil.test",
+  "https://EVIL.test/x",
 ]
 const SERVERS = ["github", "GitHub", "github-evil", "git", "my_server", "my-server", "evil", "other"]
 const MCP_TOOLS = ["get_issue", "delete_repo", "run"]
