@@ -9,6 +9,7 @@ export default [
     route("policy/exceptions", "routes/policy/exceptions.tsx"),
     route("policy/exceptions/new", "routes/policy/new-exception.tsx"),
     route("policy/clients", "routes/policy/clients.tsx"),
+    route("policy/native", "routes/policy/native.tsx"),
     route("policy/:kind/:id?", "routes/policy/policy.tsx"),
     route("policy/organization/edit", "routes/policy/edit.tsx", { id: "policy-edit-organization" }),
     route("policy/:kind/:id/edit", "routes/policy/edit.tsx", { id: "policy-edit" }),

@@ -12,6 +12,7 @@ export const paths = {
   newPolicyException: (rule?: string) =>
     `/policy/exceptions/new${rule === undefined ? "" : `?rule=${encodeURIComponent(rule)}`}`,
   policyClients: () => "/policy/clients",
+  policyNative: () => "/policy/native",
   connect: () => "/connect",
   keys: (search = "") => `/keys${search}`,
   audit: (search = "") => `/audit${search}`,

@@ -53,6 +53,75 @@ export async function noteClient(
     .execute()
 }
 
+/** Heard of within so long, a client is not silent: it reports daily. */
+const SILENT_MS = 26 * 3_600_000
+
+/**
+ * How a client stands. `not_enforced`: what every policy denies was not denied there. `silent`: not heard of for a day.
+ * `behind`: it goes by an earlier version, or by none. `unproven`: by the newest, and was not tried since.
+ */
+export type Standing = "enforced" | "not_enforced" | "silent" | "behind" | "unproven"
+
+export interface ShownClient {
+  readonly id: string
+  readonly agentTool: string | null
+  readonly agentVersion: string | null
+  readonly version: number | null
+  readonly refusal: string | null
+  readonly seenAt: Date
+  readonly standing: Standing
+}
+
+function standing(now: Date) {
+  return sql<Standing>`case
+    when c.canary_effect <> 'deny' and c.canary_at > ${new Date(now.getTime() - 7 * 86_400_000)}::timestamptz then 'not_enforced'
+    when c.seen_at <= ${new Date(now.getTime() - SILENT_MS)}::timestamptz then 'silent'
+    when c.state <> 'in_force' or c.version is distinct from (select max(r.version) from policy_release r) then 'behind'
+    when c.canary_effect = 'deny' and c.canary_at > ${new Date(now.getTime() - SILENT_MS)}::timestamptz then 'enforced'
+    else 'unproven' end`
+}
+
+/** Clients, the last heard of first. Whose they are is not said. */
+export function listClients(
+  tx: TenantTx,
+  args: {
+    readonly now: Date
+    readonly before: { readonly seenAt: Date; readonly id: string } | null
+    readonly limit: number
+  },
+): Promise<readonly ShownClient[]> {
+  const { now, before, limit } = args
+  return tx
+    .selectFrom("policy_client as c")
+    .select(["c.id", "c.agent_tool as agentTool", "c.agent_version as agentVersion", "c.version", "c.refusal"])
+    .select("c.seen_at as seenAt")
+    .select(standing(now).as("standing"))
+    .$if(before !== null, (query) =>
+      query.where(sql<boolean>`(c.seen_at, c.id) < (${before?.seenAt ?? now}::timestamptz, ${before?.id ?? ""})`),
+    )
+    .orderBy("c.seen_at", "desc")
+    .orderBy("c.id", "desc")
+    .limit(limit)
+    .execute()
+}
+
+/** How many clients there are, go by the newest policy, are silent, and do not enforce it. */
+export async function countClients(
+  tx: TenantTx,
+  now: Date,
+): Promise<{ readonly clients: number; readonly current: number; readonly silent: number; readonly failing: number }> {
+  const row = await tx
+    .selectFrom(tx.selectFrom("policy_client as c").select(standing(now).as("standing")).as("s"))
+    .select([
+      sql<number>`count(*)::int`.as("clients"),
+      sql<number>`(count(*) filter (where s.standing in ('enforced', 'unproven')))::int`.as("current"),
+      sql<number>`(count(*) filter (where s.standing = 'silent'))::int`.as("silent"),
+      sql<number>`(count(*) filter (where s.standing = 'not_enforced'))::int`.as("failing"),
+    ])
+    .executeTakeFirstOrThrow()
+  return row
+}
+
 /**
  * The person that telemetry with this `enduser.id` would be counted under; null when nobody is known by it. It is the
  * client's word: who says that they are somebody else is bound by that person's policy.

@@ -33,7 +33,7 @@ import {
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
-import { findByEnduser, noteClient } from "#server/policy/clients.ts"
+import { countClients, findByEnduser, listClients, noteClient } from "#server/policy/clients.ts"
 import {
   discardDraft,
   getDraft,
@@ -281,6 +281,10 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     },
     findByEnduser: async (tx) => {
       expect(await findByEnduser(tx, "xanadu@example.com")).toBeNull()
+    },
+    listClients: (tx) => listClients(tx, { now: NOW, before: null, limit: 10 }),
+    countClients: async (tx) => {
+      expect((await countClients(tx, NOW)).clients).toBe(0)
     },
     noteClient: (tx) => noteClient(tx, { ...client, orgId: ours.orgId, developerId: null, keyId: x.keyId, now: NOW }),
     getDraft: (tx) => getDraft(tx, x.layerId),

@@ -18,7 +18,7 @@ import { addressOf, EMPTY, loadPolicy, parseTarget } from "./load.server.ts"
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
 export const meta: MetaFunction<typeof loader> = ({ data: loaded }) => [
-  { title: `Write ${loaded === undefined ? "a policy" : `the policy of ${loaded.title}`} · Belay` },
+  { title: `Write ${loaded == null ? "a policy" : `the policy of ${loaded.title}`} · Belay` },
 ]
 
 export const loader = guard("policy.manage", async ({ viewer, params, context }) => {

@@ -27,7 +27,7 @@ import { addressOf, loadPolicy, parseTarget } from "./load.server.ts"
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
 export const meta: MetaFunction<typeof loader> = ({ data: loaded }) => [
-  { title: `${loaded === undefined ? "Policy" : `Policy of ${loaded.title}`} · Belay` },
+  { title: `${loaded == null ? "Policy" : `Policy of ${loaded.title}`} · Belay` },
 ]
 
 const VERSIONS_PER_PAGE = 20

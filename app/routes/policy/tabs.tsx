@@ -5,7 +5,11 @@ const TABS = [
   { name: "Policies", path: paths.policies() },
   { name: "Exceptions", path: paths.policyExceptions() },
 ]
-const MANAGED = [...TABS, { name: "Clients", path: paths.policyClients() }]
+const MANAGED = [
+  ...TABS,
+  { name: "Clients", path: paths.policyClients() },
+  { name: "Agents' own files", path: paths.policyNative() },
+]
 
 /** The pages about policies. */
 export function PolicyTabs({ isManager }: { isManager: boolean }) {

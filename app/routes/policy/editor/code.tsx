@@ -1,8 +1,10 @@
 import { autocompletion, type Completion, type CompletionContext } from "@codemirror/autocomplete"
 import { yaml } from "@codemirror/lang-yaml"
+import { HighlightStyle, syntaxHighlighting } from "@codemirror/language"
 import { type Diagnostic, linter, lintGutter } from "@codemirror/lint"
 import { EditorState } from "@codemirror/state"
 import { EditorView } from "@codemirror/view"
+import { tags } from "@lezer/highlight"
 import { basicSetup } from "codemirror"
 import { useEffect, useRef } from "react"
 import { policyJsonSchema, type PolicyDocument } from "#sdk/policy/document.ts"
@@ -40,6 +42,7 @@ export default function CodeView(props: {
             if (update.docChanged) read(update.state.doc.toString())
           }),
           THEME,
+          syntaxHighlighting(COLORS),
         ],
       }),
     })
@@ -61,6 +64,12 @@ const THEME = EditorView.theme({
   "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-1px" },
   ".cm-cursor": { borderLeftColor: "var(--ink)" },
 })
+
+const COLORS = HighlightStyle.define([
+  { tag: [tags.definition(tags.propertyName), tags.propertyName], color: "var(--accent)" },
+  { tag: tags.comment, color: "var(--ink-faint)" },
+  { tag: [tags.string, tags.content], color: "var(--ink)" },
+])
 
 function diagnose(state: EditorState): Diagnostic[] {
   const parsed = parsePolicy(state.doc.toString())

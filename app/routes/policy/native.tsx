@@ -1,0 +1,124 @@
+import type { MetaFunction } from "@remix-run/node"
+import { Form, Link, useLoaderData } from "@remix-run/react"
+import { FileCode } from "lucide-react"
+import { compileNative, NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
+import { asTenant } from "#server/db/tenant.ts"
+import { bundleOf, readPolicies } from "#server/policy/bundles.ts"
+import { plural } from "../../lib/format.ts"
+import { guard } from "../../lib/guard.server.ts"
+import { paths } from "../../lib/paths.ts"
+import { useFind } from "../../lib/use-find.ts"
+import { CopyButton } from "../../ui/copy.tsx"
+import { Select } from "../../ui/select.tsx"
+import { CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
+import { PolicyTabs } from "./tabs.tsx"
+
+export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
+
+export const meta: MetaFunction = () => [{ title: "Policy as agents' own files · Belay" }]
+
+export const loader = guard("policy.manage", async ({ viewer, request, context }) => {
+  const asked = new URL(request.url).searchParams.get("tool")
+  const tool = NATIVE_TOOLS.find((name) => name === asked) ?? NATIVE_TOOLS[0]
+  return asTenant(context.db, viewer.orgId, async (tx) => {
+    const now = context.now()
+    const bundle = bundleOf(await readPolicies(tx, now), null)
+    const compiled = bundle === null ? null : compileNative(tool, bundle, { nowMs: now.getTime() })
+    return { tool, tools: NATIVE_TOOLS, release: bundle?.version ?? null, compiled }
+  })
+})
+
+export default function Native() {
+  const { tool, tools, release, compiled } = useLoaderData<typeof loader>()
+  const find = useFind()
+  return (
+    <>
+      <header>
+        <h1 className="text-sm font-medium text-ink-faint">Agents' own files</h1>
+        <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">
+          {compiled === null
+            ? "There is no policy to write as files yet."
+            : `${plural(compiled.files.length, "file")} for ${tool}, ${compiled.losses.length === 0 ? "with nothing lost" : `and ${plural(compiled.losses.length, "rule")} that it cannot say exactly`}.`}
+        </p>
+        <p className="mt-1 max-w-3xl text-ink-soft">
+          The organization's policy in the form that a tool reads by itself, for machines without the hook. It is never
+          looser than the policy, but where the list below says so.
+        </p>
+      </header>
+      <PolicyTabs isManager />
+      {compiled === null ? (
+        <div className="mt-4 rounded-md border border-line bg-surface px-4 py-12 text-center">
+          <FileCode aria-hidden className="mx-auto size-6 text-ink-faint" />
+          <p className="mx-auto mt-3 max-w-md text-ink-soft">
+            <Link to={paths.policies()} className="text-accent hover:underline">
+              Publish the organization's policy
+            </Link>{" "}
+            first.
+          </p>
+        </div>
+      ) : (
+        <div className="mt-4 space-y-6">
+          <Form method="get" className="max-w-xs" {...find}>
+            <Select
+              label="Agent tool"
+              name="tool"
+              defaultValue={tool}
+              hint={`Of the policy's version ${release ?? ""}.`}
+            >
+              {tools.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </Select>
+          </Form>
+          {compiled.files.map((file) => (
+            <section key={file.name} aria-label={file.name}>
+              <div className="flex flex-wrap items-center gap-2">
+                <h2 className="font-mono text-sm font-medium">{file.name}</h2>
+                <CopyButton label={file.name} text={file.contents} />
+              </div>
+              <dl className="mt-1 text-xs text-ink-faint">
+                {Object.entries(file.paths).map(([platform, path]) => (
+                  <div key={platform} className="flex gap-2">
+                    <dt className="w-16 shrink-0">{platform}</dt>
+                    <dd className="min-w-0 font-mono break-all">{path}</dd>
+                  </div>
+                ))}
+              </dl>
+              <pre
+                // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached
+                tabIndex={0}
+                className="mt-2 max-h-96 overflow-auto rounded-md border border-line bg-sunken p-3 font-mono text-xs"
+              >
+                {file.contents}
+              </pre>
+            </section>
+          ))}
+          {compiled.notes.length > 0 && (
+            <ul className="max-w-3xl list-disc space-y-1 pl-5 text-sm text-ink-soft">
+              {compiled.notes.map((note) => (
+                <li key={note}>{note}</li>
+              ))}
+            </ul>
+          )}
+          {compiled.losses.length > 0 && (
+            <Table caption="What the tool cannot say" titles={["Rule", "Here", "There", "What is lost", "Hook"]}>
+              {compiled.losses.map((loss) => (
+                <tr key={`${loss.layer} ${loss.ruleId} ${loss.what}`} className={ROW}>
+                  <th scope="row" className={`${CELL} text-left font-medium`}>
+                    {loss.ruleId === null ? "Every rule" : <code className="font-mono text-xs">{loss.ruleId}</code>}
+                  </th>
+                  <td className={CELL}>{loss.effect}</td>
+                  <td className={`${CELL} ${loss.direction === "looser" ? "text-bad" : "text-ink-soft"}`}>
+                    {loss.nativeEffect ?? "–"} ({loss.direction})
+                  </td>
+                  <td className={TEXT_CELL}>{loss.what}</td>
+                  <td className={CELL}>{loss.isCoveredByHook ? "holds it" : "does not"}</td>
+                </tr>
+              ))}
+            </Table>
+          )}
+        </div>
+      )}
+    </>
+  )
+}
