@@ -3,7 +3,7 @@ import { homedir } from "node:os"
 import { runHook } from "./hook/run-hook.ts"
 import { type Host, readSettings, spoolFolder } from "./home.ts"
 import { lockFlush } from "./state.ts"
-import { VERSION } from "./version.ts"
+import { VERSION } from "../version.ts"
 
 /**
  * The `belay` command: the one file of it that reads the process, its environment and the clock. A hook runs before or

@@ -6,7 +6,7 @@ import { PLANS } from "./connect/plans.ts"
 import { targetOf } from "./flush.ts"
 import { type Host, readSettings } from "./home.ts"
 import { readStatus } from "./status.ts"
-import { VERSION } from "./version.ts"
+import { VERSION } from "../version.ts"
 
 export interface Check {
   readonly name: string
