@@ -7,6 +7,7 @@ import { connect, undo } from "./connect/connect.ts"
 import { checkLines, examine } from "./doctor.ts"
 import { flush } from "./flush.ts"
 import { type Host, spoolFolder } from "./home.ts"
+import { refreshPolicy } from "./refresh-policy.ts"
 import { unlockFlush } from "./state.ts"
 import { readStatus, statusLines } from "./status.ts"
 
@@ -103,9 +104,13 @@ function ownCommand(): string {
 }
 
 async function runFlush(args: readonly string[], host: Host): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { locked: { type: "boolean" } } })
+  const { values } = parseArgs({ args: [...args], options: { locked: { type: "boolean" }, tool: { type: "string" } } })
   try {
-    const { sent, refused, isMoreLeft, error } = await flush(host)
+    const { tool } = values
+    const [{ sent, refused, isMoreLeft, error }] = await Promise.all([
+      flush(host),
+      tool === undefined ? null : refreshPolicy(host, tool).catch(() => {}),
+    ])
     print([
       `${sent} sent, ${refused} refused${isMoreLeft ? ", the rest waits" : ""}${error === null ? "" : `: ${error}`}`,
     ])

@@ -11,7 +11,7 @@ import { createEventReader } from "./event-stream.ts"
 import { fetchPolicy, headersOf, sendStatus, type StatusReport } from "./exchange.ts"
 import { installationId } from "./installation.ts"
 import { decideInForce, openKeeper, UNAVAILABLE_EFFECTS } from "./keeper.ts"
-import { parsePolicyKeys } from "./keys.ts"
+import { NO_KEY, parsePolicyKeys } from "./keys.ts"
 import { resolveLinks } from "./links.ts"
 import { policyFiles } from "./note.ts"
 import { toAgentAction } from "./source.ts"
@@ -152,6 +152,7 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
       canary: canary(),
     }
     const isTaken = await sendStatus(place, report, ending.signal)
+    if (ending.signal.aborted) return
     if (isTaken) told = said
     callOff()
     callOff = clock.schedule(() => tell(true), isTaken ? REPORT_EVERY_MS : REPORT_AGAIN_MS)
@@ -266,11 +267,7 @@ function defaultFolder(): string {
   return path.join(process.env["BELAY_HOME"] ?? path.join(homedir(), ".belay"), "policy")
 }
 
-/** What is given and cannot be read allows no key at all. */
 function pinnedByEnvironment(): readonly PolicyKey[] {
   const text = process.env["BELAY_POLICY_KEYS"]
   return text === undefined ? [] : (parsePolicyKeys(text) ?? NO_KEY)
 }
-
-/** Nothing is signed with it. */
-const NO_KEY: readonly PolicyKey[] = [{ id: "", publicKey: "" }]

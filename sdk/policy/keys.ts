@@ -22,3 +22,6 @@ export function readPolicyKeys(value: unknown): readonly PolicyKey[] | null {
   }
   return keys
 }
+
+/** For keys that were given and cannot be read: one that nothing is signed with, so that none is believed. */
+export const NO_KEY: readonly PolicyKey[] = [{ id: "", publicKey: "" }]
