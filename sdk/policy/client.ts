@@ -6,11 +6,12 @@ import { createBackoff } from "../send.ts"
 import { VERSION } from "../version.ts"
 import type { PolicyContext } from "./action.ts"
 import { CANARY } from "./canary.ts"
+import { decide } from "./decide.ts"
 import type { PolicyKey } from "./envelope.ts"
 import { createEventReader } from "./event-stream.ts"
 import { fetchPolicy, headersOf, sendStatus, type StatusReport } from "./exchange.ts"
 import { installationId } from "./installation.ts"
-import { decideInForce, openKeeper, UNAVAILABLE_EFFECTS } from "./keeper.ts"
+import { openKeeper, signedContext, UNAVAILABLE_EFFECTS } from "./keeper.ts"
 import { NO_KEY, parsePolicyKeys } from "./keys.ts"
 import { resolveLinks } from "./links.ts"
 import { policyFiles } from "./note.ts"
@@ -110,7 +111,7 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
       const effect = UNAVAILABLE_EFFECTS[unavailable[what.kind] ?? "ask"]
       return { effect, because: "no_policy", ruleId: null, reason: null, layer: null, version: null }
     }
-    const { because, effect, ruleId, reason, layer, version } = decideInForce(inForce, what, {
+    const context = signedContext(inForce, {
       agentTool: agent.name,
       surface: connection.surface,
       repository: connection.repository,
@@ -122,6 +123,7 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
       rung: action.rung,
       nowMs: clock.now(),
     })
+    const { because, effect, ruleId, reason, layer, version } = decide(inForce.compiled, what, context)
     return { because, effect, ruleId, reason, layer, version }
   }
 

@@ -1,10 +1,8 @@
 /** The policy that a client goes by: checked before it is taken, and kept on disk for the next start. */
 import { readFileSync, rmSync } from "node:fs"
-import type { AgentAction, PolicyContext } from "./action.ts"
+import type { PolicyContext } from "./action.ts"
 import { withCanary } from "./canary.ts"
 import { type CompiledPolicy, compilePolicy } from "./compile.ts"
-import { decide } from "./decide.ts"
-import type { PolicyDecision } from "./decision.ts"
 import type { PolicyBundle } from "./document.ts"
 import { openPolicy, type PolicyKey, type Refusal, type SignedPolicy } from "./envelope.ts"
 import { readPolicyKeys } from "./keys.ts"
@@ -225,20 +223,16 @@ function unavailableOf({ signed: { bundle } }: InForce): Unavailable {
 }
 
 /**
- * Decides by what is in force, for the person and teams that it was signed for. Time never goes back behind the moment at
- * which it was signed, so that a clock that is set back brings nothing back that has expired.
+ * The circumstances with the person and teams that a policy was signed for. Time never goes back behind the moment at which
+ * it was signed, so that a clock that is set back brings nothing back that has expired.
  */
-export function decideInForce(
-  { signed, compiled }: InForce,
-  action: AgentAction,
-  context: PolicyContext,
-): PolicyDecision {
-  return decide(compiled, action, {
+export function signedContext({ signed }: InForce, context: PolicyContext): PolicyContext {
+  return {
     ...context,
     nowMs: Math.max(context.nowMs, Date.parse(signed.issuedAt)),
     teamIds: signed.teams,
     ...(signed.subject !== null && { personId: signed.subject }),
-  })
+  }
 }
 
 /** What holds for an action without a policy. */

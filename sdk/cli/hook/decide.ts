@@ -1,7 +1,8 @@
 import path from "node:path"
-import type { AgentAction } from "../../policy/action.ts"
+import type { AgentAction, PolicyContext } from "../../policy/action.ts"
+import { decide } from "../../policy/decide.ts"
 import type { PolicyDecision } from "../../policy/decision.ts"
-import { decideInForce, type InForce, type Keeper, openKeeper, UNAVAILABLE_EFFECTS } from "../../policy/keeper.ts"
+import { type InForce, type Keeper, openKeeper, signedContext, UNAVAILABLE_EFFECTS } from "../../policy/keeper.ts"
 import { resolveLinks } from "../../policy/links.ts"
 import type { Unavailable } from "../../policy/note.ts"
 import { stricter, STRICTNESS } from "../../policy/rule-set.ts"
@@ -34,30 +35,36 @@ export function openStoredPolicy(host: Host, settings: Settings): Keeper | null 
 }
 
 /** The strictest decision on what an action is made of; of equally strict ones the first. */
-export function decideAll(
+function decideAll(
   host: Host,
   inForce: InForce,
   actions: readonly AgentAction[],
   context: HookContext,
 ): PolicyDecision | null {
   const { workspace, cwd = workspace } = context
-  const circumstances = {
+  const circumstances = circumstancesOf(host, inForce, context)
+  let strictest: PolicyDecision | null = null
+  for (const action of actions) {
+    const decision = decide(inForce.compiled, placed(action, cwd), circumstances)
+    strictest = strictest === null ? decision : stricter(strictest, decision)
+  }
+  return strictest
+}
+
+/** All that is known of the circumstances here. */
+export function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
+  const { workspace, rung, agentTool, mode, surface } = context
+  return signedContext(inForce, {
     nowMs: host.now(),
-    rung: context.rung,
-    agentTool: context.agentTool,
-    mode: context.mode,
-    surface: context.surface,
+    rung,
+    agentTool,
+    mode,
+    surface,
     repository: workspace === undefined ? undefined : repositoryOf(workspace),
     workspace,
     home: host.home,
     resolveLinks,
-  }
-  let strictest: PolicyDecision | null = null
-  for (const action of actions) {
-    const decision = decideInForce(inForce, placed(action, cwd), circumstances)
-    strictest = strictest === null ? decision : stricter(strictest, decision)
-  }
-  return strictest
+  })
 }
 
 /** Relative paths are relative to where the tool is, which is not always the workspace. */
