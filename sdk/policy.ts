@@ -61,7 +61,12 @@ export interface PolicyConnection {
   /** The person on whose behalf the agent acts. */
   readonly user: string | undefined
   /** The agent tool. */
-  readonly agent: { readonly name: string; readonly version?: string | undefined }
+  readonly agent: {
+    /** Its name. */
+    readonly name: string
+    /** Its version. */
+    readonly version?: string | undefined
+  }
   /** Where the agent is used. */
   readonly surface: Surface | undefined
   /** `owner/name` of the repository that is worked on. */

@@ -16,7 +16,7 @@ const PARTS = new Map([
   ["hook/decide.ts", "decide.cjs"],
   ["belay-cli.ts", "belay.cjs"],
 ])
-/** What the first file loads when it is needed; the other two stand alone. */
+/** What another file loads in place of holding it too. */
 const LATER = new Map(
   [...PARTS]
     .filter(([entry]) => entry !== "belay-cli.ts")
@@ -24,7 +24,7 @@ const LATER = new Map(
 )
 
 async function bundle(folder: string, entry: string, file: string): Promise<void> {
-  const isLater = (id: string) => entry === "belay-cli.ts" && LATER.has(id)
+  const isLater = (id: string) => LATER.has(id) && LATER.get(id) !== file
   await build({
     configFile: false,
     root: import.meta.dirname,
@@ -36,7 +36,7 @@ async function bundle(folder: string, entry: string, file: string): Promise<void
       outDir: folder,
       emptyOutDir: false,
       // What decides is large, and loaded for each action: of half the bytes Node makes a program in half the time.
-      minify: entry === "hook/decide.ts",
+      minify: entry !== "belay-cli.ts",
       target: "node22",
       rollupOptions: {
         external: (id, importer) => isLater(path.resolve(path.dirname(importer ?? ""), id)) || isLater(id),

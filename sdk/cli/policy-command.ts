@@ -1,19 +1,17 @@
 import { parseArgs } from "node:util"
-import { explain } from "../policy/decide.ts"
 import type { PolicyKey } from "../policy/envelope.ts"
 import { headersOf } from "../policy/exchange.ts"
-import { forgetPolicy } from "../policy/keeper.ts"
 import { parsePolicyKeys } from "../policy/keys.ts"
-import { readNote, type Unavailable } from "../policy/note.ts"
+import { forgetPolicy, readNote, type Unavailable } from "../policy/note.ts"
 import { ask } from "../policy/transport.ts"
 import { type Host, policyFilesOf, readSettings } from "./home.ts"
-import { circumstancesOf, openStoredPolicy } from "./hook/decide.ts"
+import { explainCommand, openStoredPolicy } from "./hook/decide.ts"
 import { print } from "./print.ts"
 import { pullPolicy, type Refreshed } from "./refresh-policy.ts"
 
 /** `belay policy status|pull|test`. Resolves to the exit code; rejects with what went wrong in words for the person. */
 export async function runPolicy(args: readonly string[], host: Host): Promise<number> {
-  const [what, ...rest] = args
+  const [what = "", ...rest] = args
   switch (what) {
     case "status": {
       const { values } = parseArgs({ args: rest, options: { json: { type: "boolean" } } })
@@ -128,20 +126,14 @@ function testCommand(args: readonly string[], host: Host): number {
   if (command === "") throw new Error("belay policy test <command>")
   const inForce = openStoredPolicy(host, readSettings(host))?.inForce() ?? null
   if (inForce === null) throw new Error("no policy is in force here; belay policy pull")
-  const { signed, compiled } = inForce
-  const context = { agentTool: "belay", rung: "agent", workspace: host.cwd, cwd: host.cwd, model: undefined } as const
-  const explained = explain(
-    compiled,
-    { kind: "shell", command, cwd: host.cwd },
-    circumstancesOf(host, inForce, context),
-  )
+  const explained = explainCommand(host, inForce, command)
   if (isJson) {
     print([JSON.stringify(explained)])
     return 0
   }
   const { effect, because, ruleId, layer, reason, owner } = explained.decision
   print([
-    `${effect} because ${because}${ruleId === null ? "" : ` ${ruleId}`}${layer === null ? "" : `, ${layer}`}, version ${signed.bundle.version}`,
+    `${effect} because ${because}${ruleId === null ? "" : ` ${ruleId}`}${layer === null ? "" : `, ${layer}`}, version ${inForce.signed.bundle.version}`,
     ...(reason === null ? [] : [`  ${reason}`]),
     ...(owner === null ? [] : [`  ${owner} answers for it`]),
     ...explained.doubts.map((doubt) => `  not seen: ${doubt}`),

@@ -1,5 +1,5 @@
 /** The policy that a client goes by: checked before it is taken, and kept on disk for the next start. */
-import { readFileSync, rmSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import type { PolicyContext } from "./action.ts"
 import { withCanary } from "./canary.ts"
 import { type CompiledPolicy, compilePolicy } from "./compile.ts"
@@ -132,11 +132,6 @@ export function openKeeper({ files, pinned, report }: KeeperOptions): Keeper {
       }
     },
   }
-}
-
-/** Forgets what is kept, keys with it: the next connection gives them anew. */
-export function forgetPolicy({ policy, note }: PolicyFiles): void {
-  for (const file of [policy, note]) rmSync(file, { force: true })
 }
 
 interface Loaded {

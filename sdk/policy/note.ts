@@ -113,3 +113,8 @@ export function replaceFile(file: string, text: string): void {
     throw error
   }
 }
+
+/** Forgets what is kept, keys with it: the next connection gives them anew. */
+export function forgetPolicy({ policy, note }: PolicyFiles): void {
+  for (const file of [policy, note]) rmSync(file, { force: true })
+}

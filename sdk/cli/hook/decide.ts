@@ -1,6 +1,6 @@
 import path from "node:path"
 import type { AgentAction, PolicyContext } from "../../policy/action.ts"
-import { decide } from "../../policy/decide.ts"
+import { decide, explain, type Explanation } from "../../policy/decide.ts"
 import type { PolicyDecision } from "../../policy/decision.ts"
 import { type InForce, type Keeper, openKeeper, signedContext, UNAVAILABLE_EFFECTS } from "../../policy/keeper.ts"
 import { resolveLinks } from "../../policy/links.ts"
@@ -51,8 +51,15 @@ function decideAll(
   return strictest
 }
 
+/** What would be decided on a shell command in the folder where this runs, and why. */
+export function explainCommand(host: Host, inForce: InForce, command: string): Explanation {
+  const context = { agentTool: "belay", rung: "agent", workspace: host.cwd, cwd: host.cwd, model: undefined } as const
+  const action = { kind: "shell", command, cwd: host.cwd } as const
+  return explain(inForce.compiled, action, circumstancesOf(host, inForce, context))
+}
+
 /** All that is known of the circumstances here. */
-export function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
+function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
   const { workspace, rung, agentTool, mode, surface } = context
   return signedContext(inForce, {
     nowMs: host.now(),
