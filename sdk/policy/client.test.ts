@@ -12,6 +12,9 @@ import { KEY, makeKey, sealed, startPolicyServer } from "./test-policy-server.ts
 
 vi.setConfig({ testTimeout: 30_000 })
 
+/** On a machine that is busy with other tests. */
+const PATIENCE = { timeout: 20_000 }
+
 const test = base
   .extend("folder", async ({}, { onCleanup }) => {
     const folder = mkdtempSync(path.join(tmpdir(), "belay-policy-"))
@@ -81,14 +84,14 @@ test("a client obeys what is published, what is pushed and what is rolled back, 
   server.publish(sealed(1, "git push *"))
   const { belay } = start()
   expect(effectOf(belay, "git push origin")).toBe("ask no_policy null")
-  await expect.poll(() => effectOf(belay, "git push origin")).toBe(DENIED_BY(1))
-  await expect.poll(() => server.listeners()).toBe(1)
+  await expect.poll(() => effectOf(belay, "git push origin"), PATIENCE).toBe(DENIED_BY(1))
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
   server.publish(sealed(2, "npm publish"))
   server.push(sealed(2, "npm publish"))
-  await expect.poll(() => effectOf(belay, "npm publish")).toBe(DENIED_BY(2))
+  await expect.poll(() => effectOf(belay, "npm publish"), PATIENCE).toBe(DENIED_BY(2))
   expect(effectOf(belay, "git push origin")).toBe("allow unset 2")
   server.push(sealed(3, "git push *"))
-  await expect.poll(() => effectOf(belay, "git push origin")).toBe(DENIED_BY(3))
+  await expect.poll(() => effectOf(belay, "git push origin"), PATIENCE).toBe(DENIED_BY(3))
   await expect
     .poll(() => server.reports)
     .toMatchObject([
@@ -117,8 +120,8 @@ test.for([
   async ([, make, reason], { server, start }) => {
     server.publish(sealed(2, "git push *"))
     const { belay, states } = start()
-    await expect.poll(() => effectOf(belay, "git push origin")).toBe(DENIED_BY(2))
-    await expect.poll(() => server.listeners()).toBe(1)
+    await expect.poll(() => effectOf(belay, "git push origin"), PATIENCE).toBe(DENIED_BY(2))
+    await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
     server.behave = (request, response) => {
       if (request.url !== "/v1/policy") return false
       response.writeHead(200, { etag: '"bad"' }).end(make())
@@ -127,12 +130,14 @@ test.for([
     // Asked anew, since the connection went away.
     await server.stop()
     await server.start()
-    await expect.poll(() => server.reports.at(-1)).toMatchObject({ state: "last_good", version: 2, refusal: reason })
+    await expect
+      .poll(() => server.reports.at(-1), PATIENCE)
+      .toMatchObject({ state: "last_good", version: 2, refusal: reason })
     expect(states.at(-1)).toEqual({ state: "last_good", version: 2, refusal: reason })
     expect(effectOf(belay, "git push origin")).toBe(DENIED_BY(2))
     if (reason === "older") return
     const beginner = start({ folder: false })
-    await expect.poll(() => beginner.states.at(-1)).toEqual({ state: "none", version: null, refusal: reason })
+    await expect.poll(() => beginner.states.at(-1), PATIENCE).toEqual({ state: "none", version: null, refusal: reason })
     expect(effectOf(beginner.belay, "git push origin")).toBe("ask no_policy null")
   },
 )
@@ -142,12 +147,12 @@ test.for(["<html>", "", sealed(1, "ls"), sealed(3, "ls").slice(0, 100)])(
   async (data, { server, start }) => {
     server.publish(sealed(2, "git push *"))
     const { belay, states } = start()
-    await expect.poll(() => server.listeners()).toBe(1)
+    await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
     server.push(data)
-    await expect.poll(() => states.at(-1)?.state).toBe("last_good")
+    await expect.poll(() => states.at(-1)?.state, PATIENCE).toBe("last_good")
     expect(effectOf(belay, "git push origin")).toBe(DENIED_BY(2))
     server.push(sealed(3, "git push *"))
-    await expect.poll(() => states.at(-1)).toEqual({ state: "in_force", version: 3, refusal: null })
+    await expect.poll(() => states.at(-1), PATIENCE).toEqual({ state: "in_force", version: 3, refusal: null })
   },
 )
 
@@ -160,7 +165,7 @@ test("a body that is cut off is refused as one that is truncated", async ({ serv
     return true
   }
   const { states } = start()
-  await expect.poll(() => states.at(-1)).toEqual({ state: "none", version: null, refusal: "not_an_envelope" })
+  await expect.poll(() => states.at(-1), PATIENCE).toEqual({ state: "none", version: null, refusal: "not_an_envelope" })
 })
 
 test("the last good policy holds through a server that is away, a start without one, and no_policy", async ({
@@ -170,8 +175,8 @@ test("the last good policy holds through a server that is away, a start without 
 }) => {
   server.publish(sealed(4, "git push *"))
   const first = start()
-  await expect.poll(() => effectOf(first.belay, "git push x")).toBe(DENIED_BY(4))
-  await expect.poll(() => server.listeners()).toBe(1)
+  await expect.poll(() => effectOf(first.belay, "git push x"), PATIENCE).toBe(DENIED_BY(4))
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
   await server.stop()
   expect(effectOf(first.belay, "git push x")).toBe(DENIED_BY(4))
   await first.belay.shutdown()
@@ -180,11 +185,13 @@ test("the last good policy holds through a server that is away, a start without 
   expect(effectOf(second.belay, "git push x")).toBe(DENIED_BY(4))
   server.publish(null)
   await server.start()
-  await expect.poll(() => server.reports.at(-1)).toMatchObject({ state: "last_good", version: 4, refusal: null })
+  await expect
+    .poll(() => server.reports.at(-1), PATIENCE)
+    .toMatchObject({ state: "last_good", version: 4, refusal: null })
   expect(effectOf(second.belay, "git push x")).toBe(DENIED_BY(4))
   server.publish(sealed(5, "npm publish"))
   server.push(sealed(5, "npm publish"))
-  await expect.poll(() => effectOf(second.belay, "npm publish")).toBe(DENIED_BY(5))
+  await expect.poll(() => effectOf(second.belay, "npm publish"), PATIENCE).toBe(DENIED_BY(5))
   const files = readdirSync(folder).toSorted()
   expect(files).toEqual([expect.stringMatching(/^[0-9a-f]{8}\.json$/), expect.stringMatching(/note/), "installation"])
   for (const file of files) expect(statSync(path.join(folder, file)).mode & 0o777).toBe(0o600)
@@ -196,10 +203,10 @@ test("an answer that was not changed is not sent again, and another person's pol
 }) => {
   server.publish(sealed(4, "git push *"))
   const { belay, states } = start()
-  await expect.poll(() => states.length).toBe(1)
+  await expect.poll(() => states.length, PATIENCE).toBe(1)
   await belay.shutdown()
   const again = start()
-  await expect.poll(() => again.states.at(-1)?.state).toBe("in_force")
+  await expect.poll(() => again.states.at(-1)?.state, PATIENCE).toBe("in_force")
   expect(server.asked.findLast(({ line }) => line === "GET /v1/policy")?.headers["if-none-match"]).toMatch(/^"/)
   const grace = start({ user: "grace@example.com" })
   expect(effectOf(grace.belay, "git push x")).toBe("ask no_policy null")
@@ -222,7 +229,7 @@ test.for([
     }
     server.publish(sealed(4, "git push *", { document }))
     const first = start()
-    await expect.poll(() => first.states.at(-1)?.version).toBe(4)
+    await expect.poll(() => first.states.at(-1)?.version, PATIENCE).toBe(4)
     await first.belay.shutdown()
     await server.stop()
     const [file = ""] = readdirSync(folder).filter((name) => /^\w{8}\.json$/.test(name))
@@ -248,17 +255,17 @@ test("keys are believed once, and then only those that a checked policy announce
   const [second, third] = [makeKey("second"), makeKey("third")]
   server.publish(sealed(1, "a", { announced: [KEY, second] }))
   const { belay, states } = start()
-  await expect.poll(() => server.listeners()).toBe(1)
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
   server.push(sealed(2, "b", { key: third }))
-  await expect.poll(() => states.at(-1)?.refusal).toBe("unknown_key")
+  await expect.poll(() => states.at(-1)?.refusal, PATIENCE).toBe("unknown_key")
   server.push(sealed(2, "b", { key: second, announced: [second, third] }))
-  await expect.poll(() => states.at(-1)?.version).toBe(2)
+  await expect.poll(() => states.at(-1)?.version, PATIENCE).toBe(2)
   server.push(sealed(3, "c"))
-  await expect.poll(() => states.at(-1)?.refusal).toBe("unknown_key")
+  await expect.poll(() => states.at(-1)?.refusal, PATIENCE).toBe("unknown_key")
   server.publish(sealed(4, "d", { key: third }))
   await belay.shutdown()
   const next = start()
-  await expect.poll(() => effectOf(next.belay, "d")).toBe(DENIED_BY(4))
+  await expect.poll(() => effectOf(next.belay, "d"), PATIENCE).toBe(DENIED_BY(4))
   expect(server.asked.filter(({ line }) => line === "GET /v1/policy/keys")).toHaveLength(1)
 })
 
@@ -270,13 +277,13 @@ test("pinned keys are the only first ones, and lead to later ones through what i
   const [second, third] = [makeKey("second"), makeKey("third")]
   server.publish(sealed(1, "a", { announced: [KEY, second] }))
   const stranger = start({ keys: [makeKey(KEY.id)], folder: path.join(folder, "stranger") })
-  await expect.poll(() => stranger.states.at(-1)?.refusal).toBe("wrong_signature")
+  await expect.poll(() => stranger.states.at(-1)?.refusal, PATIENCE).toBe("wrong_signature")
   const { belay, states } = start({ keys: [KEY] })
-  await expect.poll(() => server.listeners()).toBe(2)
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(2)
   server.push(sealed(2, "b", { key: second, announced: [second, third] }))
-  await expect.poll(() => states.at(-1)?.version).toBe(2)
+  await expect.poll(() => states.at(-1)?.version, PATIENCE).toBe(2)
   server.push(sealed(3, "c", { key: third }))
-  await expect.poll(() => states.at(-1)?.version).toBe(3)
+  await expect.poll(() => states.at(-1)?.version, PATIENCE).toBe(3)
   expect(server.asked.map(({ line }) => line)).not.toContain("GET /v1/policy/keys")
   await belay.shutdown()
   await server.stop()
@@ -300,7 +307,7 @@ test("a clock that is set back brings nothing back that has expired", async ({ s
   clock.set(Date.parse("2026-11-20T10:00:00Z"))
   server.publish(sealed(1, "", { document: { schema: "belay.policy/1", permissions: { rules: [rule] } } }))
   const { belay, states } = start()
-  await expect.poll(() => states.at(-1)?.version).toBe(1)
+  await expect.poll(() => states.at(-1)?.version, PATIENCE).toBe(1)
   expect(effectOf(belay, "ls")).toBe("allow unset 1")
   clock.set(0)
   expect(effectOf(belay, "ls")).toBe("allow unset 1")
@@ -309,7 +316,7 @@ test("a clock that is set back brings nothing back that has expired", async ({ s
 test("a client whose decisions are not the policy's reports it by the canary", async ({ server, start }) => {
   server.publish(null)
   start({ onPolicyUnavailable: "allow" })
-  await expect.poll(() => server.reports).toMatchObject([{ state: "none", version: null, canary: "allow" }])
+  await expect.poll(() => server.reports, PATIENCE).toMatchObject([{ state: "none", version: null, canary: "allow" }])
 })
 
 test("what the action and the host say counts as circumstances", async ({ server, start }) => {
@@ -317,7 +324,7 @@ test("what the action and the host say counts as circumstances", async ({ server
   const rules = [{ id: "no", effect: "deny", action: "shell", pattern: "ls", when } as const]
   server.publish(sealed(1, "", { document: { schema: "belay.policy/1", permissions: { rules } } }))
   const { belay, states } = start({ contextOf: () => ({ repositoryLabels: ["production"] }) })
-  await expect.poll(() => states.at(-1)?.version).toBe(1)
+  await expect.poll(() => states.at(-1)?.version, PATIENCE).toBe(1)
   const decide = (mode: string) =>
     belay.policy.decide({ action: "ls", rung: "agent", mode, what: { kind: "shell", command: "ls" } }).effect
   expect([decide("architect"), decide("code")]).toEqual(["deny", "allow"])
@@ -330,7 +337,7 @@ test("daily the server is told again, though nothing changed", async ({ server }
   const policy = publishedPolicy({ folder: false })
   const belay = startBelay({ endpoint: server.endpoint, ingestKey: "k", agent, spool: false, clock, policy })
   onTestFinished(() => void belay.shutdown())
-  await expect.poll(() => server.reports.length).toBe(1)
+  await expect.poll(() => server.reports.length, PATIENCE).toBe(1)
   await expect
     .poll(() => {
       clock.advance(24 * 3_600_000)
@@ -358,7 +365,7 @@ test("a process that listens for its policy ends when its work is done", async (
   let printed = ""
   child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()))
   const exited = once(child, "exit")
-  await expect.poll(() => server.listeners(), { timeout: 20_000 }).toBe(1)
+  await expect.poll(() => server.listeners(), { timeout: 20_000 }, PATIENCE).toBe(1)
   child.stdin.write("go\n")
   expect(await exited).toEqual([0, null])
   expect(printed).toBe("1")
