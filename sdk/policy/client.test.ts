@@ -365,7 +365,7 @@ test("a process that listens for its policy ends when its work is done", async (
   let printed = ""
   child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()))
   const exited = once(child, "exit")
-  await expect.poll(() => server.listeners(), { timeout: 20_000 }, PATIENCE).toBe(1)
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
   child.stdin.write("go\n")
   expect(await exited).toEqual([0, null])
   expect(printed).toBe("1")
