@@ -8,7 +8,7 @@ import type { Surface } from "./ladder.ts"
 import { Late, type LateOutcomes } from "./late-outcomes.ts"
 import { type Run, run, type RunOptions } from "./orchestration.ts"
 import { type Deadline, type FlushResult, type Pipeline, type PipelineStats, startPipeline } from "./pipeline.ts"
-import { createPolicy, type OnPrompt, type Policy, type PolicySource } from "./policy.ts"
+import { createPolicy, type OnPrompt, type Policy, type PolicySource, type StartPolicy } from "./policy.ts"
 import { attempt, createReport } from "./safety.ts"
 import { SCOPE_NAME } from "./semconv.ts"
 import { openSession, type Session, type SessionOptions } from "./session.ts"
@@ -59,8 +59,11 @@ export interface BelayOptions {
   readonly logs?: "own" | "host" | undefined
   /** Whether tasks, runs and model calls are spans of the host's OpenTelemetry too, if it has one; true unless said otherwise. */
   readonly spans?: boolean | undefined
-  /** Decides on actions; comes with Belay's policies. */
-  readonly policy?: PolicySource | undefined
+  /**
+   * Decides on actions: `publishedPolicy()` of `@belay/sdk/policy-client` goes by what is published in Belay; `ingestKey`
+   * needs the scope `policy:read` then.
+   */
+  readonly policy?: PolicySource | StartPolicy | undefined
   /** Without a policy; `ask` unless said otherwise. */
   readonly onPolicyUnavailable?: "allow" | "ask" | "deny" | undefined
   /** Asks the person where a policy decides `ask`; without it nobody allows. */
@@ -156,16 +159,18 @@ function start(options: BelayOptions): Belay {
   }
   const atEnd = () => void belay.flush({ deadlineMs: END_DEADLINE_MS })
   const atExit = () => pipeline?.saveSync()
+  const policy = openPolicySource(options, clock, report)
   const belay: Belay = {
     ...createRungs(core),
     policy: createPolicy(core, {
-      source: options.policy ?? null,
+      source: policy.source,
       onPolicyUnavailable: options.onPolicyUnavailable ?? "ask",
       onPrompt: options.onPrompt ?? null,
     }),
     flush: (deadline) => end(deadline, (open) => open.flush(deadline)).catch(() => ({ isComplete: false })),
     shutdown(deadline) {
       process.off("beforeExit", atEnd)
+      policy.close()
       return end(deadline, (open) => open.shutdown(deadline))
         .catch(() => ({ isComplete: false }))
         .finally(() => process.off("exit", atExit))
@@ -177,6 +182,44 @@ function start(options: BelayOptions): Belay {
     process.once("exit", atExit)
   }
   return belay
+}
+
+interface OpenPolicySource {
+  readonly source: PolicySource | null
+  close(): void
+}
+
+/** A policy that cannot be started is none. */
+function openPolicySource(options: BelayOptions, clock: Clock, report: (problem: string) => void): OpenPolicySource {
+  const { policy, endpoint, ingestKey, user, agent, surface, repository } = options
+  const none: OpenPolicySource = { source: null, close: () => {} }
+  if (policy === undefined) return none
+  if (typeof policy !== "function") return { ...none, source: policy }
+  return attempt(
+    (): OpenPolicySource => {
+      const started = policy({
+        endpoint,
+        ingestKey,
+        user,
+        agent,
+        surface,
+        repository,
+        timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+        onPolicyUnavailable: options.onPolicyUnavailable ?? "ask",
+        clock,
+        report,
+      })
+      return {
+        source: started,
+        close: () =>
+          attempt(
+            () => started.close(),
+            () => {},
+          ),
+      }
+    },
+    () => none,
+  )
 }
 
 function openPipeline(options: BelayOptions, clock: Clock, report: (problem: string) => void): Pipeline {

@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import { promisify } from "node:util"
-import { expect, test as base, vi } from "vitest"
+import { expect, onTestFinished, test as base, vi } from "vitest"
 import { noBelay } from "./index.ts"
+import { sealed, startPolicyServer } from "./policy/test-policy-server.ts"
 import { startReceiver, type TestReceiver } from "./test-receiver.ts"
 
 /** Each example is run as a program of its own, which sends over HTTP. */
@@ -138,4 +139,22 @@ test.concurrent("existing-otel-host's spans go where they went, and signals to B
   } finally {
     await host.close()
   }
+})
+
+test.concurrent("policy obeys what is published, and asks where it says so", async () => {
+  const server = await startPolicyServer()
+  onTestFinished(() => server.stop())
+  const rules = [
+    { id: "no-push", effect: "deny", action: "shell", pattern: "git push *" },
+    { id: "tests", effect: "ask", action: "shell", pattern: "npm test *" },
+  ] as const
+  server.publish(sealed(3, "", { document: { schema: "belay.policy/1", permissions: { rules: [...rules] } } }))
+  const env = { ...process.env, BELAY_ENDPOINT: server.endpoint, BELAY_INGEST_KEY: "blk_test" }
+  const decide = async (command: string, answer: string) => {
+    const child = run(process.execPath, [path.join(EXAMPLES, "policy.ts"), ...command.split(" ")], { env })
+    child.child.stdin?.end(answer)
+    return (await child).stdout.split(" {")[0]
+  }
+  const asked = [decide("git push origin", ""), decide("npm test", "y\n"), decide("npm test", "n\n"), decide("ls", "")]
+  expect(await Promise.all(asked)).toEqual(["not allowed", "allowed", "not allowed", "allowed"])
 })

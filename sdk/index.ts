@@ -19,5 +19,15 @@ export type { Boundary } from "./scope.ts"
 export type { Run, RunOptions } from "./orchestration.ts"
 export type { Session, SessionOptions } from "./session.ts"
 export type { Diff, LateDetails, LateOutcomes, Survival } from "./late-outcomes.ts"
-export type { Checked, Decision, OnPrompt, Policy, PolicyAction, PolicySource } from "./policy.ts"
+export type {
+  Checked,
+  Decision,
+  OnPrompt,
+  Policy,
+  PolicyAction,
+  PolicyConnection,
+  PolicySource,
+  StartedPolicy,
+  StartPolicy,
+} from "./policy.ts"
 export type { Deadline, FlushResult, PipelineStats } from "./pipeline.ts"

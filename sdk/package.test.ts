@@ -64,19 +64,22 @@ test("has the types that its modules have, however they are found", { timeout: T
 })
 
 const PROGRAM = `const suggestion = noBelay.autocomplete.suggest({ model: "m" })
-console.log(JSON.stringify([typeof startBelay, RUNGS.length, typeof suggestion.shown().accepted, typeof openSpool, typeof toOtlpJson, typeof decide]))`
+console.log(JSON.stringify([typeof startBelay, RUNGS.length, typeof suggestion.shown().accepted, typeof openSpool, typeof toOtlpJson, typeof decide, typeof publishedPolicy]))`
 
 test("is loaded by import and by require", { timeout: TIMEOUT }, ({ published }) => {
   const { folder } = published
-  const imported = `import { startBelay, noBelay, RUNGS } from "@belay/sdk"; import { openSpool } from "@belay/sdk/spool"; import { toOtlpJson } from "@belay/sdk/signal"; import { decide } from "@belay/sdk/policy"`
-  const required = `const { startBelay, noBelay, RUNGS } = require("@belay/sdk"), { openSpool } = require("@belay/sdk/spool"), { toOtlpJson } = require("@belay/sdk/signal"), { decide } = require("@belay/sdk/policy")`
+  const imported = `import { startBelay, noBelay, RUNGS } from "@belay/sdk"; import { openSpool } from "@belay/sdk/spool"; import { toOtlpJson } from "@belay/sdk/signal"; import { decide } from "@belay/sdk/policy"; import { publishedPolicy } from "@belay/sdk/policy-client"`
+  const required = `const { startBelay, noBelay, RUNGS } = require("@belay/sdk"), { openSpool } = require("@belay/sdk/spool"), { toOtlpJson } = require("@belay/sdk/signal"), { decide } = require("@belay/sdk/policy"), { publishedPolicy } = require("@belay/sdk/policy-client")`
   for (const [name, head] of [
     ["program.mjs", imported],
     ["program.cjs", required],
   ] as const) {
     writeFileSync(path.join(folder, name), `${head}\n${PROGRAM}`)
     const printed = execFileSync(process.execPath, [path.join(folder, name)]).toString()
-    expect([name, JSON.parse(printed)]).toEqual([name, ["function", 4, "function", "function", "function", "function"]])
+    expect([name, JSON.parse(printed)]).toEqual([
+      name,
+      ["function", 4, "function", "function", "function", "function", "function"],
+    ])
   }
 })
 
@@ -90,7 +93,8 @@ test(
     import { belayMiddleware, belayTelemetry, belayTools } from "@belay/sdk/ai-sdk"
     import { hooksFor } from "@belay/sdk/claude-agent-sdk"
     import { belayPlugin } from "@belay/sdk/opencode"
-    const belay: Belay = startBelay({ endpoint: "http://127.0.0.1", ingestKey: "k", agent: { name: "a" }, logs: "own" })
+    import { publishedPolicy } from "@belay/sdk/policy-client"
+    const belay: Belay = startBelay({ endpoint: "http://127.0.0.1", ingestKey: "k", agent: { name: "a" }, logs: "own", policy: publishedPolicy() })
     belay.autocomplete.suggest({ model: "m" }).shown().accepted({ lines: 1 })
     const task = belay.agent.task()
     export const { look } = belayTools(task, { look: { execute: (word: string) => word.length } })
@@ -229,5 +233,5 @@ test("an example's hook runs the command, which keeps an edit's facts and sends 
 })
 
 test("is no larger than it has to be", ({ published }) => {
-  expect(statSync(published.tarball).size).toBeLessThan(250_000)
+  expect(statSync(published.tarball).size).toBeLessThan(350_000)
 })

@@ -1,5 +1,6 @@
+import type { Clock } from "./clock.ts"
 import type { Core } from "./core.ts"
-import type { Rung } from "./ladder.ts"
+import type { Rung, Surface } from "./ladder.ts"
 import type { AgentAction } from "./policy/action.ts"
 import { attempt } from "./safety.ts"
 
@@ -11,6 +12,10 @@ export interface PolicyAction {
   readonly rung: Rung
   /** The conversation that it belongs to, by the host's own id. */
   readonly sessionId?: string | undefined
+  /** The agent's mode, by the tool's own name. */
+  readonly mode?: string | undefined
+  /** The absolute path of the folder that is worked in. It stays with the policy and is never sent. */
+  readonly workspace?: string | undefined
   /** The action itself, for the policy to judge: the command, the path. It stays with the policy and is never sent. */
   readonly what?: AgentAction | undefined
 }
@@ -21,7 +26,8 @@ export interface Decision {
   readonly effect: "allow" | "ask" | "deny"
   /**
    * `rule` or `default` of a policy; `unset` when it says nothing and the agent's own settings hold; `unsure` when what
-   * decides is not known; `no_policy` when there is none to go by, `error` when it could not be asked.
+   * decides is not known; `no_policy` when there is none to go by, so that what the last one said of that holds, or else
+   * `onPolicyUnavailable`; `error` when it could not be asked.
    */
   readonly because: "rule" | "default" | "unset" | "unsure" | "no_policy" | "error"
   /** The rule that decided; null when none did. */
@@ -36,9 +42,47 @@ export interface Decision {
 
 /** Who decides. Answers at once, from what is in memory. */
 export interface PolicySource {
-  /** Decides. What it throws counts as a policy that could not be asked. */
-  decide(action: PolicyAction): Decision
+  /** Decides; null where there is no policy to go by. What it throws counts as a policy that could not be asked. */
+  decide(action: PolicyAction): Decision | null
 }
+
+/** A policy that is kept up to date until it is closed. */
+export interface StartedPolicy extends PolicySource {
+  /** Ends what keeps it up to date; decides by what there is afterwards. */
+  close(): void
+}
+
+/** What `startBelay` tells a policy that it starts. */
+export interface PolicyConnection {
+  /** Of Belay, without a path. */
+  readonly endpoint: string
+  /** A key with the scope `policy:read`. */
+  readonly ingestKey: string
+  /** The person on whose behalf the agent acts. */
+  readonly user: string | undefined
+  /** The agent tool. */
+  readonly agent: {
+    /** Its name. */
+    readonly name: string
+    /** Its version. */
+    readonly version?: string | undefined
+  }
+  /** Where the agent is used. */
+  readonly surface: Surface | undefined
+  /** `owner/name` of the repository that is worked on. */
+  readonly repository: string | undefined
+  /** Milliseconds that one request may take. */
+  readonly timeoutMs: number
+  /** What is done without a policy. */
+  readonly onPolicyUnavailable: "allow" | "ask" | "deny"
+  /** Time and chance. */
+  readonly clock: Clock
+  /** Is told of problems, in words for a log. */
+  readonly report: (problem: string) => void
+}
+
+/** Starts a policy; `publishedPolicy()` of `@belay/sdk/policy-client` makes one. */
+export type StartPolicy = (connection: PolicyConnection) => StartedPolicy
 
 /** Asks the person; resolves to whether they allow it. */
 export type OnPrompt = (action: PolicyAction, decision: Decision) => Promise<boolean>
@@ -81,13 +125,10 @@ export function createPolicy(core: Core, options: PolicyOptions): Policy {
   })
 
   const decide = (action: PolicyAction): Decision => {
-    const decision =
-      source === null
-        ? unavailable("no_policy")
-        : attempt(
-            () => source.decide(action),
-            () => unavailable("error"),
-          )
+    const decision = attempt(
+      () => source?.decide(action) ?? unavailable("no_policy"),
+      () => unavailable("error"),
+    )
     attempt(
       () =>
         core.emit?.({
@@ -131,6 +172,6 @@ export function createPolicy(core: Core, options: PolicyOptions): Policy {
   }
 }
 
-function fieldsOf(core: Core, { action, rung, sessionId }: PolicyAction) {
-  return { action, rung, sessionId, surface: core.surface, repository: core.repository }
+function fieldsOf(core: Core, { action, rung, sessionId, mode }: PolicyAction) {
+  return { action, rung, sessionId, mode, surface: core.surface, repository: core.repository }
 }

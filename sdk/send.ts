@@ -85,7 +85,7 @@ function rejectedOf(text: string): number {
 const RETRY_AFTER_MS_MAX = 60 * 60_000
 
 /** Milliseconds that `Retry-After` asks for, in seconds or as a date; an hour at most, null when it says nothing. */
-function toRetryAfterMs(value: string | null, now: number): number | null {
+export function toRetryAfterMs(value: string | null, now: number): number | null {
   if (value === null) return null
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), RETRY_AFTER_MS_MAX) : null
@@ -101,12 +101,12 @@ export interface Backoff {
   reset(): void
 }
 
-/** `random` gives 0..1. */
-export function createBackoff(random: () => number): Backoff {
+/** `random` gives 0..1; no wait that the receiver did not ask for is longer than `lastMs`. */
+export function createBackoff(random: () => number, lastMs = LAST_MS): Backoff {
   let failures = 0
   return {
     next(retryAfterMs) {
-      const wait = retryAfterMs ?? Math.min(FIRST_MS * 2 ** failures, LAST_MS) / 2
+      const wait = retryAfterMs ?? Math.min(FIRST_MS * 2 ** failures, lastMs) / 2
       failures++
       // Senders that were turned away together shall not come back together.
       return Math.round(wait + random() * (retryAfterMs === null ? wait : Math.min(wait, FIRST_MS)))

@@ -13,7 +13,13 @@ test.for(["claude-code", "gemini-cli", "qwen-code", "opencode", "kilo", "vscode-
   (id) => {
     const home = mkdtempSync(path.join(tmpdir(), "belay-settings-"))
     const host = { env: {}, home, cwd: home, platform: "linux", now: () => 0 } as const
-    const connection = { endpoint: ENDPOINT.url, key: ENDPOINT.key, enduserId: ENDPOINT.email, belay: "belay" }
+    const connection = {
+      endpoint: ENDPOINT.url,
+      key: ENDPOINT.key,
+      enduserId: ENDPOINT.email,
+      isDeciding: false,
+      belay: "belay",
+    }
     const plan = PLANS[id]?.(connection, host)
     rmSync(home, { recursive: true })
     const written = plan?.changes.map(({ edit }) => JSON.parse(edit("")) as unknown) ?? []

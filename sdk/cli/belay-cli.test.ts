@@ -7,7 +7,7 @@ import path from "node:path"
 import { expect, onTestFinished, test, vi } from "vitest"
 import { PAYLOADS } from "./hook/payloads.ts"
 import { readStatus } from "./status.ts"
-import { VERSION } from "./version.ts"
+import { VERSION } from "../version.ts"
 
 // Processes, of which a busy machine starts few in a second.
 vi.setConfig({ testTimeout: 60_000 })

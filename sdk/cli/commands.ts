@@ -6,13 +6,21 @@ import { runConformance } from "./conformance/run-conformance.ts"
 import { connect, undo } from "./connect/connect.ts"
 import { checkLines, examine } from "./doctor.ts"
 import { flush } from "./flush.ts"
-import { type Host, spoolFolder } from "./home.ts"
+import { type Host, readSettings, spoolFolder } from "./home.ts"
+import { mayReadPolicy, pulledLine, readGivenKeys, runPolicy } from "./policy-command.ts"
+import { pullPolicy, refreshPolicy } from "./refresh-policy.ts"
+import { print } from "./print.ts"
 import { unlockFlush } from "./state.ts"
 import { readStatus, statusLines } from "./status.ts"
 
 const HELP = `belay <command>
 
   connect <tool>   writes a tool's telemetry and hook settings  --endpoint --key --user --dry-run --undo
+                   --policy or --no-policy: whether its hooks decide; as the key may unless said otherwise
+                   --policy-keys id:key,…  the only keys to believe first; --app https://… where Belay's pages are
+  policy status    says which policy is in force here, and where from  --json
+  policy pull      asks for the policy now                      --trust-anew
+  policy test <command>   says what the policy decides on a shell command, and why  --json
   doctor           says what works and what does not            --json
   status           says what waits, was sent, and was lost      --json
   flush            sends what waits
@@ -35,6 +43,8 @@ export async function run(command: string, args: readonly string[], host: Host):
     }
     case "flush":
       return runFlush(args, host)
+    case "policy":
+      return runPolicy(args, host)
     case "status": {
       const { values } = parseArgs({ args: [...args], options: { json: { type: "boolean" } } })
       const status = readStatus(host)
@@ -49,10 +59,6 @@ export async function run(command: string, args: readonly string[], host: Host):
     default:
       throw new Error(`there is no command ${command}\n\n${HELP}`)
   }
-}
-
-export function print(lines: readonly string[]): void {
-  process.stdout.write(`${lines.join("\n")}\n`)
 }
 
 async function runConformanceCommand(args: readonly string[], host: Host): Promise<number> {
@@ -76,11 +82,15 @@ async function runConformanceCommand(args: readonly string[], host: Host): Promi
   return report.findings.some(({ severity }) => severity === "error") ? 1 : 0
 }
 
-function runConnect(args: readonly string[], host: Host): number {
+async function runConnect(args: readonly string[], host: Host): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
+    allowNegative: true,
     options: {
+      policy: { type: "boolean" },
+      "policy-keys": { type: "string" },
+      app: { type: "string" },
       endpoint: { type: "string" },
       key: { type: "string" },
       user: { type: "string" },
@@ -89,9 +99,23 @@ function runConnect(args: readonly string[], host: Host): number {
     },
   })
   const [tool = ""] = positionals
-  const given = { endpoint: values.endpoint, key: values.key, enduserId: values.user }
-  const options = { tool, given, isDryRun: values["dry-run"], belay: ownCommand() }
-  print(values.undo ? undo(tool, host) : connect(options, host))
+  if (values.undo) {
+    print(undo(tool, host))
+    return 0
+  }
+  const given = {
+    endpoint: values.endpoint,
+    key: values.key,
+    enduserId: values.user,
+    isDeciding: values.policy ?? (await mayReadPolicy(values, host)),
+    policyKeys: values["policy-keys"] === undefined ? undefined : readGivenKeys(values["policy-keys"]),
+    appUrl: values.app,
+  }
+  const isDryRun = values["dry-run"]
+  print(connect({ tool, given, isDryRun, belay: ownCommand() }, host))
+  if (isDryRun || readSettings(host).isDeciding !== true) return 0
+  const pulled = await pullPolicy(host)
+  if (pulled !== null) print([`policy: ${pulledLine(pulled)}`])
   return 0
 }
 
@@ -103,9 +127,13 @@ function ownCommand(): string {
 }
 
 async function runFlush(args: readonly string[], host: Host): Promise<number> {
-  const { values } = parseArgs({ args: [...args], options: { locked: { type: "boolean" } } })
+  const { values } = parseArgs({ args: [...args], options: { locked: { type: "boolean" }, tool: { type: "string" } } })
   try {
-    const { sent, refused, isMoreLeft, error } = await flush(host)
+    const { tool } = values
+    const [{ sent, refused, isMoreLeft, error }] = await Promise.all([
+      flush(host),
+      tool === undefined ? null : refreshPolicy(host, tool).catch(() => {}),
+    ])
     print([
       `${sent} sent, ${refused} refused${isMoreLeft ? ", the rest waits" : ""}${error === null ? "" : `: ${error}`}`,
     ])

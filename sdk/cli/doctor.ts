@@ -5,8 +5,9 @@ import { changesOf, connectionOf, planOf } from "./connect/connect.ts"
 import { PLANS } from "./connect/plans.ts"
 import { targetOf } from "./flush.ts"
 import { type Host, readSettings } from "./home.ts"
+import { readPolicyStatus } from "./policy-command.ts"
 import { readStatus } from "./status.ts"
-import { VERSION } from "./version.ts"
+import { VERSION } from "../version.ts"
 
 export interface Check {
   readonly name: string
@@ -26,6 +27,7 @@ export async function examine(host: Host, belay: string): Promise<readonly Check
     { name: "belay", result: "ok", detail: `${VERSION} on Node ${process.version}` },
     ...(await checkEndpoint(host)),
     ...checkSpool(host),
+    checkPolicy(host),
     ...Object.keys(PLANS).map((tool) => checkTool(tool, host, belay)),
   ]
 }
@@ -113,6 +115,25 @@ function checkSpool(host: Host): readonly Check[] {
     checks.push({ name: "hooks", result: "warning", detail: `failed ${failures.count} times: ${reasons.join(", ")}` })
   }
   return checks
+}
+
+/** What is asked for by hooks; after that long nobody answered. */
+const POLICY_MS_MAX = 24 * 3_600_000
+
+function checkPolicy(host: Host): Check {
+  const name = "policy"
+  const { isDeciding, version, problem, refusal, checkedAt } = readPolicyStatus(host)
+  if (problem !== null) return { name, result: "error", detail: `on disk is not taken: ${problem}; belay policy pull` }
+  if (version === null) {
+    if (!isDeciding) return { name, result: "off", detail: "hooks do not decide; belay connect <tool> --policy" }
+    const why = refusal === null ? "" : `, and what was answered was refused: ${refusal}`
+    return { name, result: "warning", detail: `none is in force${why}; belay policy pull` }
+  }
+  const inForce = `version ${version} is in force`
+  if (refusal !== null) return { name, result: "warning", detail: `${inForce}; a later answer was refused: ${refusal}` }
+  const isOld = isDeciding && host.now() - (checkedAt ?? 0) > POLICY_MS_MAX
+  if (isOld) return { name, result: "warning", detail: `${inForce}, not asked for since a day; belay policy pull` }
+  return { name, result: "ok", detail: inForce }
 }
 
 function checkTool(tool: string, host: Host, belay: string): Check {

@@ -13,7 +13,7 @@ const LOCK_FILE = "flush.lock"
 const FAILURES_BYTES_MAX = 32 * 1024
 
 /** Why a hook did not do its work. Never what it was given. */
-export type FailureReason = "no_input" | "bad_input" | "unknown_event" | "spool" | "bug"
+export type FailureReason = "no_input" | "bad_input" | "unknown_event" | "spool" | "policy" | "bug"
 
 export interface Failures {
   /** Of those that are still remembered. */

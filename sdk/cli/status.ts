@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs"
 import { openSpool, type SpoolStatus } from "../spool.ts"
 import { type Host, spoolFolder } from "./home.ts"
+import { policyLines, type PolicyStatus, readPolicyStatus } from "./policy-command.ts"
 import { type Failures, type Flushed, readFailures, readFlushed } from "./state.ts"
 
 export interface Status extends SpoolStatus {
@@ -9,6 +10,7 @@ export interface Status extends SpoolStatus {
   readonly oldestAt: number | null
   readonly flushed: Flushed
   readonly failures: Failures
+  readonly policy: PolicyStatus
 }
 
 /** What hooks have kept, what became of it, and what they failed at. Never throws. */
@@ -21,6 +23,7 @@ export function readStatus(host: Host): Status {
     oldestAt: oldestIn(folder),
     flushed: readFlushed(folder),
     failures: readFailures(folder),
+    policy: readPolicyStatus(host),
   }
 }
 
@@ -37,7 +40,7 @@ function oldestIn(folder: string): number | null {
 }
 
 export function statusLines(status: Status, now: number): readonly string[] {
-  const { items, entries, bytes, oldestAt, dropped, flushed, failures } = status
+  const { items, entries, bytes, oldestAt, dropped, flushed, failures, policy } = status
   const reasons = Object.entries(failures.reasons).map(([reason, count]) => `${reason} ${count}`)
   return [
     `spool      ${status.folder}`,
@@ -46,6 +49,7 @@ export function statusLines(status: Status, now: number): readonly string[] {
     `refused    ${flushed.refused} signals`,
     `dropped    ${dropped.full} signals for want of room, ${dropped.corrupt} unreadable requests`,
     `last error ${flushed.error ?? "none"}`,
+    ...policyLines(policy).slice(0, 1),
     `hooks      ${failures.count === 0 ? "no failures" : `${failures.count} failures, the last ${ago(failures.lastAt ?? now, now)}: ${reasons.join(", ")}`}`,
   ]
 }

@@ -102,7 +102,14 @@ export interface PolicyContext {
   /** What is used of each budget in its current period, in the budget's unit, by `budgetKey`. */
   readonly spent?: ReadonlyMap<string, number> | undefined
   /** How large the change that nobody has reviewed is, with this action. */
-  readonly change?: { readonly lines: number; readonly files: number } | undefined
+  readonly change?:
+    | {
+        /** Changed lines. */
+        readonly lines: number
+        /** Changed files. */
+        readonly files: number
+      }
+    | undefined
 }
 
 /** What the context knows the spending of a budget by. */

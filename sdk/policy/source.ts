@@ -12,7 +12,7 @@ import { decide } from "./decide.ts"
 export function policySource(policy: CompiledPolicy, contextOf: (action: PolicyAction) => PolicyContext): PolicySource {
   return {
     decide(action) {
-      const { effect, because, ruleId, reason, layer, version } = decide(policy, action.what ?? byName(action.action), {
+      const { effect, because, ruleId, reason, layer, version } = decide(policy, toAgentAction(action), {
         ...contextOf(action),
         rung: action.rung,
       })
@@ -21,7 +21,9 @@ export function policySource(policy: CompiledPolicy, contextOf: (action: PolicyA
   }
 }
 
-function byName(name: string): AgentAction {
+/** What a host says that it is about to do; without `what` its name is all there is to judge. */
+export function toAgentAction({ what, action: name }: PolicyAction): AgentAction {
+  if (what !== undefined) return what
   const at = name.indexOf("/")
   if (at === -1) return { kind: "shell", command: name }
   return { kind: "mcp", server: name.slice(0, at), tool: name.slice(at + 1) }

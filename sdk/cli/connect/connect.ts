@@ -44,7 +44,7 @@ export function changesOf(plan: Plan): readonly Change[] {
 
 /** The connection that is given and kept together. Throws when there is no endpoint or no key, or one that is none. */
 export function connectionOf(settings: Settings, belay: string): Connection {
-  const { endpoint, key, enduserId } = settings
+  const { endpoint, key, enduserId, isDeciding = false } = settings
   if (endpoint === undefined) throw new Error("--endpoint is missing: where Belay takes telemetry, http://host:4318")
   if (key === undefined) throw new Error("--key is missing: an ingest key, from Belay's page Connect")
   if (!URL.canParse(endpoint) || !/^https?:/.test(endpoint))
@@ -52,7 +52,7 @@ export function connectionOf(settings: Settings, belay: string): Connection {
   if (!/^[\x21-\x7e]+$/.test(key)) throw new Error("the key has characters that no key has")
   if (enduserId !== undefined && !/^[^\s,=]+$/.test(enduserId))
     throw new Error("--user has a space, comma or equals sign")
-  return { endpoint: endpoint.replace(/\/+$/, ""), key, enduserId, belay }
+  return { endpoint: endpoint.replace(/\/+$/, ""), key, enduserId, isDeciding, belay }
 }
 
 /**
@@ -65,6 +65,12 @@ export function connect({ tool, given, isDryRun, belay }: ConnectOptions, host: 
     endpoint: given.endpoint ?? kept.endpoint,
     key: given.key ?? kept.key,
     enduserId: given.enduserId ?? kept.enduserId,
+    isDeciding: given.isDeciding ?? kept.isDeciding,
+    policyKeys: given.policyKeys ?? kept.policyKeys,
+    appUrl: given.appUrl ?? kept.appUrl,
+  }
+  if (settings.appUrl !== undefined && !URL.canParse(settings.appUrl)) {
+    throw new Error(`${settings.appUrl} is not an address`)
   }
   const connection = connectionOf(settings, belay)
   const plan = planOf(tool, connection, host)
@@ -82,7 +88,12 @@ export function connect({ tool, given, isDryRun, belay }: ConnectOptions, host: 
   const keep = editJson(() => [
     { path: ["endpoint"], value: connection.endpoint },
     { path: ["key"], value: connection.key },
-    ...(connection.enduserId === undefined ? [] : [{ path: ["enduserId"], value: connection.enduserId }]),
+    ...Object.entries({
+      enduserId: connection.enduserId,
+      isDeciding: settings.isDeciding,
+      policyKeys: settings.policyKeys,
+      appUrl: settings.appUrl,
+    }).flatMap(([name, value]) => (value === undefined ? [] : [{ path: [name], value }])),
   ])
   writeAll([{ ...own, after: keep(own.before ?? "") }])
   if (changes.length > 0) lines.push(`Undo with: belay connect ${tool} --undo`)

@@ -9,6 +9,8 @@ export interface Connection {
   readonly endpoint: string
   readonly key: string
   readonly enduserId: string | undefined
+  /** Whether the tool's hooks decide on actions before they are done. */
+  readonly isDeciding: boolean
   /** The command line of `belay`, quoted for a shell. */
   readonly belay: string
 }
@@ -43,6 +45,10 @@ export const PLANS: Readonly<Record<string, (connection: Connection, host: Host)
 /** Seconds. A hook takes a tenth of one; a tool that waits for a stuck one shall not wait long. */
 const HOOK_TIMEOUT = 5
 
+/** All that Claude Code's rules of a policy can be about. */
+const CLAUDE_TOOLS =
+  "Agent|Bash|Edit|Glob|Grep|LS|MultiEdit|NotebookEdit|NotebookRead|PowerShell|Read|Task|WebFetch|WebSearch|Write|mcp__.*"
+
 function claudeCode(connection: Connection, host: Host): Plan {
   const folder = host.env["CLAUDE_CONFIG_DIR"] ?? path.join(host.home, ".claude")
   return {
@@ -60,7 +66,12 @@ function claudeCode(connection: Connection, host: Host): Plan {
             OTEL_EXPORTER_OTLP_PROTOCOL: "http/protobuf",
             ...standardVariables(connection, valueAt(current, ["env", "OTEL_RESOURCE_ATTRIBUTES"])),
           }),
-          groupedHook(current, "PostToolUse", "Edit|MultiEdit|NotebookEdit|Write", {
+          ...groupedHook(current, "PostToolUse", "Edit|MultiEdit|NotebookEdit|Write", {
+            type: "command",
+            command: hookCommand(connection, "claude-code"),
+            timeout: HOOK_TIMEOUT,
+          }),
+          ...decidingHook(connection, current, "PreToolUse", CLAUDE_TOOLS, {
             type: "command",
             command: hookCommand(connection, "claude-code"),
             timeout: HOOK_TIMEOUT,
@@ -98,7 +109,12 @@ function codex(connection: Connection, host: Host): Plan {
       {
         file: path.join(folder, "hooks.json"),
         edit: editJson((current) => [
-          groupedHook(current, "PostToolUse", "apply_patch", {
+          ...groupedHook(current, "PostToolUse", "apply_patch", {
+            type: "command",
+            command: hookCommand(connection, "codex"),
+            timeout: HOOK_TIMEOUT,
+          }),
+          ...decidingHook(connection, current, "PreToolUse", ".*", {
             type: "command",
             command: hookCommand(connection, "codex"),
             timeout: HOOK_TIMEOUT,
@@ -112,13 +128,15 @@ function codex(connection: Connection, host: Host): Plan {
 }
 
 function geminiCli(connection: Connection, host: Host): Plan {
+  const hook = {
+    name: "belay",
+    type: "command",
+    command: hookCommand(connection, "gemini-cli"),
+    timeout: HOOK_TIMEOUT * 1000, // milliseconds, here
+  }
   const plan = geminiLike(connection, path.join(host.home, ".gemini"), (current) => [
-    groupedHook(current, "AfterTool", "replace|write_file", {
-      name: "belay",
-      type: "command",
-      command: hookCommand(connection, "gemini-cli"),
-      timeout: HOOK_TIMEOUT * 1000, // milliseconds, here
-    }),
+    ...groupedHook(current, "AfterTool", "replace|write_file", hook),
+    ...decidingHook(connection, current, "BeforeTool", ".*", hook),
   ])
   // Without it the command line is part of everything that is sent, and with it a prompt given after -p.
   return { ...plan, environment: { ...plan.environment, OTEL_NODE_RESOURCE_DETECTORS: "env" } }
@@ -188,6 +206,15 @@ const CURSOR_EVENTS = [
   "stop",
 ] as const
 
+/** Those that it waits for an answer to. */
+const CURSOR_DECIDING_EVENTS = [
+  "beforeShellExecution",
+  "beforeMCPExecution",
+  "beforeReadFile",
+  "subagentStart",
+  "preToolUse",
+] as const
+
 function cursor(connection: Connection, host: Host): Plan {
   const folder = path.join(host.home, ".cursor")
   const hook = { command: hookCommand(connection, "cursor"), timeout: HOOK_TIMEOUT }
@@ -198,10 +225,11 @@ function cursor(connection: Connection, host: Host): Plan {
         file: path.join(folder, "hooks.json"),
         edit: editJson((current) => [
           { path: ["version"], value: 1 },
-          ...CURSOR_EVENTS.map((event) => {
+          ...[...CURSOR_EVENTS, ...CURSOR_DECIDING_EVENTS].flatMap((event) => {
             const hooks = listAt(current, ["hooks", event])
             const others = hooks.filter((other) => !isOurs(other, "cursor"))
-            return added(["hooks", event], hooks, others, hook)
+            const isWanted = connection.isDeciding || !CURSOR_DECIDING_EVENTS.some((deciding) => deciding === event)
+            return replaced(["hooks", event], hooks, others, isWanted ? hook : null)
           }),
         ]),
       },
@@ -288,13 +316,25 @@ function hookCommand({ belay }: Connection, tool: string): string {
   return `${belay} hook ${tool}`
 }
 
+/** A hook that decides; none of ours where hooks shall not. */
+function decidingHook(
+  { isDeciding }: Connection,
+  current: unknown,
+  event: string,
+  matcher: string,
+  hook: Readonly<Record<string, unknown>>,
+): readonly Setting[] {
+  return groupedHook(current, event, matcher, hook, isDeciding)
+}
+
 /** A hook in the form that Claude Code brought up: groups by what they match, each with its hooks. */
 function groupedHook(
   current: unknown,
   event: string,
   matcher: string,
   hook: Readonly<Record<string, unknown>>,
-): Setting {
+  isWanted = true,
+): readonly Setting[] {
   const tool = String(hook["command"]).split(" ").at(-1) ?? ""
   const groups = listAt(current, ["hooks", event])
   const others = groups.flatMap((group) => {
@@ -303,18 +343,22 @@ function groupedHook(
     if (kept.length === hooks.length) return [group]
     return kept.length === 0 ? [] : [{ ...(group as object), hooks: kept }]
   })
-  return added(["hooks", event], groups, others, { matcher, hooks: [hook] })
+  return replaced(["hooks", event], groups, others, isWanted ? { matcher, hooks: [hook] } : null)
 }
 
-/** `value` at the end of a list: as an addition where nothing of ours has to go, since that leaves comments alone. */
-function added(
+/**
+ * `value` at the end of a list, null for none: as an addition where nothing of ours has to go, since that leaves comments
+ * alone.
+ */
+function replaced(
   path: readonly string[],
   current: readonly unknown[],
   others: readonly unknown[],
   value: unknown,
-): Setting {
+): readonly Setting[] {
   const isNew = current.length === others.length && current.every((item, index) => item === others[index])
-  return isNew ? { path: [...path, -1], value } : { path, value: [...others, value] }
+  if (value === null) return isNew ? [] : [{ path, value: others.length === 0 ? undefined : others }]
+  return isNew ? [{ path: [...path, -1], value }] : [{ path, value: [...others, value] }]
 }
 
 /** Whether it is a hook that an earlier connect wrote, from wherever the command lay then. */

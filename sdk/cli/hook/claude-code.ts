@@ -1,3 +1,5 @@
+import type { AgentAction } from "../../policy/action.ts"
+import { addresses, edits, mcpAction, reads, shell } from "./actions.ts"
 import { answerJson, type HookAction, type HookProtocol, type HookSignal, NO_OPINION, SILENT } from "./hook.ts"
 import { languageOf } from "./language.ts"
 import { countEdits, countMarked, countReplaced, type Lines, sum } from "./lines.ts"
@@ -32,19 +34,28 @@ export const claudeCode: HookProtocol = {
   enduserId: () => undefined,
   noOpinion: NO_OPINION,
   workspace: (payload) => textOf(payload, "cwd"),
+  context: (payload) => ({
+    rung: payload["agent_id"] === undefined ? "agent" : "orchestration",
+    surface: "terminal",
+    mode: textOf(payload, "permission_mode"),
+    sessionId: textOf(payload, "session_id"),
+    cwd: textOf(payload, "cwd"),
+    model: textOf(payload, "model"),
+  }),
 
   readAction(payload) {
     const event = textOf(payload, "hook_event_name")
     const tool = textOf(payload, "tool_name")
     if ((event !== "PreToolUse" && event !== "PermissionRequest") || tool === undefined) return null
-    return toAction(payload, tool)
+    // As in its signals, what Cursor does is Cursor's hook's.
+    return payload["cursor_version"] === undefined ? toAction(payload, tool) : null
   },
 
   answer(payload, { effect, reason = "Belay's policy" }) {
     if (textOf(payload, "hook_event_name") === "PermissionRequest") {
       // The person is about to be asked already.
       if (effect === "ask") return NO_OPINION
-      const decision = effect === "allow" ? { behavior: "allow" } : { behavior: "deny", message: reason }
+      const decision = { behavior: "deny", message: reason }
       return answerJson({ hookSpecificOutput: { hookEventName: "PermissionRequest", decision } })
     }
     return answerJson({
@@ -66,29 +77,39 @@ export const claudeCode: HookProtocol = {
 }
 
 function toAction(payload: Payload, tool: string): HookAction {
-  const input = fieldsOf(payload, "tool_input")
-  const file = textOf(input, "file_path") ?? textOf(input, "notebook_path") ?? textOf(input, "path")
-  return {
-    kind: kindOf(tool),
-    tool,
-    command: SHELL_TOOLS.has(tool) ? textOf(input, "command") : undefined,
-    paths: file === undefined ? [] : [file],
-  }
+  return { tool, actions: actionsOf(fieldsOf(payload, "tool_input"), tool) }
 }
 
-function kindOf(tool: string): HookAction["kind"] {
-  if (SHELL_TOOLS.has(tool)) return "shell"
-  if (EDIT_TOOLS.has(tool)) return "edit"
-  if (READ_TOOLS.has(tool)) return "read"
-  if (WEB_TOOLS.has(tool)) return "web"
-  if (SUBAGENT_TOOLS.has(tool)) return "subagent"
-  return tool.startsWith("mcp__") ? "mcp" : "tool"
+function actionsOf(input: Payload, tool: string): readonly AgentAction[] {
+  // Searches have a pattern, which may say where as well.
+  const place = textOf(input, "path") ?? (tool === "Glob" ? rootOf(textOf(input, "pattern")) : undefined)
+  const file = fileOf(input) ?? place
+  const paths = file === undefined ? [] : [file]
+  if (SHELL_TOOLS.has(tool)) return shell(textOf(input, "command"))
+  if (EDIT_TOOLS.has(tool)) return edits(paths)
+  if (READ_TOOLS.has(tool)) return reads(paths)
+  if (WEB_TOOLS.has(tool)) return addresses(textOf(input, "url"))
+  if (SUBAGENT_TOOLS.has(tool)) {
+    return [{ kind: "subagent", name: textOf(input, "subagent_type") ?? "general-purpose" }]
+  }
+  const mcp = mcpAction(tool)
+  return mcp === null ? [] : [mcp]
+}
+
+function fileOf(input: Payload): string | undefined {
+  return textOf(input, "file_path") ?? textOf(input, "notebook_path")
+}
+
+/** The folder that an absolute pattern begins with. */
+function rootOf(pattern: string | undefined): string | undefined {
+  return /^(?:~?\/[^*?[{]*)\//.exec(pattern ?? "")?.[0]
 }
 
 function readEdit(payload: Payload): readonly HookSignal[] {
   const tool = textOf(payload, "tool_name")
   if (tool === undefined || !EDIT_TOOLS.has(tool)) return SILENT
-  const { paths } = toAction(payload, tool)
+  const file = fileOf(fieldsOf(payload, "tool_input"))
+  const paths = file === undefined ? [] : [file]
   return [
     {
       // Not another edit, which the telemetry counts: what it lacks about one.

@@ -1,4 +1,6 @@
-import { answerJson, type HookAction, type HookProtocol, NO_OPINION, SILENT } from "./hook.ts"
+import type { AgentAction } from "../../policy/action.ts"
+import { edits, mcpAction, shell } from "./actions.ts"
+import { answerJson, type HookProtocol, NO_OPINION, SILENT } from "./hook.ts"
 import { languageOf } from "./language.ts"
 import { countMarked } from "./lines.ts"
 import { fieldsOf, type Payload, textOf } from "./payload.ts"
@@ -27,29 +29,30 @@ export const codex: HookProtocol = {
   enduserId: () => undefined,
   noOpinion: NO_OPINION,
   workspace: (payload) => textOf(payload, "cwd"),
+  context: (payload) => ({
+    rung: payload["agent_id"] === undefined ? "agent" : "orchestration",
+    surface: "terminal",
+    mode: textOf(payload, "permission_mode"),
+    sessionId: textOf(payload, "session_id"),
+    cwd: textOf(payload, "cwd"),
+    model: textOf(payload, "model"),
+  }),
 
   readAction(payload) {
     const event = textOf(payload, "hook_event_name")
     const tool = textOf(payload, "tool_name")
     if ((event !== "PreToolUse" && event !== "PermissionRequest") || tool === undefined) return null
-    const command = commandOf(payload)
-    const isShell = SHELL_TOOLS.has(tool)
-    return {
-      kind: kindOf(tool, isShell),
-      tool,
-      command: isShell ? command : undefined,
-      paths: tool === EDIT_TOOL ? patchOf(command).files : [],
-    }
+    return { tool, actions: actionsOf(payload, tool) }
   },
 
   answer(payload, { effect, reason = "Belay's policy" }) {
     if (textOf(payload, "hook_event_name") === "PermissionRequest") {
       // The person is about to be asked already.
       if (effect === "ask") return NO_OPINION
-      const decision = effect === "allow" ? { behavior: "allow" } : { behavior: "deny", message: reason }
+      const decision = { behavior: "deny", message: reason }
       return answerJson({ hookSpecificOutput: { hookEventName: "PermissionRequest", decision } })
     }
-    // Versions before `allow` and `ask` came know `deny` only, and go on as if nothing had been said.
+    // Versions before `ask` came know `deny` only, and go on as if nothing had been said.
     return answerJson({
       hookSpecificOutput: {
         hookEventName: "PreToolUse",
@@ -83,10 +86,16 @@ export const codex: HookProtocol = {
   },
 }
 
-function kindOf(tool: string, isShell: boolean): HookAction["kind"] {
-  if (isShell) return "shell"
-  if (tool === EDIT_TOOL) return "edit"
-  return tool.startsWith("mcp__") ? "mcp" : "tool"
+function actionsOf(payload: Payload, tool: string): readonly AgentAction[] {
+  if (tool === EDIT_TOOL) return edits(patchOf(commandOf(payload)).files)
+  if (SHELL_TOOLS.has(tool)) {
+    const input = fieldsOf(payload, "tool_input")
+    const words: unknown = input["command"]
+    const command = Array.isArray(words) ? words.map(String) : commandOf(payload)
+    return shell(command, textOf(input, "workdir"))
+  }
+  const mcp = mcpAction(tool)
+  return mcp === null ? [] : [mcp]
 }
 
 /** A command line, or the patch, which some versions hand over as a command and others by its own name. */

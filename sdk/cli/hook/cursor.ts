@@ -1,6 +1,7 @@
 import { toShellAction } from "../../shell-action.ts"
 import type { SignalFields } from "../../signal.ts"
-import { answerJson, type HookAction, type HookDecision, type HookProtocol, type HookSignal, SILENT } from "./hook.ts"
+import { addresses, edits, reads, shell } from "./actions.ts"
+import { answerJson, type HookAction, type HookProtocol, type HookSignal, type HookVerdict, SILENT } from "./hook.ts"
 import { languageOf } from "./language.ts"
 import { countEdits } from "./lines.ts"
 import { fieldsOf, numberOf, type Payload, textOf } from "./payload.ts"
@@ -35,16 +36,25 @@ export const cursor: HookProtocol = {
     return typeof root === "string" ? root : textOf(payload, "cwd")
   },
 
+  context: (payload) => ({
+    rung: "agent",
+    surface: "ide",
+    mode: textOf(payload, "composer_mode"),
+    sessionId: textOf(payload, "conversation_id") ?? textOf(payload, "session_id"),
+    cwd: textOf(payload, "cwd"),
+    model: textOf(payload, "model"),
+  }),
+
   readAction(payload) {
     switch (textOf(payload, "hook_event_name") ?? "") {
       case "beforeShellExecution":
-        return { kind: "shell", tool: "Shell", command: textOf(payload, "command"), paths: [] }
+        return { tool: "Shell", actions: shell(textOf(payload, "command")) }
       case "beforeMCPExecution":
-        return { kind: "mcp", tool: textOf(payload, "tool_name") ?? "MCP", paths: [] }
+        return readMcpAction(payload)
       case "beforeReadFile":
-        return { kind: "read", tool: "Read", paths: pathsOf(payload) }
+        return { tool: "Read", actions: reads(pathsOf(payload)) }
       case "subagentStart":
-        return { kind: "subagent", tool: "Task", paths: [] }
+        return { tool: "Task", actions: [{ kind: "subagent", name: textOf(payload, "subagent_type") ?? "unknown" }] }
       case "preToolUse": {
         const tool = textOf(payload, "tool_name")
         return tool === undefined ? null : readToolAction(payload, tool)
@@ -54,12 +64,10 @@ export const cursor: HookProtocol = {
     }
   },
 
-  answer(payload, decision) {
+  answer(payload, { effect, reason = "Belay's policy" }) {
     const event = textOf(payload, "hook_event_name") ?? ""
-    if (CAN_ASK.has(event)) return answerPermission(decision.effect, decision.reason)
+    if (CAN_ASK.has(event) || effect === "deny") return answerPermission(effect, reason)
     // Elsewhere Cursor cannot ask. What a person must decide may not go through unasked.
-    const { effect, reason = "Belay's policy" } = decision
-    if (effect !== "ask") return answerPermission(effect, reason)
     return answerPermission("deny", `${reason} (a person has to decide this, and this hook cannot ask)`)
   },
 
@@ -110,13 +118,12 @@ export const cursor: HookProtocol = {
 const CAN_ASK: ReadonlySet<string> = new Set(["beforeMCPExecution", "beforeShellExecution"])
 
 /** In the spellings of all its events, each of which ignores the others'. */
-function answerPermission(effect: HookDecision["effect"], reason?: string) {
-  const messages = effect === "allow" || reason === undefined ? {} : { user_message: reason, agent_message: reason }
+function answerPermission(effect: HookVerdict["effect"], reason: string) {
   return answerJson({
     permission: effect,
-    ...(effect !== "ask" && { decision: effect }),
-    ...(effect === "deny" && reason !== undefined && { reason }),
-    ...messages,
+    ...(effect === "deny" && { decision: effect, reason }),
+    user_message: reason,
+    agent_message: reason,
   })
 }
 
@@ -126,16 +133,24 @@ function pathsOf(payload: Payload): readonly string[] {
 }
 
 const EDIT_TOOLS: ReadonlySet<string> = new Set(["Delete", "Edit", "StrReplace", "Write"])
-const READ_TOOLS: ReadonlySet<string> = new Set(["Glob", "Grep", "LS", "Read"])
+const SEARCH_TOOLS: ReadonlySet<string> = new Set(["Glob", "Grep", "LS"])
+const WEB_TOOLS: ReadonlySet<string> = new Set(["WebFetch", "WebSearch"])
 
-function readToolAction(payload: Payload, tool: string): HookAction {
+/** Shell commands, MCP tools, files that are read and sub-agents have events of their own, which tell more. */
+function readToolAction(payload: Payload, tool: string): HookAction | null {
   const input = fieldsOf(payload, "tool_input")
-  const base = { tool, paths: pathsOf(input) }
-  if (tool === "Shell") return { ...base, kind: "shell", command: textOf(input, "command") }
-  if (EDIT_TOOLS.has(tool)) return { ...base, kind: "edit" }
-  if (READ_TOOLS.has(tool)) return { ...base, kind: "read" }
-  if (tool === "Task") return { ...base, kind: "subagent" }
-  return { ...base, kind: tool.startsWith("MCP") ? "mcp" : "tool" }
+  if (EDIT_TOOLS.has(tool)) return { tool, actions: edits(pathsOf(input)) }
+  if (SEARCH_TOOLS.has(tool)) return { tool, actions: reads(pathsOf(input)) }
+  if (WEB_TOOLS.has(tool)) return { tool, actions: addresses(textOf(input, "url")) }
+  return null
+}
+
+/** Where it is configured Cursor does not say: a server is known by its address or the command that starts it. */
+function readMcpAction(payload: Payload): HookAction {
+  const tool = textOf(payload, "tool_name") ?? "MCP"
+  const url = textOf(payload, "url")
+  const command = textOf(payload, "command")?.split(/\s+/)
+  return { tool, actions: [{ kind: "mcp", server: textOf(payload, "server") ?? "unknown", tool, url, command }] }
 }
 
 type Base = Pick<SignalFields, "rung" | "surface" | "sessionId" | "operationId" | "model">

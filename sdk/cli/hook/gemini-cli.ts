@@ -1,4 +1,6 @@
-import { answerJson, type HookAction, type HookProtocol, NO_OPINION, SILENT } from "./hook.ts"
+import type { AgentAction } from "../../policy/action.ts"
+import { addresses, edits, mcpAction, reads, shell } from "./actions.ts"
+import { answerJson, type HookProtocol, NO_OPINION, SILENT } from "./hook.ts"
 import { languageOf } from "./language.ts"
 import { fieldsOf, type Payload, textOf } from "./payload.ts"
 
@@ -34,16 +36,22 @@ export const geminiCli: HookProtocol = {
   enduserId: () => undefined,
   noOpinion: NO_OPINION,
   workspace: (payload) => textOf(payload, "cwd"),
+  context: (payload) => ({
+    rung: "agent",
+    surface: "terminal",
+    mode: undefined,
+    sessionId: textOf(payload, "session_id"),
+    cwd: textOf(payload, "cwd"),
+    model: undefined,
+  }),
 
   readAction(payload) {
     const tool = textOf(payload, "tool_name")
     if (textOf(payload, "hook_event_name") !== "BeforeTool" || tool === undefined) return null
-    return toAction(payload, tool)
+    return { tool, actions: actionsOf(fieldsOf(payload, "tool_input"), tool) }
   },
 
   answer(_, { effect, reason = "Belay's policy" }) {
-    // To allow is to say nothing: the tool's own rules still ask.
-    if (effect === "allow") return NO_OPINION
     // Its hooks cannot ask. What a person must decide may not go through unasked, whatever the approval mode.
     const why = effect === "ask" ? `${reason} (a person has to decide this, and this tool's hooks cannot ask)` : reason
     return answerJson({ decision: "deny", reason: why })
@@ -55,7 +63,8 @@ export const geminiCli: HookProtocol = {
     if (event === undefined || !KNOWN_EVENTS.has(event)) return null
     if (event !== "AfterTool" || tool === undefined || !EDIT_TOOLS.has(tool)) return SILENT
     if (fieldsOf(payload, "tool_response")["error"] !== undefined) return SILENT
-    const { paths } = toAction(payload, tool)
+    const file = fileOf(fieldsOf(payload, "tool_input"))
+    const paths = file === undefined ? [] : [file]
     return [
       {
         // Not another edit, which the telemetry counts with its lines: where it was.
@@ -71,21 +80,25 @@ export const geminiCli: HookProtocol = {
   },
 }
 
-function toAction(payload: Payload, tool: string): HookAction {
-  const input = fieldsOf(payload, "tool_input")
-  const file = textOf(input, "file_path") ?? textOf(input, "absolute_path") ?? textOf(input, "path")
-  return {
-    kind: kindOf(tool),
-    tool,
-    command: tool === SHELL_TOOL ? textOf(input, "command") : undefined,
-    paths: file === undefined ? [] : [file],
-  }
+function actionsOf(input: Payload, tool: string): readonly AgentAction[] {
+  if (tool === SHELL_TOOL) return shell(textOf(input, "command"), textOf(input, "dir_path"))
+  const file = fileOf(input)
+  if (EDIT_TOOLS.has(tool)) return edits(file === undefined ? [] : [file])
+  if (READ_TOOLS.has(tool)) return reads(file === undefined ? textsOf(input, ["include", "paths"]) : [file])
+  if (WEB_TOOLS.has(tool)) return addresses(textOf(input, "prompt"))
+  const mcp = mcpAction(tool)
+  return mcp === null ? [] : [mcp]
 }
 
-function kindOf(tool: string): HookAction["kind"] {
-  if (tool === SHELL_TOOL) return "shell"
-  if (EDIT_TOOLS.has(tool)) return "edit"
-  if (READ_TOOLS.has(tool)) return "read"
-  if (WEB_TOOLS.has(tool)) return "web"
-  return tool.startsWith("mcp__") ? "mcp" : "tool"
+function fileOf(input: Payload): string | undefined {
+  return (
+    textOf(input, "file_path") ?? textOf(input, "absolute_path") ?? textOf(input, "dir_path") ?? textOf(input, "path")
+  )
+}
+
+function textsOf(input: Payload, keys: readonly string[]): readonly string[] {
+  return keys.flatMap((key) => {
+    const value: unknown = input[key]
+    return Array.isArray(value) ? value.filter((item) => typeof item === "string") : []
+  })
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import * as fc from "fast-check"
 import { expect, onTestFinished, test } from "vitest"
+import type { Unavailable } from "../../policy/note.ts"
 import { openSpool } from "../../spool.ts"
 import type { Host } from "../home.ts"
 import { readStatus } from "../status.ts"
@@ -18,9 +19,15 @@ function openHost(): Host {
   return { env: {}, home, cwd: home, platform: "linux", now: () => NOW }
 }
 
-function hook(host: Host, tool: string, input: unknown, decide: Decide = () => null) {
+function hook(
+  host: Host,
+  tool: string,
+  input: unknown,
+  decide: Decide = () => null,
+  unavailable: () => Unavailable | null = () => null,
+) {
   const text = typeof input === "string" ? input : JSON.stringify(input)
-  return runHook({ tool, read: () => text, decide, host, version: "1.2.3" })
+  return runHook({ tool, read: () => text, decide, unavailable, host, version: "1.2.3" })
 }
 
 interface Sent {
@@ -250,7 +257,7 @@ test.for([
   ],
 ] as const)("%s: %j is %s", async ([tool, payload, event, facts]) => {
   const host = openHost()
-  expect(hook(host, tool, payload)).toEqual({
+  expect(await hook(host, tool, payload)).toEqual({
     answer: { stdout: tool === "cursor" ? "{}\n" : "", stderr: "", exitCode: 0 },
     isKept: true,
   })
@@ -281,7 +288,7 @@ test.for([
 ] as const)("%s: what its telemetry or another event tells is not told again: %j", async ([tool, names]) => {
   const host = openHost()
   const payloads: Record<string, unknown> = PAYLOADS[tool]
-  for (const name of names) hook(host, tool, payloads[name])
+  for (const name of names) await hook(host, tool, payloads[name])
   expect(await readSpool(host)).toEqual([])
   expect(readStatus(host).failures.count).toBe(0)
 })
@@ -321,18 +328,7 @@ test.for([
       },
     },
   ],
-  [
-    "claude-code",
-    "preToolUse",
-    "allow",
-    {
-      hookSpecificOutput: {
-        hookEventName: "PreToolUse",
-        permissionDecision: "allow",
-        permissionDecisionReason: "not on main",
-      },
-    },
-  ],
+  ["claude-code", "preToolUse", "allow", null],
   [
     "claude-code",
     "permissionRequest",
@@ -344,12 +340,7 @@ test.for([
       },
     },
   ],
-  [
-    "claude-code",
-    "permissionRequest",
-    "allow",
-    { hookSpecificOutput: { hookEventName: "PermissionRequest", decision: { behavior: "allow" } } },
-  ],
+  ["claude-code", "permissionRequest", "allow", null],
   ["claude-code", "permissionRequest", "ask", null],
   [
     "codex",
@@ -391,7 +382,7 @@ test.for([
       agent_message: "not on main",
     },
   ],
-  ["cursor", "beforeShell", "allow", { permission: "allow", decision: "allow" }],
+  ["cursor", "beforeShell", "allow", null],
   [
     "cursor",
     "beforeRead",
@@ -409,8 +400,9 @@ test.for([
   async ([tool, name, effect, want]) => {
     const host = openHost()
     const payloads: Record<string, unknown> = PAYLOADS[tool]
-    const { answer } = hook(host, tool, payloads[name], () => ({ ...DENY, effect }))
-    expect(answer).toEqual({ stdout: want === null ? "" : `${JSON.stringify(want)}\n`, stderr: "", exitCode: 0 })
+    const { answer } = await hook(host, tool, payloads[name], () => ({ ...DENY, effect }))
+    const silent = tool === "cursor" ? "{}\n" : ""
+    expect(answer).toEqual({ stdout: want === null ? silent : `${JSON.stringify(want)}\n`, stderr: "", exitCode: 0 })
     const [signal] = await readSpool(host)
     expect(signal).toMatchObject({
       event: "belay.policy_decision",
@@ -428,11 +420,22 @@ test.for([
 test("the policy sees the whole action, and only its program is sent", async () => {
   const host = openHost()
   const seen: unknown[] = []
-  hook(host, "claude-code", PAYLOADS["claude-code"].preToolUse, (action) => {
-    seen.push(action)
+  await hook(host, "claude-code", PAYLOADS["claude-code"].preToolUse, (...asked) => {
+    seen.push(...asked)
     return DENY
   })
-  expect(seen).toEqual([{ kind: "shell", tool: "Bash", command: "git push --force origin main", paths: [] }])
+  expect(seen).toEqual([
+    { tool: "Bash", actions: [{ kind: "shell", command: "git push --force origin main" }] },
+    {
+      agentTool: "claude-code",
+      rung: "agent",
+      surface: "terminal",
+      mode: "acceptEdits",
+      sessionId: "5f1c4b5e-0000-4000-8000-000000000001",
+      workspace: "/srv/project",
+      cwd: "/srv/project",
+    },
+  ])
   expect((await readSpool(host))[0]?.facts["belay.action"]).toBe("git push")
 })
 
@@ -443,10 +446,10 @@ test.for([
   ["null", "bad_input"],
   ['{"hook_event_name":"SomethingNew"}', "unknown_event"],
   ["{}", "unknown_event"],
-] as const)("%j is no opinion, and counted as %s", ([input, reason]) => {
+] as const)("%j is no opinion, and counted as %s", async ([input, reason]) => {
   for (const tool of ["claude-code", "codex", "gemini-cli", "cursor"]) {
     const host = openHost()
-    const { answer, isKept } = hook(host, tool, input)
+    const { answer, isKept } = await hook(host, tool, input)
     expect({ ...answer, isKept }).toEqual({
       stdout: tool === "cursor" ? "{}\n" : "",
       stderr: "",
@@ -457,20 +460,109 @@ test.for([
   }
 })
 
-test("a decision is answered when nothing can be kept, and a policy that fails is no opinion", () => {
+test("a decision is answered when nothing can be kept, and a policy that fails is no opinion", async () => {
   const host = openHost()
   // Where the folder should be there is a file.
   writeFileSync(path.join(host.home, ".belay"), "")
-  expect(hook(host, "claude-code", PAYLOADS["claude-code"].edited).answer.exitCode).toBe(0)
-  const denied = hook(host, "gemini-cli", PAYLOADS["gemini-cli"].beforeTool, () => DENY)
+  expect((await hook(host, "claude-code", PAYLOADS["claude-code"].edited)).answer.exitCode).toBe(0)
+  const denied = await hook(host, "gemini-cli", PAYLOADS["gemini-cli"].beforeTool, () => DENY)
   expect(denied).toEqual({
     answer: { stdout: '{"decision":"deny","reason":"not on main"}\n', stderr: "", exitCode: 0 },
     isKept: false,
   })
-  const failing = hook(openHost(), "gemini-cli", PAYLOADS["gemini-cli"].beforeTool, () => {
+  const failing = await hook(openHost(), "gemini-cli", PAYLOADS["gemini-cli"].beforeTool, () => {
     throw new Error("no bundle")
   })
   expect(failing.answer).toEqual({ stdout: "", stderr: "", exitCode: 0 })
+})
+
+test("a hook that fails lets nothing through where the last known policy says closed, and only there", async () => {
+  const shut: Unavailable = { shell: "closed", edit: "open" }
+  const broken = () => {
+    throw new Error("no bundle")
+  }
+  const blocked = { stdout: "", stderr: expect.stringContaining("belay doctor"), exitCode: 2 }
+  for (const [tool, payload] of [
+    ["claude-code", PAYLOADS["claude-code"].preToolUse],
+    ["codex", PAYLOADS.codex.preToolUse],
+    ["gemini-cli", PAYLOADS["gemini-cli"].beforeTool],
+    ["cursor", PAYLOADS.cursor.beforeShell],
+    ["claude-code", "{ what is it"],
+  ] as const) {
+    expect((await hook(openHost(), tool, payload, broken, () => shut)).answer).toEqual(blocked)
+    expect((await hook(openHost(), tool, payload, broken, () => ({ shell: "ask" }))).answer.exitCode).toBe(0)
+  }
+  const edit = { ...PAYLOADS["claude-code"].permissionRequest, hook_event_name: "PreToolUse" }
+  expect((await hook(openHost(), "claude-code", edit, broken, () => shut)).answer.exitCode).toBe(0)
+})
+
+const claudeCall = (tool_name: string, tool_input: unknown) =>
+  ["claude-code", { ...PAYLOADS["claude-code"].preToolUse, tool_name, tool_input }] as const
+const codexCall = (tool_name: string, tool_input: unknown) =>
+  ["codex", { ...PAYLOADS.codex.preToolUse, tool_name, tool_input }] as const
+const geminiCall = (tool_name: string, tool_input: unknown) =>
+  ["gemini-cli", { ...PAYLOADS["gemini-cli"].beforeTool, tool_name, tool_input }] as const
+const cursorCall = (tool_name: string, tool_input: unknown) =>
+  ["cursor", { ...PAYLOADS.cursor.beforeRead, hook_event_name: "preToolUse", tool_name, tool_input }] as const
+
+test.for([
+  [claudeCall("Bash", { command: "ls" }), [{ kind: "shell", command: "ls" }]],
+  [claudeCall("Bash", {}), [{ kind: "shell", command: "$UNKNOWN" }]],
+  [claudeCall("Write", { file_path: "/a/b" }), [{ kind: "edit", path: "/a/b" }]],
+  [claudeCall("Write", { other: "/a/b" }), [{ kind: "edit", path: "\0" }]],
+  [claudeCall("NotebookEdit", { notebook_path: "n.ipynb" }), [{ kind: "edit", path: "n.ipynb" }]],
+  [claudeCall("Read", { file_path: "/a/.env" }), [{ kind: "read", path: "/a/.env" }]],
+  [claudeCall("Grep", { pattern: "/etc/x" }), [{ kind: "read", path: "." }]],
+  [claudeCall("Glob", { pattern: "/etc/ssl/*.pem" }), [{ kind: "read", path: "/etc/ssl/" }]],
+  [claudeCall("Glob", { pattern: "**/*.ts", path: "src" }), [{ kind: "read", path: "src" }]],
+  [claudeCall("WebFetch", { url: "https://example.com/a" }), [{ kind: "web", url: "https://example.com/a" }]],
+  [claudeCall("WebSearch", { query: "how" }), [{ kind: "web", url: "https://unknown.invalid/" }]],
+  [claudeCall("Task", { subagent_type: "Explore" }), [{ kind: "subagent", name: "Explore" }]],
+  [claudeCall("Agent", {}), [{ kind: "subagent", name: "general-purpose" }]],
+  [claudeCall("mcp__git_hub__create__issue", {}), [{ kind: "mcp", server: "git_hub", tool: "create__issue" }]],
+  [claudeCall("TodoWrite", { todos: [] }), null],
+  [
+    codexCall("shell", { command: ["bash", "-lc", "rm x"], workdir: "sub" }),
+    [{ kind: "shell", command: ["bash", "-lc", "rm x"], cwd: "sub" }],
+  ],
+  [codexCall("exec_command", { cmd: "ls" }), [{ kind: "shell", command: "ls" }]],
+  [
+    codexCall("apply_patch", { command: PAYLOADS.codex.edited.tool_input.command }),
+    [
+      { kind: "edit", path: "src/a.ts" },
+      { kind: "edit", path: "/srv/other/b.ts" },
+    ],
+  ],
+  [geminiCall("run_shell_command", { command: "ls", dir_path: "a" }), [{ kind: "shell", command: "ls", cwd: "a" }]],
+  [
+    geminiCall("read_many_files", { include: ["a", "b/*"] }),
+    [
+      { kind: "read", path: "a" },
+      { kind: "read", path: "b/*" },
+    ],
+  ],
+  [
+    geminiCall("web_fetch", { prompt: "compare https://a.example/x and http://b.example." }),
+    [
+      { kind: "web", url: "https://a.example/x" },
+      { kind: "web", url: "http://b.example." },
+    ],
+  ],
+  [cursorCall("Write", { file_path: "/a" }), [{ kind: "edit", path: "/a" }]],
+  [cursorCall("Shell", { command: "ls" }), null],
+  [["cursor", PAYLOADS.cursor.beforeShell], [{ kind: "shell", command: "npm publish" }]],
+  [
+    ["cursor", PAYLOADS.cursor.beforeMcp],
+    [{ kind: "mcp", server: "unknown", tool: "create_issue", url: "https://mcp.example.com" }],
+  ],
+  [["cursor", PAYLOADS.cursor.beforeRead], [{ kind: "read", path: "/srv/project/.env" }]],
+] as const)("what a hook is about to let through: %j is %j", async ([[tool, payload], want]) => {
+  const seen: unknown[] = []
+  await hook(openHost(), tool, payload, ({ actions }) => {
+    seen.push(actions)
+    return null
+  })
+  expect(seen).toEqual(want === null ? [] : [want])
 })
 
 /** The canary: never part of a fixture, and not a word that a name is made of. */
@@ -514,25 +606,25 @@ const everyPayload = Object.entries(PAYLOADS).flatMap(([tool, payloads]) =>
   Object.entries(payloads).map(([name, payload]) => ({ tool, name, payload })),
 )
 
-test.each(everyPayload)("$tool, $name: a secret in every string is not on disk", ({ tool, payload }) => {
-  fc.assert(
-    fc.property(secret, (text) => {
+test.each(everyPayload)("$tool, $name: a secret in every string is not on disk", async ({ tool, payload }) => {
+  await fc.assert(
+    fc.asyncProperty(secret, async (text) => {
       const host = openHost()
-      hook(host, tool, stuff(payload, text), () => DENY)
-      hook(host, tool, stuff(payload, text))
+      await hook(host, tool, stuff(payload, text), () => DENY)
+      await hook(host, tool, stuff(payload, text))
       expect(bytesIn(host.home)).not.toContain(TOKEN)
     }),
     { numRuns: 14 },
   )
 })
 
-test("even a name is none when it is a sentence, a path or a key; as a word it would be seen", () => {
+test("even a name is none when it is a sentence, a path or a key; as a word it would be seen", async () => {
   const host = openHost()
   const named = { ...PAYLOADS.cursor.ranShell, tool_name: "Custom" }
   for (const tool_name of [`say ${TOKEN} five times over`, `/opt/${TOKEN}`, `ghp_${TOKEN}${TOKEN}`]) {
-    hook(host, "cursor", { ...named, tool_name })
+    await hook(host, "cursor", { ...named, tool_name })
   }
   expect(bytesIn(host.home)).not.toContain(TOKEN)
-  hook(host, "cursor", { ...named, tool_name: TOKEN })
+  await hook(host, "cursor", { ...named, tool_name: TOKEN })
   expect(bytesIn(host.home)).toContain(TOKEN)
 })
