@@ -12,7 +12,7 @@ import { byViewer } from "#server/sign-in/sessions.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
-import { Editor } from "./editor/editor.tsx"
+import { Editor, type Saved } from "./editor/editor.tsx"
 import { addressOf, EMPTY, loadPolicy, parseTarget } from "./load.server.ts"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -50,11 +50,6 @@ const formSchema = z.object({
   document: z.string().max(1_000_000, "A policy has at most a million characters."),
   revision: z.union([z.literal("").transform(() => null), z.coerce.number().int().positive()]),
 })
-
-export interface Saved {
-  readonly revision: number | null
-  readonly error: string | null
-}
 
 const refused = (error: string, status: number) => data<Saved>({ revision: null, error }, { status })
 

@@ -130,7 +130,7 @@ function ForTeam({ teams }: { teams: readonly { id: string; name: string }[] }) 
         onSubmit={(event) => {
           event.preventDefault()
           const id = new FormData(event.currentTarget).get("team")
-          if (typeof id === "string") void navigate(paths.policy({ kind: "team", id }))
+          if (typeof id === "string") navigate(paths.policy({ kind: "team", id }))
         }}
       >
         <Select label="Team" name="team" className="min-w-48 flex-1">

@@ -18,7 +18,9 @@ export default function CodeView(props: {
 }) {
   const place = useRef<HTMLDivElement>(null)
   const latest = useRef(props)
-  latest.current = props
+  useEffect(() => {
+    latest.current = props
+  })
   useEffect(() => {
     if (place.current === null) return
     const read = (text: string) => {

@@ -1,6 +1,6 @@
 import { Link, useFetcher } from "@remix-run/react"
 import { clsx } from "clsx"
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react"
+import { lazy, Suspense, useMemo, useState } from "react"
 import type { PolicyBundle, PolicyDocument } from "#sdk/policy/document.ts"
 import { comparePolicies } from "#sdk/policy/facts.ts"
 import { lintPolicy } from "#sdk/policy/lint.ts"
@@ -11,7 +11,6 @@ import { paths, type PolicyOf } from "../../../lib/paths.ts"
 import { useInBrowser } from "../../../lib/use-in-browser.ts"
 import { buttonClass } from "../../../ui/button.ts"
 import { Changes } from "../changes.tsx"
-import type { Saved } from "../edit.tsx"
 import { RulesForm } from "./rules.tsx"
 import { AutonomyForm, BudgetsForm, ModelsForm, ReviewForm } from "./sections.tsx"
 import { Tester } from "./tester.tsx"
@@ -19,6 +18,12 @@ import { Tester } from "./tester.tsx"
 const CodeView = lazy(() => import("./code.tsx"))
 
 const VIEWS = ["Form", "Code"] as const
+
+/** What came of saving. */
+export interface Saved {
+  readonly revision: number | null
+  readonly error: string | null
+}
 
 /** Writes a policy: as a form or as code, tried out and looked over as it is written. */
 export function Editor(props: {
@@ -37,15 +42,12 @@ export function Editor(props: {
   const [view, setView] = useState<(typeof VIEWS)[number]>("Form")
   const [codeProblems, setCodeProblems] = useState<readonly PolicyProblem[]>([])
   const fetcher = useFetcher<Saved>()
-  const [revision, setRevision] = useState(props.revision)
-  const sent = useRef<PolicyDocument | null>(null)
-  const [saved, setSaved] = useState<PolicyDocument | null>(props.revision === null ? null : props.document)
+  // What was sent last is what is saved, once the answer has its revision.
+  const [sent, setSent] = useState<PolicyDocument | null>(null)
+  const isAnswered = fetcher.state === "idle" && fetcher.data?.revision != null
+  const revision = fetcher.data?.revision ?? props.revision
+  const saved = isAnswered ? sent : props.revision === null ? null : props.document
   const isInBrowser = useInBrowser()
-  useEffect(() => {
-    if (fetcher.state !== "idle" || fetcher.data?.revision == null) return
-    setRevision(fetcher.data.revision)
-    setSaved(sent.current)
-  }, [fetcher.state, fetcher.data])
 
   const checked = useMemo(() => checkPolicy(document), [document])
   const problems = view === "Code" && codeProblems.length > 0 ? codeProblems : checked.ok ? [] : checked.problems
@@ -53,7 +55,7 @@ export function Editor(props: {
   const changes = useMemo(() => (checked.ok ? comparePolicies(inForce, checked.document) : []), [checked, inForce])
   const isSaved = saved !== null && JSON.stringify(saved) === JSON.stringify(document)
   const save = () => {
-    sent.current = document
+    setSent(document)
     fetcher.submit({ document: JSON.stringify(document), revision: revision ?? "" }, { method: "post" })
   }
   const change = (of: Partial<PolicyDocument>) => setDocument((before) => withSections(before, of))

@@ -6,7 +6,7 @@ import { Select } from "../../../ui/select.tsx"
 export interface FormProps {
   readonly document: PolicyDocument
   /** Puts sections in the place of those of the same name; undefined takes one out. */
-  change(of: Partial<PolicyDocument>): void
+  readonly change: (of: Partial<PolicyDocument>) => void
 }
 
 export function Section({ title, hint, children }: { title: string; hint: string; children: ReactNode }) {

@@ -111,8 +111,8 @@ export function Tester(props: {
               )}
               {explained.doubts.length > 0 && (
                 <p className="mt-2 text-sm text-ink-soft">
-                  What cannot be seen: {explained.doubts.map((doubt) => String(doubt).replaceAll("_", " ")).join(", ")}.
-                  So it is never better than ask.
+                  What cannot be seen: {explained.doubts.map((doubt) => doubt.replaceAll("_", " ")).join(", ")}. So it
+                  is never better than ask.
                 </p>
               )}
             </>
