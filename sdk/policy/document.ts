@@ -335,7 +335,7 @@ const bundle = z
           document: policyDocumentSchema,
         }),
       )
-      .describe("The documents that bind one developer, at most one of each layer, in any order."),
+      .describe("The documents that bind one developer; of two teams, the wider one's first."),
     exceptions: z.array(exception).describe("The exceptions that may concern this developer.").optional(),
   })
   .describe("All that binds one developer.")
