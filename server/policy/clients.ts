@@ -127,14 +127,21 @@ export async function countClients(
  * client's word: who says that they are somebody else is bound by that person's policy.
  */
 export async function findByEnduser(tx: TenantTx, enduser: string): Promise<string | null> {
+  return (await findByEndusers(tx, [enduser])).get(enduser) ?? null
+}
+
+/** The same of many at once; those whom nobody is known by are missing. */
+export async function findByEndusers(tx: TenantTx, endusers: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const org = await tx.selectFrom("org").select("pseudonym_key").executeTakeFirstOrThrow()
-  const kind = enduser.includes("@") ? "email" : "user"
-  const hashed = identityHash(org.pseudonym_key, { kind, value: enduser.trim() })
-  const row = await tx
-    .selectFrom("developer_identity as i")
-    .innerJoin("developer as d", "d.id", "i.developer_id")
-    .select(sql<string>`coalesce(d.merged_into_id, d.id)`.as("id"))
-    .where("i.identity_hash", "=", Buffer.from(hashed, "hex"))
-    .executeTakeFirst()
-  return row?.id ?? null
+  const byHash = Map.groupBy(endusers, (enduser) => {
+    const kind = enduser.includes("@") ? "email" : "user"
+    return identityHash(org.pseudonym_key, { kind, value: enduser.trim() })
+  })
+  const found = await sql<{ hash: string; id: string }>`
+    select encode(i.identity_hash, 'hex') as hash, coalesce(d.merged_into_id, d.id) as id
+    from developer_identity i join developer d on d.id = i.developer_id
+    where i.identity_hash = any(select decode(hash, 'hex') from unnest(${[...byHash.keys()]}::text[]) hash)`.execute(tx)
+  return new Map(
+    found.rows.flatMap(({ hash, id }) => (byHash.get(hash) ?? []).map((enduser) => [enduser, id] as const)),
+  )
 }

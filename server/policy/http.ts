@@ -10,7 +10,7 @@ import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import type { AuthenticateKey, LiveKey } from "../team/key-authenticator.ts"
 import { bundleOf, type PoliciesInForce, readPolicies, teamsOf } from "./bundles.ts"
-import { findByEnduser, noteClient } from "./clients.ts"
+import { findByEnduser, findByEndusers, noteClient } from "./clients.ts"
 import { decideRequestSchema, statusReportSchema } from "./http-schemas.ts"
 import { OPENAPI } from "./openapi.ts"
 import { RELEASE_CHANNEL } from "./releases.ts"
@@ -88,15 +88,11 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
     const waiting = [...subscribers].filter((subscriber) => subscriber.orgId === orgId)
     if (waiting.length === 0) return
     await withPolicies(options, orgId, async (tx, inForce) => {
-      const endusers = new Map<string | null, string | null>()
+      const endusers = new Set(waiting.flatMap(({ enduser }) => (enduser === null ? [] : [enduser])))
+      const people = await findByEndusers(tx, [...endusers])
       const sealed = new Map<string | null, Sealed | null>()
       for (const subscriber of waiting) {
-        const { enduser } = subscriber
-        let developerId = endusers.get(enduser)
-        if (developerId === undefined) {
-          developerId = enduser === null ? null : await findByEnduser(tx, enduser)
-          endusers.set(enduser, developerId)
-        }
+        const developerId = subscriber.enduser === null ? null : (people.get(subscriber.enduser) ?? null)
         let own = sealed.get(developerId)
         if (own === undefined) sealed.set(developerId, (own = seal(inForce, orgId, developerId, now())))
         if (own !== null) send(subscriber, own)

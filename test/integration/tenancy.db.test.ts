@@ -33,7 +33,7 @@ import {
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
-import { countClients, findByEnduser, listClients, noteClient } from "#server/policy/clients.ts"
+import { countClients, findByEnduser, findByEndusers, listClients, noteClient } from "#server/policy/clients.ts"
 import {
   discardDraft,
   getDraft,
@@ -281,6 +281,9 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     },
     findByEnduser: async (tx) => {
       expect(await findByEnduser(tx, "xanadu@example.com")).toBeNull()
+    },
+    findByEndusers: async (tx) => {
+      expect((await findByEndusers(tx, ["xanadu@example.com"])).size).toBe(0)
     },
     listClients: (tx) => listClients(tx, { now: NOW, before: null, limit: 10 }),
     countClients: async (tx) => {
