@@ -106,8 +106,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const grpcServer = createGrpcServer(receiving)
   const servers: Server[] = []
   const close = async () => {
-    await Promise.all([closeGrpc(grpcServer, CLOSE_GRACE_MS), ...servers.map(closeServer)])
-    await Promise.all([arrivals.close(), policy.close()])
+    // What is streamed has no end of its own, and would be waited for.
+    await Promise.all([policy.close(), closeGrpc(grpcServer, CLOSE_GRACE_MS), ...servers.map(closeServer)])
+    await arrivals.close()
   }
   const bind = async (server: Server, port: number) => {
     const bound = await listen(server, port, host)

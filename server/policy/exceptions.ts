@@ -56,18 +56,12 @@ export async function listExceptions(tx: TenantTx, args: ListArgs): Promise<read
       ),
     )
     .$if(before !== null, (query) =>
-      query.where((where) =>
-        where.or([
-          where("e.requested_at", "<", before?.requestedAt ?? new Date()),
-          where.and([
-            where("e.requested_at", "=", before?.requestedAt ?? new Date()),
-            where("e.id", ">", before?.id ?? ""),
-          ]),
-        ]),
+      query.where(
+        sql<boolean>`(e.requested_at, e.id) < (${before?.requestedAt ?? null}::timestamptz, ${before?.id ?? null}::uuid)`,
       ),
     )
     .orderBy("e.requested_at", "desc")
-    .orderBy("e.id")
+    .orderBy("e.id", "desc")
     .limit(limit)
     .execute()
 }

@@ -163,7 +163,11 @@ function merged(spellings: readonly (readonly string[])[]): readonly (readonly (
   let lists: readonly (readonly (readonly string[])[])[] = spellings.map((words) => words.map((word) => [word]))
   const longest = Math.max(0, ...spellings.map(({ length }) => length))
   for (let at = longest - 1; at >= 0; at--) {
-    const alike = Map.groupBy(lists, (list) => JSON.stringify([list.length, list.toSpliced(at, 1)]))
+    const alike = new Map<string, (typeof lists)[number][]>()
+    for (const list of lists) {
+      const rest = JSON.stringify([list.length, list.toSpliced(at, 1)])
+      alike.set(rest, [...(alike.get(rest) ?? []), list])
+    }
     lists = [...alike.values()].map(([first = [], ...others]) => {
       const choices = [first, ...others].flatMap((list) => list[at] ?? [])
       return at < first.length ? first.with(at, choices) : first
