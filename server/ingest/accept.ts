@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises"
-import type { AuthenticateKey, LiveKey } from "../team/key-authenticator.ts"
+import { type AuthenticateKey, type LiveKey, readBearer } from "../team/key-authenticator.ts"
 import { normalize, type Normalized, type RejectReason } from "./normalize.ts"
 import { decodeJson } from "./otlp/json.ts"
 import { decodeProtobuf } from "./otlp/protobuf.ts"
@@ -193,11 +193,6 @@ export const NOTHING_STORED = "nothing of this request was stored: the ingest ke
  */
 export function isUnstorable(error: unknown): boolean {
   return error instanceof Error && "code" in error && /^(22|23514)/.test(String(error.code))
-}
-
-/** The key of an `Authorization` value. Some exporters send the header's percent-encoding as it was configured. */
-function readBearer(authorization: string | undefined): string | null {
-  return /^bearer(?: +|%20)(\S+)$/i.exec(authorization ?? "")?.[1] ?? null
 }
 
 const UNKNOWN_KEY =

@@ -8,7 +8,7 @@ import { sealPolicy } from "#sdk/policy/envelope.ts"
 import type { OpenedDatabase } from "../db/client.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
-import type { AuthenticateKey, LiveKey } from "../team/key-authenticator.ts"
+import { type AuthenticateKey, type LiveKey, readBearer } from "../team/key-authenticator.ts"
 import { bundleOf, type PoliciesInForce, readPolicies, teamsOf } from "./bundles.ts"
 import { findByEnduser, findByEndusers, noteClient } from "./clients.ts"
 import { decideRequestSchema, statusReportSchema } from "./http-schemas.ts"
@@ -100,16 +100,18 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
     })
   }
 
+  const pushAll = () => {
+    for (const orgId of new Set([...subscribers].map((subscriber) => subscriber.orgId))) push(orgId)
+  }
+
   const subscription = await database.sql.listen(RELEASE_CHANNEL, push, () => {
     // Also after the database was away, when changes may have been missed.
-    for (const orgId of new Set([...subscribers].map((subscriber) => subscriber.orgId))) push(orgId)
+    pushAll()
   })
   const heartbeat = setInterval(() => {
     for (const { response } of subscribers) response.write(":\n\n")
   }, HEARTBEAT_MS)
-  const refresh = setInterval(() => {
-    for (const orgId of new Set([...subscribers].map((subscriber) => subscriber.orgId))) push(orgId)
-  }, REFRESH_MS)
+  const refresh = setInterval(pushAll, REFRESH_MS)
   heartbeat.unref()
   refresh.unref()
 
@@ -289,11 +291,11 @@ async function personOf(tx: TenantTx, request: IncomingMessage): Promise<string 
 type Admitted = { readonly ok: true; readonly key: LiveKey } | { readonly ok: false; readonly answer: Answer }
 
 async function admit({ authenticate }: Options, request: IncomingMessage): Promise<Admitted> {
-  const [scheme = "", secret = ""] = (request.headers.authorization ?? "").split(" ")
+  const secret = readBearer(request.headers.authorization)
   const found =
-    scheme.toLowerCase() === "bearer" && secret !== ""
-      ? await authenticate(secret, request.socket.remoteAddress ?? null)
-      : { ok: false as const, reason: "unknown" as const }
+    secret === null
+      ? { ok: false as const, reason: "unknown" as const }
+      : await authenticate(secret, request.socket.remoteAddress ?? null)
   const refuse = (status: number, error: string, message: string, headers = {}): Admitted => ({
     ok: false,
     answer: { status, body: { error, message }, headers },

@@ -23,6 +23,11 @@ export type Authentication =
 
 export type AuthenticateKey = (key: string, clientAddress: string | null) => Promise<Authentication>
 
+/** The key of an `Authorization` value. Some exporters send the header's percent-encoding as it was configured. */
+export function readBearer(authorization: string | undefined): string | null {
+  return /^bearer(?: +|%20)(\S+)$/i.exec(authorization ?? "")?.[1] ?? null
+}
+
 /** How long an answer about a key is remembered; a revoked key works that much longer. */
 const REMEMBERED_MS = 1000
 /** Keys that were good, of which the least recently used is forgotten. Wrong ones are not remembered at all. */

@@ -9,13 +9,13 @@ import {
   mildestOf,
   type NativeFile,
   reportCommands,
-  meetsStricter,
+  toAllowed,
   orderedRulesOn,
   rulesOn,
   toJson,
 } from "./native-file.ts"
 import { isStricter } from "./report.ts"
-import { toPlainCommand, toSpellings } from "./shell-forms.ts"
+import { toSpellings } from "./shell-forms.ts"
 import { isPlainName, isPlainServer, toMcpForm, toPathForm, toWebForm } from "./target-forms.ts"
 import { forbidsMode, reportSections, type ToolRule } from "./tool-policy.ts"
 
@@ -168,23 +168,8 @@ const PLAIN_REST = "[A-Za-z0-9 _.:=@,+%/-]*"
 function toShellRules(rule: ToolRule, compiling: Compiling): readonly GeminiRule[] {
   const { policy, report } = compiling
   if (isOpening(policy, rule)) {
-    const plain = toPlainCommand(rule.pattern)
-    if (plain === null) {
-      report.stricter(
-        rule,
-        policy.defaults[rule.action]?.effect ?? "ask",
-        "The tool would take more commands for it than it names; left out.",
-      )
-      return []
-    }
-    if (meetsStricter(policy, rule, plain)) {
-      report.stricter(
-        rule,
-        policy.defaults[rule.action]?.effect ?? "ask",
-        "It meets a rule that the tool reads more narrowly; left out.",
-      )
-      return []
-    }
+    const plain = toAllowed(rule, compiling)
+    if (plain === null) return []
     const text = plain.words.map(escaped).join(" ")
     // To the closing quote, so that nothing follows.
     const exact = { toolName: SHELL, commandRegex: `${text}"` }

@@ -3,7 +3,7 @@ import type { PolicyBundle } from "../document.ts"
 import type { Effect, RuleAction } from "../vocabulary.ts"
 import type { ModelPlan } from "./model-plan.ts"
 import { isStricter, type Report, strictest } from "./report.ts"
-import { mayMeet, type PlainCommand } from "./shell-forms.ts"
+import { mayMeet, type PlainCommand, toPlainCommand } from "./shell-forms.ts"
 import type { ToolPolicy, ToolRule } from "./tool-policy.ts"
 
 /** A file of an agent tool, to be put where the tool reads what the organization demands. */
@@ -52,6 +52,23 @@ export function rulesOn(policy: ToolPolicy, action: RuleAction): readonly ToolRu
  */
 export function isOpening({ defaults }: ToolPolicy, rule: ToolRule): boolean {
   return rule.effect === "allow" || isStricter(defaults[rule.action]?.effect ?? "allow", rule.effect)
+}
+
+/**
+ * The command of a rule that opens what the default closes, for a tool that reads patterns more widely than they say. Null,
+ * and reported, where the rule is left out for that.
+ */
+export function toAllowed(rule: ToolRule, { policy, report }: Compiling): PlainCommand | null {
+  const leaveOut = (why: string): null => {
+    report.stricter(rule, policy.defaults[rule.action]?.effect ?? "ask", why)
+    return null
+  }
+  const plain = toPlainCommand(rule.pattern)
+  if (plain === null) return leaveOut("The tool would take more commands for it than it names; left out.")
+  if (meetsStricter(policy, rule, plain)) {
+    return leaveOut("It meets a rule that the tool reads more narrowly; left out.")
+  }
+  return plain
 }
 
 /**

@@ -8,13 +8,13 @@ import {
   mildestOf,
   type NativeFile,
   reportCommands,
-  meetsStricter,
+  toAllowed,
   orderedRulesOn,
   rulesOn,
   toJson,
 } from "./native-file.ts"
 import { isStricter } from "./report.ts"
-import { toPlainCommand, toSpellings } from "./shell-forms.ts"
+import { toSpellings } from "./shell-forms.ts"
 import { isPlainHost, isPlainName, isPlainTree, toMcpForm, toPathForm, toWebForm } from "./target-forms.ts"
 import { reportSections, type ToolRule } from "./tool-policy.ts"
 
@@ -196,23 +196,8 @@ function floorOf({ policy }: Compiling, action: RuleAction): Effect {
 function toShellPatterns(rule: ToolRule, compiling: Compiling): readonly string[] {
   const { policy, report } = compiling
   if (isOpening(policy, rule)) {
-    const plain = toPlainCommand(rule.pattern)
-    if (plain === null) {
-      report.stricter(
-        rule,
-        policy.defaults[rule.action]?.effect ?? "ask",
-        "The tool would take more commands for it than it names; left out.",
-      )
-      return []
-    }
-    if (meetsStricter(policy, rule, plain)) {
-      report.stricter(
-        rule,
-        policy.defaults[rule.action]?.effect ?? "ask",
-        "It meets a rule that the tool reads more narrowly; left out.",
-      )
-      return []
-    }
+    const plain = toAllowed(rule, compiling)
+    if (plain === null) return []
     const text = plain.words.join(" ")
     return plain.isOpen ? [text, `${text} **`] : [text]
   }
