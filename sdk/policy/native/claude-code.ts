@@ -246,6 +246,7 @@ function toPathRules(tool: "Edit" | "Read", rule: ToolRule, compiling: Compiling
       form === null ||
       form.space === "everything" ||
       form.space === "outside" ||
+      (isBoundOutside && (form.space === "home" || form.space === "absolute")) ||
       !isPlainTree(form.glob) ||
       !form.glob.endsWith("/**")
     ) {

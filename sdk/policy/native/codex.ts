@@ -1,9 +1,11 @@
 /** Codex's requirements and rules. */
 import { stringify } from "smol-toml"
+import { toMcpNames, toMcpPattern } from "../targets.ts"
 import type { Effect } from "../vocabulary.ts"
+import { starsToRegex } from "../wildcard.ts"
 import { toAllowedServers } from "./claude-code.ts"
 import { reportModels } from "./model-plan.ts"
-import { type Compiling, isBinding, meetsStricter, type NativeFile, reportCommands, rulesOn } from "./native-file.ts"
+import { type Compiling, isBinding, meetsStricter, type NativeFile, type NativeOptions, reportCommands, rulesOn } from "./native-file.ts"
 import { isStricter } from "./report.ts"
 import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import { toMcpForm, toPathForm } from "./target-forms.ts"
@@ -239,13 +241,24 @@ function toServers({ options, report }: Compiling, names: readonly string[] | nu
   return servers
 }
 
-function reportMcp(rule: ToolRule, { policy, report }: Compiling, servers: readonly string[] | null): void {
+/** Whether a server that the tool lets run can be one of the pattern's; a listed program runs any server. */
+function isLetThrough(server: string, listed: readonly string[], known: NativeOptions["mcpServers"]): boolean {
+  const pattern = starsToRegex(toMcpPattern(`${server}/*`), "s")
+  return listed.some((name) => {
+    const identity = known?.[name]
+    if (identity === undefined) return false
+    if ("command" in identity) return true
+    return toMcpNames({ kind: "mcp", server: name, tool: "any", url: identity.url }).some((text) => pattern.test(text))
+  })
+}
+
+function reportMcp(rule: ToolRule, { policy, options, report }: Compiling, servers: readonly string[] | null): void {
   const { server, tool } = toMcpForm(rule.pattern)
   const fallback = policy.defaults.mcp
   if (rule.effect === "allow") {
     report.stricter(rule, "ask", "The tool's files let a server be used; they do not spare a prompt.", false)
   } else {
-    const isUnlisted = servers !== null && !servers.includes(server)
+    const isUnlisted = servers !== null && !isLetThrough(server, servers, options.mcpServers)
     const mildest: Effect = isUnlisted && isStricter("deny", rule.effect) ? rule.effect : "allow"
     report.looser(rule, mildest, "The tool's files list servers that may run, and have no rules on their tools.")
   }
