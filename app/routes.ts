@@ -31,6 +31,7 @@ export default [
   ]),
   route("ladder.csv", "routes/ladder/csv.ts"),
   route("incidents.csv", "routes/incidents/csv.ts"),
+  route("policy/native/file", "routes/policy/native-file.ts"),
   route("audit.jsonl", "routes/audit/export.ts"),
   route("sign-in", "routes/account/sign-in.tsx"),
   route("sign-in/second-factor", "routes/account/second-factor.tsx"),

@@ -13,6 +13,7 @@ export const paths = {
     `/policy/exceptions/new${rule === undefined ? "" : `?rule=${encodeURIComponent(rule)}`}`,
   policyClients: () => "/policy/clients",
   policyNative: () => "/policy/native",
+  policyNativeFile: () => "/policy/native/file",
   connect: () => "/connect",
   keys: (search = "") => `/keys${search}`,
   audit: (search = "") => `/audit${search}`,

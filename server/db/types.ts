@@ -609,6 +609,13 @@ export interface Org {
   time_zone: Generated<string>;
 }
 
+export interface PolicyAdoption {
+  adopted_at: Timestamp;
+  client_id: string;
+  org_id: string;
+  version: number | null;
+}
+
 export interface PolicyClient {
   agent_tool: string | null;
   agent_version: string | null;
@@ -1114,6 +1121,7 @@ export interface DB {
   latency_hour: LatencyHour;
   operation: Operation;
   org: Org;
+  policy_adoption: PolicyAdoption;
   policy_client: PolicyClient;
   policy_draft: PolicyDraft;
   policy_exception: PolicyException;

@@ -46,10 +46,24 @@ export async function noteClient(
     ...(report.canary !== null && { canary_effect: report.canary, canary_at: now }),
     seen_at: now,
   }
+  const before = await tx
+    .selectFrom("policy_client")
+    .select("version")
+    .where("id", "=", report.id)
+    .forUpdate()
+    .executeTakeFirst()
   await tx
     .insertInto("policy_client")
     .values({ org_id: args.orgId, id: report.id, first_seen_at: now, ...seen })
     .onConflict((conflict) => conflict.columns(["org_id", "id"]).doUpdateSet(seen))
+    .execute()
+  if (before !== undefined && before.version === report.version) return
+  await tx
+    .insertInto("policy_adoption")
+    .values({ org_id: args.orgId, client_id: report.id, adopted_at: now, version: report.version })
+    .onConflict((conflict) =>
+      conflict.columns(["org_id", "client_id", "adopted_at"]).doUpdateSet({ version: report.version }),
+    )
     .execute()
 }
 
@@ -72,7 +86,11 @@ export interface ShownClient {
   readonly standing: Standing
 }
 
-function standing(now: Date) {
+/** All of them, what needs somebody first. */
+export const STANDINGS = ["not_enforced", "behind", "silent", "unproven", "enforced"] as const satisfies Standing[]
+
+/** The standing of the client `c`. */
+export function standing(now: Date) {
   return sql<Standing>`case
     when c.canary_effect <> 'deny' and c.canary_at > ${new Date(now.getTime() - 7 * 86_400_000)}::timestamptz then 'not_enforced'
     when c.seen_at <= ${new Date(now.getTime() - SILENT_MS)}::timestamptz then 'silent'
@@ -86,16 +104,22 @@ export function listClients(
   tx: TenantTx,
   args: {
     readonly now: Date
+    /** Those that stand so alone; null is all. */
+    readonly standing: Standing | null
+    /** Those that go by this version alone; null is all. */
+    readonly version: number | null
     readonly before: { readonly seenAt: Date; readonly id: string } | null
     readonly limit: number
   },
 ): Promise<readonly ShownClient[]> {
-  const { now, before, limit } = args
+  const { now, before, limit, version } = args
   return tx
     .selectFrom("policy_client as c")
     .select(["c.id", "c.agent_tool as agentTool", "c.agent_version as agentVersion", "c.version", "c.refusal"])
     .select("c.seen_at as seenAt")
     .select(standing(now).as("standing"))
+    .$if(args.standing !== null, (query) => query.where(standing(now), "=", args.standing ?? "enforced"))
+    .$if(version !== null, (query) => query.where("c.version", "=", version))
     .$if(before !== null, (query) =>
       query.where(sql<boolean>`(c.seen_at, c.id) < (${before?.seenAt ?? now}::timestamptz, ${before?.id ?? ""})`),
     )
@@ -103,23 +127,6 @@ export function listClients(
     .orderBy("c.id", "desc")
     .limit(limit)
     .execute()
-}
-
-/** How many clients there are, go by the newest policy, are silent, and do not enforce it. */
-export async function countClients(
-  tx: TenantTx,
-  now: Date,
-): Promise<{ readonly clients: number; readonly current: number; readonly silent: number; readonly failing: number }> {
-  const row = await tx
-    .selectFrom(tx.selectFrom("policy_client as c").select(standing(now).as("standing")).as("s"))
-    .select([
-      sql<number>`count(*)::int`.as("clients"),
-      sql<number>`(count(*) filter (where s.standing in ('enforced', 'unproven')))::int`.as("current"),
-      sql<number>`(count(*) filter (where s.standing = 'silent'))::int`.as("silent"),
-      sql<number>`(count(*) filter (where s.standing = 'not_enforced'))::int`.as("failing"),
-    ])
-    .executeTakeFirstOrThrow()
-  return row
 }
 
 /**

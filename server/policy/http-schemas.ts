@@ -1,6 +1,7 @@
 import { z } from "zod"
 import { RUNGS, SURFACES } from "#sdk/ladder.ts"
-import { DATA_PRACTICES, EFFECTS } from "#sdk/policy/vocabulary.ts"
+import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
+import { DATA_PRACTICES, EFFECTS, RULE_ACTIONS } from "#sdk/policy/vocabulary.ts"
 
 /** What clients send to the policy's endpoints; the OpenAPI description is made of the same. */
 
@@ -105,3 +106,38 @@ export const decisionSchema = z
 export const errorSchema = z
   .object({ error: z.string().describe("A word for programs."), message: z.string().describe("What to do next.") })
   .describe("Why a request is not answered.")
+
+const nullablePath = z.string().nullable()
+
+export const nativeSchema = z
+  .object({
+    tool: z.enum(NATIVE_TOOLS),
+    version: z.int().describe("Of the policy that the files say."),
+    files: z.array(
+      z.object({
+        name: z.string(),
+        paths: z
+          .object({ linux: nullablePath, macos: nullablePath, windows: nullablePath })
+          .describe("Where it belongs; null where the tool reads no such file."),
+        format: z.enum(["json", "toml", "starlark"]),
+        contents: z.string(),
+        delivery: z.string().describe("How it gets there and who may write it."),
+      }),
+    ),
+    losses: z
+      .array(
+        z.object({
+          ruleId: nullableText,
+          layer: z.enum(["organization", "team", "developer"]).nullable(),
+          action: z.enum(RULE_ACTIONS).nullable(),
+          direction: z.enum(["looser", "stricter"]),
+          effect: z.enum(EFFECTS),
+          nativeEffect: z.enum(EFFECTS),
+          what: z.string(),
+          isCoveredByHook: z.boolean(),
+        }),
+      )
+      .describe("Everything that the files do not say as the policy does."),
+    notes: z.array(z.string()),
+  })
+  .describe("A policy in the form that one agent tool reads by itself.")

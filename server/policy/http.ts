@@ -5,6 +5,7 @@ import { z } from "zod"
 import { compilePolicy } from "#sdk/policy/compile.ts"
 import { decide } from "#sdk/policy/decide.ts"
 import { sealPolicy } from "#sdk/policy/envelope.ts"
+import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
 import type { OpenedDatabase } from "../db/client.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
@@ -12,6 +13,7 @@ import { type AuthenticateKey, type LiveKey, readBearer } from "../team/key-auth
 import { bundleOf, type PoliciesInForce, readPolicies, teamsOf } from "./bundles.ts"
 import { findByEnduser, findByEndusers, noteClient } from "./clients.ts"
 import { decideRequestSchema, statusReportSchema } from "./http-schemas.ts"
+import { NATIVE_PATH, parseNativeRequest, toDownload, toNativeFiles } from "./native-files.ts"
 import { OPENAPI } from "./openapi.ts"
 import { RELEASE_CHANNEL } from "./releases.ts"
 import { readSigningKeys, type SigningKeys } from "./signing-keys.ts"
@@ -153,7 +155,7 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
   return {
     handle(request, response) {
       const [path = ""] = (request.url ?? "").split("?", 1)
-      const found = ROUTES.get(path)
+      const found = path.startsWith(NATIVE_PATH) ? NATIVE : ROUTES.get(path)
       if (found === undefined) return false
       if (request.method !== found.method) {
         request.resume()
@@ -179,7 +181,7 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
   }
 }
 
-type Route = "policy" | "keys" | "events" | "status" | "decide" | "openapi"
+type Route = "policy" | "keys" | "events" | "status" | "decide" | "native" | "openapi"
 
 const ROUTES: ReadonlyMap<string, { readonly method: "GET" | "POST"; readonly route: Route }> = new Map([
   ["/v1/policy", { method: "GET", route: "policy" }],
@@ -190,6 +192,8 @@ const ROUTES: ReadonlyMap<string, { readonly method: "GET" | "POST"; readonly ro
   ["/v1/openapi.json", { method: "GET", route: "openapi" }],
 ])
 
+const NATIVE = { method: "GET", route: "native" } as const
+
 type Handler = (options: Options, request: IncomingMessage, key: LiveKey) => Promise<Answer>
 
 const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
@@ -199,10 +203,29 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
       const sealed = seal(inForce, orgId, developerId, options.now())
       if (sealed === null) return NO_POLICY
       const headers = { etag: sealed.etag, "cache-control": "no-cache" }
-      const known = (request.headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim())
-      if (known.includes(sealed.etag)) return { status: 304, headers }
+      if (isKnown(request, sealed.etag)) return { status: 304, headers }
       return { status: 200, body: sealed.envelope, headers }
     }),
+
+  async native(options, request, { orgId }) {
+    const asked = parseNativeRequest(request.url ?? "")
+    if (asked === null) return noSuchFile(`Ask for ${NATIVE_PATH} and one of ${NATIVE_TOOLS.join(", ")}.`)
+    return withPolicies(options, orgId, async (tx, { policies }) => {
+      const bundle = bundleOf(policies, await personOf(tx, request))
+      if (bundle === null) return NO_POLICY
+      const files = toNativeFiles(asked, bundle, options.now())
+      const headers = { etag: files.etag, "cache-control": "no-cache", "belay-policy-version": String(files.version) }
+      const download = asked.file === null ? null : toDownload(files, asked.file)
+      if (asked.file !== null && download === null) {
+        const names = files.files.map(({ name }) => name).join(", ")
+        return noSuchFile(`${asked.tool} has no ${asked.file}: its files are ${names}.`)
+      }
+      if (isKnown(request, files.etag)) return { status: 304, headers }
+      if (download !== null) return { status: 200, body: download.body, headers: { ...headers, ...download.headers } }
+      const { etag: _, ...body } = files
+      return { status: 200, body, headers }
+    })
+  },
 
   keys: (options, _request, { orgId }) =>
     withPolicies(options, orgId, async (_tx, { keys }) => ({
@@ -236,6 +259,14 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
       return { status: 200, body: decision }
     })
   },
+}
+
+function isKnown(request: IncomingMessage, etag: string): boolean {
+  return (request.headers["if-none-match"] ?? "").split(",").some((tag) => tag.trim() === etag)
+}
+
+function noSuchFile(message: string): Answer {
+  return { status: 404, body: { error: "no_such_file", message } }
 }
 
 interface InForce {

@@ -1,5 +1,6 @@
 import { z } from "zod"
-import { decideRequestSchema, decisionSchema, errorSchema, statusReportSchema } from "./http-schemas.ts"
+import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
+import { decideRequestSchema, decisionSchema, errorSchema, nativeSchema, statusReportSchema } from "./http-schemas.ts"
 
 const json = (schema: z.ZodType, io: "input" | "output" = "output") => ({
   "application/json": { schema: z.toJSONSchema(schema, { target: "draft-2020-12", io }) },
@@ -22,6 +23,28 @@ const ENDUSER = {
   schema: { type: "string" },
 }
 
+const IF_NONE_MATCH = {
+  name: "if-none-match",
+  in: "header",
+  description: "The ETag that is known.",
+  schema: { type: "string" },
+}
+
+const TOOL = { name: "tool", in: "path", required: true, schema: { enum: NATIVE_TOOLS } }
+
+const HOOK = {
+  name: "hook",
+  in: "query",
+  description: "The command line of `belay` on the machines, to have its hook written into the files.",
+  schema: { type: "string", maxLength: 300 },
+}
+
+const NATIVE_REFUSALS = {
+  "304": { description: "What is known is still what the policy says." },
+  "404": refused("No such tool or file, or nothing is published that binds this person."),
+  ...REFUSALS,
+}
+
 /** The OpenAPI 3.1 description of what policy clients ask. */
 export const OPENAPI = {
   openapi: "3.1.0",
@@ -38,10 +61,7 @@ export const OPENAPI = {
     "/v1/policy": {
       get: {
         summary: "The signed bundle that binds a person",
-        parameters: [
-          ENDUSER,
-          { name: "if-none-match", in: "header", description: "The ETag that is known.", schema: { type: "string" } },
-        ],
+        parameters: [ENDUSER, IF_NONE_MATCH],
         responses: {
           "200": {
             description: "An envelope: belay.bundle/1, signed with Ed25519 over format, key id and payload.",
@@ -97,6 +117,40 @@ export const OPENAPI = {
             content: { "text/event-stream": { schema: { type: "string" } } },
           },
           ...REFUSALS,
+        },
+      },
+    },
+    "/v1/policy/native/{tool}": {
+      get: {
+        summary: "The policy in the form that an agent tool reads by itself, with where its files belong",
+        parameters: [TOOL, HOOK, ENDUSER, IF_NONE_MATCH],
+        responses: {
+          "200": { description: "Files, losses and notes.", content: json(nativeSchema) },
+          ...NATIVE_REFUSALS,
+        },
+      },
+    },
+    "/v1/policy/native/{tool}/{file}": {
+      get: {
+        summary: "One such file as it is, at an address that stays",
+        parameters: [
+          TOOL,
+          { name: "file", in: "path", required: true, schema: { type: "string" } },
+          HOOK,
+          ENDUSER,
+          IF_NONE_MATCH,
+        ],
+        responses: {
+          "200": {
+            description: "The file; belay-policy-version names the policy that it says.",
+            headers: { etag: { schema: { type: "string" } }, "belay-policy-version": { schema: { type: "integer" } } },
+            content: {
+              "application/json": { schema: { type: "object" } },
+              "application/toml": { schema: { type: "string" } },
+              "text/plain": { schema: { type: "string" } },
+            },
+          },
+          ...NATIVE_REFUSALS,
         },
       },
     },

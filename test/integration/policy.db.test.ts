@@ -225,6 +225,47 @@ test("a client's report is kept, and the last one counts", async ({ database }) 
   await belay.close()
 })
 
+test("an agent tool's own files are at addresses that stay, with a tag that changes when they do", async ({
+  database,
+}) => {
+  const started = await start(database)
+  const { belay, ask } = started
+  expect((await ask("/v1/policy/native/claude-code")).status).toBe(404)
+  await publish(database, started, ORGANIZATION, "git push *")
+  const all = await ask("/v1/policy/native/claude-code")
+  expect(await all.json()).toMatchObject({
+    tool: "claude-code",
+    version: 1,
+    files: [{ name: "managed-settings.json", format: "json", paths: { linux: expect.stringContaining("/etc/") } }],
+    losses: [
+      expect.objectContaining({ ruleId: "no", direction: "looser" }),
+      expect.objectContaining({ ruleId: null, direction: "looser" }),
+    ],
+  })
+  const path = "/v1/policy/native/claude-code/managed-settings.json"
+  const file = await ask(path)
+  expect(file.headers.get("content-type")).toBe("application/json; charset=utf-8")
+  expect(file.headers.get("belay-policy-version")).toBe("1")
+  const settings = (await file.json()) as { permissions: { deny: string[] }; hooks?: object }
+  expect(settings.permissions.deny).toEqual(["Bash(git push *)"])
+  expect(settings.hooks).toBeUndefined()
+  expect(await (await ask(`${path}?hook=/opt/belay`)).text()).toContain("/opt/belay hook claude-code")
+
+  const etag = file.headers.get("etag") ?? ""
+  expect((await ask(path, { headers: { "if-none-match": etag } })).status).toBe(304)
+  await publish(database, started, ORGANIZATION, "git reset *")
+  expect((await ask(path, { headers: { "if-none-match": etag } })).status).toBe(200)
+
+  const unknown = await ask("/v1/policy/native/claude-code/settings.json")
+  expect([unknown.status, await unknown.json()]).toEqual([
+    404,
+    { error: "no_such_file", message: "claude-code has no settings.json: its files are managed-settings.json." },
+  ])
+  expect((await ask("/v1/policy/native/clippy")).status).toBe(404)
+  expect((await fetch(`${belay.url}${path}`)).status).toBe(401)
+  await belay.close()
+})
+
 test("only a key that may read policies is answered, and only by the method that a path takes", async ({
   database,
 }) => {
@@ -242,6 +283,8 @@ test("only a key that may read policies is answered, and only by the method that
     "/v1/policy",
     "/v1/policy/keys",
     "/v1/policy/events",
+    "/v1/policy/native/{tool}",
+    "/v1/policy/native/{tool}/{file}",
     "/v1/policy/status",
     "/v1/decide",
   ])

@@ -33,7 +33,8 @@ import {
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
-import { countClients, findByEnduser, findByEndusers, listClients, noteClient } from "#server/policy/clients.ts"
+import { findByEnduser, findByEndusers, listClients, noteClient } from "#server/policy/clients.ts"
+import { countStandings, getConvergence, listReach } from "#server/policy/coverage.ts"
 import {
   discardDraft,
   getDraft,
@@ -285,9 +286,15 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     findByEndusers: async (tx) => {
       expect((await findByEndusers(tx, ["xanadu@example.com"])).size).toBe(0)
     },
-    listClients: (tx) => listClients(tx, { now: NOW, before: null, limit: 10 }),
-    countClients: async (tx) => {
-      expect((await countClients(tx, NOW)).clients).toBe(0)
+    listClients: (tx) => listClients(tx, { now: NOW, standing: null, version: null, before: null, limit: 10 }),
+    countStandings: async (tx) => {
+      expect(await countStandings(tx, NOW)).toEqual([])
+    },
+    getConvergence: async (tx) => {
+      expect(await getConvergence(tx, [NOW])).toEqual([{ at: NOW, clients: 0, current: null }])
+    },
+    listReach: async (tx) => {
+      expect(await listReach(tx, { now: NOW, limit: 3 })).toEqual([])
     },
     noteClient: (tx) => noteClient(tx, { ...client, orgId: ours.orgId, developerId: null, keyId: x.keyId, now: NOW }),
     getDraft: (tx) => getDraft(tx, x.layerId),

@@ -1,16 +1,18 @@
 import type { MetaFunction } from "@remix-run/node"
 import { Form, Link, useLoaderData } from "@remix-run/react"
 import { FileCode } from "lucide-react"
-import { compileNative, NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
-import { asTenant } from "#server/db/tenant.ts"
-import { bundleOf, readPolicies } from "#server/policy/bundles.ts"
+import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
+import { NATIVE_PATH } from "#server/policy/native-files.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { useFind } from "../../lib/use-find.ts"
+import { buttonClass } from "../../ui/button.ts"
 import { CopyButton } from "../../ui/copy.tsx"
+import { Field } from "../../ui/field.tsx"
 import { Select } from "../../ui/select.tsx"
 import { CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
+import { loadNative } from "./native.server.ts"
 import { PolicyTabs } from "./tabs.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -18,18 +20,18 @@ export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 export const meta: MetaFunction = () => [{ title: "Policy as agents' own files · Belay" }]
 
 export const loader = guard("policy.manage", async ({ viewer, request, context }) => {
-  const asked = new URL(request.url).searchParams.get("tool")
-  const tool = NATIVE_TOOLS.find((name) => name === asked) ?? NATIVE_TOOLS[0]
-  return asTenant(context.db, viewer.orgId, async (tx) => {
-    const now = context.now()
-    const bundle = bundleOf(await readPolicies(tx, now), null)
-    const compiled = bundle === null ? null : compileNative(tool, bundle, { nowMs: now.getTime() })
-    return { tool, tools: NATIVE_TOOLS, release: bundle?.version ?? null, compiled }
-  })
+  const { asked, files } = await loadNative({ viewer, request, context })
+  return {
+    tool: asked.tool,
+    tools: NATIVE_TOOLS,
+    hook: asked.hook ?? "",
+    compiled: files,
+    address: `${context.publicUrl}${NATIVE_PATH}${asked.tool}`,
+  }
 })
 
 export default function Native() {
-  const { tool, tools, release, compiled } = useLoaderData<typeof loader>()
+  const { tool, tools, hook, compiled, address } = useLoaderData<typeof loader>()
   const find = useFind()
   return (
     <>
@@ -58,23 +60,38 @@ export default function Native() {
         </div>
       ) : (
         <div className="mt-4 space-y-6">
-          <Form method="get" className="max-w-xs" {...find}>
+          <Form method="get" className="grid max-w-2xl gap-4 sm:grid-cols-2" {...find}>
             <Select
               label="Agent tool"
               name="tool"
               defaultValue={tool}
-              hint={`Of the policy's version ${release ?? ""}.`}
+              hint={`Of the policy's version ${compiled.version}.`}
             >
               {tools.map((name) => (
                 <option key={name}>{name}</option>
               ))}
             </Select>
+            <Field
+              label="Command of the hook"
+              name="hook"
+              defaultValue={hook}
+              placeholder="/usr/local/bin/belay"
+              hint="As it is called on the machines; without it the files have no hook."
+            />
           </Form>
+          <Delivery address={address} hook={hook} files={compiled.files} />
           {compiled.files.map((file) => (
             <section key={file.name} aria-label={file.name}>
               <div className="flex flex-wrap items-center gap-2">
                 <h2 className="font-mono text-sm font-medium">{file.name}</h2>
                 <CopyButton label={file.name} text={file.contents} />
+                <a
+                  href={`${paths.policyNativeFile()}?${new URLSearchParams({ tool, file: file.name, ...(hook !== "" && { hook }) })}`}
+                  download={file.name}
+                  className={buttonClass("quiet")}
+                >
+                  Download
+                </a>
               </div>
               <dl className="mt-1 text-xs text-ink-faint">
                 {Object.entries(file.paths).map(([platform, path]) => (
@@ -120,5 +137,38 @@ export default function Native() {
         </div>
       )}
     </>
+  )
+}
+
+/** How machines fetch the files by themselves, at addresses that stay. */
+function Delivery(props: { address: string; hook: string; files: readonly { readonly name: string }[] }) {
+  const query = props.hook === "" ? "" : `?${new URLSearchParams({ hook: props.hook })}`
+  return (
+    <section aria-labelledby="delivery">
+      <h2 id="delivery" className="text-sm font-medium">
+        Managed delivery
+      </h2>
+      <p className="mt-1 max-w-3xl text-sm text-ink-soft">
+        Device management fetches each file from an address that stays, with a{" "}
+        <Link to={paths.keys()} className="text-accent hover:underline">
+          key
+        </Link>{" "}
+        that may read policies. The answer has an ETag, and 304 while nothing changed; the header belay-enduser asks for
+        a person's own policy.
+      </p>
+      <ul className="mt-2 space-y-2">
+        {props.files.map(({ name }) => {
+          const command = `curl --fail --header "Authorization: Bearer $BELAY_KEY" --output ${name} "${props.address}/${name}${query}"`
+          return (
+            <li key={name} className="flex items-start gap-2">
+              <code className="min-w-0 flex-1 rounded-md border border-line bg-sunken px-3 py-2 font-mono text-xs break-all">
+                {command}
+              </code>
+              <CopyButton label={`the command for ${name}`} text={command} />
+            </li>
+          )
+        })}
+      </ul>
+    </section>
   )
 }

@@ -7,7 +7,7 @@ const TABS = [
 ]
 const MANAGED = [
   ...TABS,
-  { name: "Clients", path: paths.policyClients() },
+  { name: "Coverage", path: paths.policyClients() },
   { name: "Agents' own files", path: paths.policyNative() },
 ]
 

@@ -5,7 +5,15 @@ import type { Effect } from "../vocabulary.ts"
 import { starsToRegex } from "../wildcard.ts"
 import { toAllowedServers } from "./claude-code.ts"
 import { reportModels } from "./model-plan.ts"
-import { type Compiling, isBinding, meetsStricter, type NativeFile, type NativeOptions, reportCommands, rulesOn } from "./native-file.ts"
+import {
+  type Compiling,
+  isBinding,
+  meetsStricter,
+  type NativeFile,
+  type NativeOptions,
+  reportCommands,
+  rulesOn,
+} from "./native-file.ts"
 import { isStricter } from "./report.ts"
 import { toPlainCommand, toSpellings } from "./shell-forms.ts"
 import { toMcpForm, toPathForm } from "./target-forms.ts"

@@ -68,7 +68,7 @@ export class Report {
     if (!isStricter(subject.effect, nativeEffect)) return
     const { actions } = this.#hook
     this.#add({
-      ...subject,
+      ...toSubject(subject),
       direction: "looser",
       nativeEffect,
       what,
@@ -83,7 +83,7 @@ export class Report {
   stricter(subject: LossSubject, nativeEffect: Effect, what: string, isHeld = true): void {
     const { actions, canAllow } = this.#hook
     this.#add({
-      ...subject,
+      ...toSubject(subject),
       direction: "stricter",
       nativeEffect,
       what,
@@ -120,4 +120,9 @@ export class Report {
       isCoveredByHook: known.isCoveredByHook && loss.isCoveredByHook,
     })
   }
+}
+
+/** Rules have more to them, which is not part of a loss. */
+function toSubject({ ruleId, layer, action, effect }: LossSubject): LossSubject {
+  return { ruleId, layer, action, effect }
 }
