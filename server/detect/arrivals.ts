@@ -6,48 +6,30 @@ import type { Arrivals, Change, Delivery, OperationPart, Place, Presence, Sugges
 
 export const HOUR_MS = 3_600_000
 
-/** What arrived in the hours from `from` until `until`, by the end of the hour; an hour of nothing is missing. */
-export type ArrivalsByHour = ReadonlyMap<number, Arrivals>
-
-interface Range {
+/** The hour that is taken. What came in late for one before, which was observed, is put to it. */
+interface Taken {
   readonly orgId: string
-  /** The first hour that was not observed yet. What came in late for one that was is put to this one. */
-  readonly from: number
+  /** Its end. */
   readonly until: number
 }
 
-/** Takes what arrived out of the queue. */
-export async function takeArrivals(tx: Transaction<DB>, range: Range): Promise<ArrivalsByHour> {
-  const names = await readNames(tx, range.orgId)
-  const hours = new Map<number, Hour>()
-  const hourOf = (arrivedAt: number) => {
-    const until = Math.max(arrivedAt, range.from) + HOUR_MS
-    const known = hours.get(until)
-    if (known !== undefined) return known
-    const fresh = startHour()
-    hours.set(until, fresh)
-    return fresh
-  }
-  for (const row of await takeSuggestions(tx, range)) addSuggestion(hourOf(row.arrived), row, names)
-  for (const row of await takeOperations(tx, range)) {
-    const { operations } = hourOf(row.arrived)
-    const known = operations.get(row.operation)
-    if (known === undefined) operations.set(row.operation, [row])
+/** Takes what arrived in an hour out of the queue. */
+export async function takeArrivals(tx: Transaction<DB>, taken: Taken, names: Names): Promise<Arrivals> {
+  const hour = startHour()
+  for (const row of await takeSuggestions(tx, taken)) addSuggestion(hour, row, names)
+  for (const row of await takeOperations(tx, taken)) {
+    const known = hour.operations.get(row.operation)
+    if (known === undefined) hour.operations.set(row.operation, [row])
     else known.push(row)
   }
-  for (const row of await takePresence(tx, range)) addPresence(hourOf(row.arrived), row, names)
-  for (const row of await takeDelivery(tx, range)) {
-    const { delivery } = hourOf(row.arrived)
-    delivery.signals += row.signals
-    delivery.late += row.late
-    delivery.duplicates += row.duplicates
+  for (const row of await takePresence(tx, taken)) addPresence(hour, row, names)
+  for (const { signals, late, duplicates } of await takeDelivery(tx, taken)) {
+    hour.delivery.signals += signals
+    hour.delivery.late += late
+    hour.delivery.duplicates += duplicates
   }
-  for (const { recorded, ...change } of await takeChanges(tx, range)) hourOf(recorded).changes.push(change)
-  return new Map([...hours].map(([until, hour]) => [until, finishHour(until, hour, names)]))
-}
-
-export function nothingArrived(until: number): Arrivals {
-  return finishHour(until, startHour(), null)
+  hour.changes.push(...(await takeChanges(tx, taken)))
+  return finishHour(taken.until, hour, names)
 }
 
 interface Hour {
@@ -79,11 +61,11 @@ function startHour(): Hour {
 }
 
 /** In an order that does not depend on the one in which rows came: sums of fractions do. */
-function finishHour(until: number, hour: Hour, names: Names | null): Arrivals {
+function finishHour(until: number, hour: Hour, names: Names): Arrivals {
   return {
     until,
     suggestions: sorted(hour.suggestions).map(toSuggestionCell).filter(isSomething),
-    operations: names === null ? [] : sorted(hour.operations).map((rows) => toOperationPart(rows, names)),
+    operations: sorted(hour.operations).map((rows) => toOperationPart(rows, names)),
     presence: sorted(hour.presence).map(({ developer, hour: at, activeMs }): Presence => ({
       developer,
       hour: at,
@@ -103,7 +85,8 @@ function sorted<T>(map: ReadonlyMap<string, T>): T[] {
   return [...map].toSorted(([a], [b]) => compare(a, b)).map(([, value]) => value)
 }
 
-interface Names {
+/** What the numbers and identities of an organization's rows stand for. */
+export interface Names {
   readonly values: ReadonlyMap<number, string>
   /** The person that an identity turned out to be. */
   personOf(developerId: string): string
@@ -112,7 +95,7 @@ interface Names {
 
 const PLACE_KINDS: readonly DimensionKind[] = ["agent_tool", "agent_version", "model", "language", "mode"]
 
-async function readNames(tx: Transaction<DB>, orgId: string): Promise<Names> {
+export async function readNames(tx: Transaction<DB>, orgId: string): Promise<Names> {
   const dimensions = await tx
     .selectFrom("dimension")
     .select(["id", "value"])
@@ -147,7 +130,7 @@ const PLACE = sql`
   language_id as language, mode_id as mode`
 
 const toMs = (column: string) => sql`(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
-const arrivedBefore = ({ orgId, until }: Range) =>
+const arrivedBefore = ({ orgId, until }: Taken) =>
   sql`org_id = ${orgId}::uuid and arrived_hour < to_timestamp(${until}::float8 / 1000)`
 
 function nameOf(id: number | null, names: Names): string | null {
@@ -161,7 +144,6 @@ function clientOf(row: Pick<PlaceRow, "tool" | "version">, names: Names): string
 }
 
 interface SuggestionRow extends PlaceRow {
-  readonly arrived: number
   readonly hour: number
   readonly units: number
   readonly presented: number
@@ -171,12 +153,12 @@ interface SuggestionRow extends PlaceRow {
   readonly counts: string
 }
 
-async function takeSuggestions(tx: Transaction<DB>, range: Range): Promise<readonly SuggestionRow[]> {
-  const taken = await sql<SuggestionRow>`
-    delete from arrived_suggestion where ${arrivedBefore(range)}
-    returning ${toMs("arrived_hour")} as arrived, ${toMs("hour")} as hour, ${PLACE}, units, presented, accepted, errors,
+async function takeSuggestions(tx: Transaction<DB>, taken: Taken): Promise<readonly SuggestionRow[]> {
+  const deleted = await sql<SuggestionRow>`
+    delete from arrived_suggestion where ${arrivedBefore(taken)}
+    returning ${toMs("hour")} as hour, ${PLACE}, units, presented, accepted, errors,
       ${HISTOGRAM_AS_TEXT}`.execute(tx)
-  return taken.rows
+  return deleted.rows
 }
 
 function addSuggestion({ suggestions }: Hour, row: SuggestionRow, names: Names): void {
@@ -220,7 +202,6 @@ function isSomething({ units, presented, accepted, errors, latencyBuckets }: Sug
 }
 
 interface OperationRow extends PlaceRow {
-  readonly arrived: number
   readonly operation: string
   readonly isRetracted: boolean
   readonly signals: number
@@ -249,17 +230,17 @@ interface OperationRow extends PlaceRow {
   readonly errorActions: readonly string[] | null
 }
 
-async function takeOperations(tx: Transaction<DB>, range: Range): Promise<readonly OperationRow[]> {
-  const taken = await sql<OperationRow>`
-    delete from arrived_operation where ${arrivedBefore(range)}
-    returning ${toMs("arrived_hour")} as arrived, operation_id as operation, is_retracted as "isRetracted", ${PLACE},
+async function takeOperations(tx: Transaction<DB>, taken: Taken): Promise<readonly OperationRow[]> {
+  const deleted = await sql<OperationRow>`
+    delete from arrived_operation where ${arrivedBefore(taken)}
+    returning operation_id as operation, is_retracted as "isRetracted", ${PLACE},
       signals, rung, parent_operation_id as parent, ${toMs("first_at")} as "firstAt", ${toMs("last_at")} as "lastAt",
       has_ended as "hasEnded", presented, accepted, prompts, denied, errors, edits, out_of_scope as "outOfScope",
       tool_calls as "toolCalls", tool_calls_told as "toolCallsTold", compactions, context_files as "contextFiles",
       latency_ms::float8 as "latencyMs", duration_ms::float8 as "durationMs", is_interrupted as "isInterrupted", outcome,
       ${toMs("outcome_at")} as "outcomeAt", out_of_scope_actions as "outOfScopeActions",
       error_actions as "errorActions"`.execute(tx)
-  return taken.rows
+  return deleted.rows
 }
 
 const ACTIONS_MAX = 20
@@ -367,18 +348,17 @@ function placeOf(rows: readonly OperationRow[], names: Names): Place {
 }
 
 interface PresenceRow {
-  readonly arrived: number
   readonly hour: number
   readonly developer: string
   readonly activeMs: number | null
 }
 
-async function takePresence(tx: Transaction<DB>, range: Range): Promise<readonly PresenceRow[]> {
-  const taken = await sql<PresenceRow>`
-    delete from arrived_presence where ${arrivedBefore(range)}
-    returning ${toMs("arrived_hour")} as arrived, ${toMs("hour")} as hour, developer_id as developer,
+async function takePresence(tx: Transaction<DB>, taken: Taken): Promise<readonly PresenceRow[]> {
+  const deleted = await sql<PresenceRow>`
+    delete from arrived_presence where ${arrivedBefore(taken)}
+    returning ${toMs("hour")} as hour, developer_id as developer,
       active_ms as "activeMs"`.execute(tx)
-  return taken.rows
+  return deleted.rows
 }
 
 function addPresence({ presence }: Hour, row: PresenceRow, names: Names): void {
@@ -389,25 +369,17 @@ function addPresence({ presence }: Hour, row: PresenceRow, names: Names): void {
   else if (row.activeMs !== null) known.activeMs = (known.activeMs ?? 0) + row.activeMs
 }
 
-type DeliveryRow = Delivery & { readonly arrived: number }
-
-async function takeDelivery(tx: Transaction<DB>, range: Range): Promise<readonly DeliveryRow[]> {
-  const taken = await sql<DeliveryRow>`
-    delete from arrived_delivery where ${arrivedBefore(range)}
-    returning ${toMs("arrived_hour")} as arrived, signals, late, duplicates`.execute(tx)
-  return taken.rows
+async function takeDelivery(tx: Transaction<DB>, taken: Taken): Promise<readonly Delivery[]> {
+  const deleted = await sql<Delivery>`
+    delete from arrived_delivery where ${arrivedBefore(taken)}
+    returning signals, late, duplicates`.execute(tx)
+  return deleted.rows
 }
 
-async function takeChanges(
-  tx: Transaction<DB>,
-  { orgId, from, until }: Range,
-): Promise<readonly (Change & { readonly recorded: number })[]> {
-  const taken = await sql<Change & { readonly recorded: number }>`
-    update change set observed_in = greatest(
-      to_timestamp(${from}::float8 / 1000), date_trunc('hour', recorded_at)
-    ) + interval '1 hour'
+async function takeChanges(tx: Transaction<DB>, { orgId, until }: Taken): Promise<readonly Change[]> {
+  const changed = await sql<Change>`
+    update change set observed_in = to_timestamp(${until}::float8 / 1000)
     where org_id = ${orgId}::uuid and observed_in is null and recorded_at < to_timestamp(${until}::float8 / 1000)
-    returning kind, subject, ${toMs("occurred_at")} as at,
-      (extract(epoch from date_trunc('hour', recorded_at)) * 1000)::float8 as recorded`.execute(tx)
-  return taken.rows
+    returning kind, subject, ${toMs("occurred_at")} as at`.execute(tx)
+  return changed.rows
 }

@@ -241,7 +241,8 @@ describe("a storm of prompts in one team, taken back after nine days", () => {
   test("is the same whether the detector's memory is written down and read between hours or not", async () => {
     const half = hours.length / 2
     const before = watch(hours.slice(0, half))
-    const written = [...packState(before.state)].map((part): unknown => deserialize(serialize(part)))
+    const written: unknown[] = []
+    for (const part of packState(before.state)) written.push(deserialize(serialize(part)))
     const after = watch(hours.slice(half), await unpackState(written))
     const latest = new Map([...before.incidents, ...after.incidents].map((incident) => [incident.id, incident]))
     expect([...latest.values()]).toEqual(seen.incidents)

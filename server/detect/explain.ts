@@ -3,7 +3,7 @@ import type { Check, DetectedIncident, Evidence, IncidentDay, IncidentScope, Set
 import { countMarks, withMarks, withoutMarks } from "./people.ts"
 import { SETTINGS } from "./settings.ts"
 import { NEW_DAYS, type Step, sumUse } from "./state.ts"
-import { fromLogit, isWeekend } from "./reference.ts"
+import { daysOf, fromLogit, isWeekend } from "./reference.ts"
 import { isInside } from "./scope.ts"
 import { daysBetween, logEvidence, marksBetween, type Series, seriesKey, type Sums, sumsBetween } from "./series.ts"
 import { isBeyondLimit, isTaskRung, SPECS } from "./watched.ts"
@@ -262,9 +262,7 @@ function ratiosOf(
       if (rate === undefined) continue
       const offset = reference?.offsets.get(`${rung}|${watched}|${developer}`) ?? 0
       const usual = SPECS[watched].type === "share" ? fromLogit(rate + offset) : rate * Math.exp(offset)
-      for (const [at, day] of daily.days.entries()) {
-        if (day >= from) add(developer, daily.sums[at]!, daily.units[at]! * usual)
-      }
+      for (const { day, units, sum } of daysOf(daily)) if (day >= from) add(developer, sum, units * usual)
     }
   }
   return new Map(
@@ -453,10 +451,10 @@ function sizeOf(step: Step, rung: Rung, from: number): Rated | null {
   ]
   for (const [key, daily] of step.state.history.units) {
     if (!key.startsWith(`${rung}|calls|`)) continue
-    for (const [at, day] of daily.days.entries()) {
+    for (const { day, units, sum } of daysOf(daily)) {
       const of = day >= from ? now : before
-      of.tasks += daily.units[at]!
-      of.calls += daily.sums[at]!
+      of.tasks += units
+      of.calls += sum
       of.people.add(key)
     }
   }

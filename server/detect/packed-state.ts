@@ -49,6 +49,7 @@ const SEPARATOR = "\n"
 /** Series, people or places in a part: half a megabyte of numbers. */
 const PART_SIZE = 1024
 
+/** Each part is to be written before the next is asked for, which takes its place. */
 export function* packState(state: DetectorState): Generator {
   yield* partsOf(state)
 }
@@ -184,9 +185,9 @@ class Writer {
     for (const value of values) this.push(value)
   }
 
-  /** Those since the last time. */
+  /** Those since the last time, to be read before the next is pushed. */
   finish(): Float64Array {
-    const written = this.numbers.slice(0, this.length)
+    const written = this.numbers.subarray(0, this.length)
     this.length = 0
     return written
   }
@@ -259,17 +260,14 @@ function unpackSeries({ keys, names: joined, numbers }: PackedSeries, into: Map<
 }
 
 function packUnits(some: readonly (readonly [string, Daily])[], numbers: Writer): PackedUnits {
-  for (const [, { days, units, sums }] of some) {
-    numbers.push(days.length)
-    for (const list of [days, units, sums]) numbers.pushAll(list)
+  for (const [, daily] of some) {
+    numbers.push(daily.length)
+    numbers.pushAll(daily)
   }
   return { keys: some.map(([key]) => key).join(SEPARATOR), numbers: numbers.finish() }
 }
 
 function unpackUnits({ keys, numbers }: PackedUnits, into: Map<string, Daily>): void {
   const reader = new Reader(numbers)
-  for (const key of keys.split(SEPARATOR)) {
-    const length = reader.next()
-    into.set(key, { days: reader.take(length), units: reader.take(length), sums: reader.take(length) })
-  }
+  for (const key of keys.split(SEPARATOR)) into.set(key, reader.take(reader.next()))
 }

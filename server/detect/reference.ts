@@ -16,11 +16,17 @@ const AGEING = 0.98
 /** A busy day counts at most this many times the median day: a hackathon is no norm. */
 const BUSY = 1.4
 
-/** Numbers by day: of how many units, and how many of those or what sum. */
-export interface Daily {
-  readonly days: number[]
-  readonly units: number[]
-  readonly sums: number[]
+/** Flat, since there are many: of each day, in order, the day, how many units, and how many of those or what sum. */
+export type Daily = number[]
+
+const DAILY_FIELDS = 3
+
+export function* daysOf(
+  daily: Daily,
+): Generator<{ readonly day: number; readonly units: number; readonly sum: number }> {
+  for (let at = 0; at < daily.length; at += DAILY_FIELDS) {
+    yield { day: daily[at]!, units: daily[at + 1]!, sum: daily[at + 2]! }
+  }
 }
 
 export interface History {
@@ -48,19 +54,15 @@ export function makeHistory(): History {
 export function remember(history: History, key: string, day: number, units: number, sum: number): void {
   let daily = history.units.get(key)
   if (daily === undefined) {
-    daily = { days: [], units: [], sums: [] }
+    daily = []
     history.units.set(key, daily)
   }
-  let index = daily.days.length - 1
-  while (index >= 0 && daily.days[index]! > day) index--
-  if (index >= 0 && daily.days[index] === day) {
-    daily.units[index]! += units
-    daily.sums[index]! += sum
-  } else {
-    daily.days.splice(index + 1, 0, day)
-    daily.units.splice(index + 1, 0, units)
-    daily.sums.splice(index + 1, 0, sum)
-  }
+  let at = daily.length - DAILY_FIELDS
+  while (at >= 0 && daily[at]! > day) at -= DAILY_FIELDS
+  if (at >= 0 && daily[at] === day) {
+    daily[at + 1]! += units
+    daily[at + 2]! += sum
+  } else daily.splice(at + DAILY_FIELDS, 0, day, units, sum)
 }
 
 export function rememberLatency(history: History, key: string, day: number, bucket: number, times: number): void {
@@ -76,9 +78,9 @@ export function forgetBefore(history: History, today: number): void {
   const from = today - KEPT_DAYS
   for (const [key, daily] of history.units) {
     let old = 0
-    while (old < daily.days.length && daily.days[old]! < from) old++
-    if (old === daily.days.length) history.units.delete(key)
-    else if (old > 0) for (const list of [daily.days, daily.units, daily.sums]) list.splice(0, old)
+    while (old < daily.length && daily[old]! < from) old += DAILY_FIELDS
+    if (old === daily.length) history.units.delete(key)
+    else if (old > 0) daily.splice(0, old)
   }
   for (const [key, days] of history.latency) {
     for (const day of days.keys()) if (day < from) days.delete(day)
@@ -143,10 +145,10 @@ type WeightOf = (rung: string, day: number) => number
 function weighted(daily: Daily, rung: string, weightOf: WeightOf): readonly [units: number, sum: number] {
   let units = 0
   let sum = 0
-  for (const [index, day] of daily.days.entries()) {
-    const weight = weightOf(rung, day)
-    units += weight * daily.units[index]!
-    sum += weight * daily.sums[index]!
+  for (const of of daysOf(daily)) {
+    const weight = weightOf(rung, of.day)
+    units += weight * of.units
+    sum += weight * of.sum
   }
   return [units, sum]
 }
