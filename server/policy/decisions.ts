@@ -205,8 +205,8 @@ export async function describeRules(tx: TenantTx, rules: readonly DecidingRule[]
     cross join lateral (
       select r.layer_version from policy_release r
       where r.layer_id = l.id and r.version <= wanted.release order by r.version desc limit 1
-    ) then
-    join policy_version v on v.layer_id = l.id and v.version = then.layer_version
+    ) at_release
+    join policy_version v on v.layer_id = l.id and v.version = at_release.layer_version
     where l.kind <> 'developer'`.execute(tx)
   return rules.flatMap((wanted) => {
     const told = found.rows
