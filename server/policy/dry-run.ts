@@ -15,14 +15,10 @@ import { type Judgement, judgeRecorded, type JudgingPolicy, prepareJudging, toAg
  * What a policy would do to a call that was decided on: stop it, ask first, or let it through. What it would do to a
  * question that a person was asked: spare it, or stop what it was about. `cannot_tell`: what is on record does not say.
  */
-export const CHANGES = ["denied", "asked", "allowed", "spared", "refused", "cannot_tell", "unchanged"] as const
-export type Change = (typeof CHANGES)[number]
+export type Change = "denied" | "asked" | "allowed" | "spared" | "refused" | "cannot_tell" | "unchanged"
 /** What is judged: decisions of policies, and questions to people. */
-export const JUDGED = ["calls", "prompts"] as const
-export type JudgedKind = (typeof JUDGED)[number]
-
-export const BREAKDOWNS = ["rule", "team", "rung", "action"] as const
-export type Breakdown = (typeof BREAKDOWNS)[number]
+export type JudgedKind = "calls" | "prompts"
+export type Breakdown = "rule" | "team" | "rung" | "action"
 
 /** Of one kind of change. What fewer than k people are behind, or would tell of such a group, is withheld. */
 export interface ChangeTotal {
