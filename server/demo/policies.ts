@@ -23,7 +23,7 @@ const BASE: readonly PolicyRule[] = [
     reason: "History is shared",
     owner: "Platform",
   },
-  { id: "secrets", effect: "deny", action: "read", pattern: ".env*", reason: "Secrets stay with their owners" },
+  { id: "secrets", effect: "deny", action: "shell", pattern: "cat .env*", reason: "Secrets stay with their owners" },
   {
     id: "deploys",
     effect: "ask",

@@ -129,7 +129,10 @@ function isOpen(
 ): boolean {
   const what = toAgentAction(action)
   if (what === null) return false
-  const policy = prepareJudging({ version: 1, layers: [{ layer: "organization", version: 1, document }] })
+  // What other rules say of the files that it may name holds all the same, with an allow and without.
+  const rules = (document.permissions?.rules ?? []).filter((rule) => rule.action === what.kind)
+  const own = { ...document, permissions: { ...document.permissions, rules } }
+  const policy = prepareJudging({ version: 1, layers: [{ layer: "organization", version: 1, document: own }] })
   const context = { nowMs: now.getTime(), rung: "agent" as const, ...(repository !== null && { repository }) }
   const { decision } = judgeRecorded(policy, what, context)
   return (

@@ -203,7 +203,7 @@ test("decides for whoever cannot, says what is wrong with a question, and keeps 
   expect(kept.rows).toEqual([
     {
       ...nothing,
-      action: "cd",
+      action: "git push",
       policy_effect: "deny",
       policy_because: "rule",
       policy_rule: "no",

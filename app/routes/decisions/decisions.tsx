@@ -27,7 +27,7 @@ export default function Decisions() {
   return (
     <>
       <header className="flex flex-wrap items-start gap-x-4 gap-y-2">
-        <div className="min-w-0 flex-1">
+        <div className="min-w-64 flex-1">
           <h1 className="text-sm font-medium text-ink-faint">Decisions</h1>
           <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">
             {mayRead ? sentence : "There is no team whose decisions you may read."}
