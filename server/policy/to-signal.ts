@@ -51,7 +51,11 @@ function nameOf(action: AgentAction): string {
       return toShellAction(action.command) ?? action.kind
     case "mcp":
       return toAction(action.tool, action.server) ?? action.kind
-    default:
+    case "edit":
+    case "read":
+    case "web":
+    case "subagent":
+    case "model":
       return action.kind
   }
 }
