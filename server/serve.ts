@@ -99,6 +99,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const policy = await createPolicyEndpoint({
     database: app,
     authenticate: receiving.authenticate,
+    store: options.store,
     secret: options.authSecret,
     now,
     log,

@@ -2,7 +2,17 @@ import type { AccountRole } from "#server/db/types.ts"
 import { mayDo, type Permission } from "#server/team/roles.ts"
 import { paths } from "./paths.ts"
 
-export type PageName = "Ladder" | "Incidents" | "Policy" | "Me" | "Connect" | "Keys" | "People" | "Audit" | "Settings"
+export type PageName =
+  | "Ladder"
+  | "Incidents"
+  | "Policy"
+  | "Decisions"
+  | "Me"
+  | "Connect"
+  | "Keys"
+  | "People"
+  | "Audit"
+  | "Settings"
 
 const PAGES: readonly {
   readonly name: PageName
@@ -16,6 +26,7 @@ const PAGES: readonly {
   { name: "People", path: paths.people(), permission: "people.manage" },
   { name: "Audit", path: paths.audit(), permission: "audit.read" },
   { name: "Policy", path: paths.policies(), permission: "policy.read" },
+  { name: "Decisions", path: paths.decisions(), permission: "decisions.read" },
   { name: "Settings", path: paths.settings(), permission: "settings.manage" },
   // For whoever may see how Belay does and change nothing.
   { name: "Settings", path: paths.ingestStatus(), permission: "ingest.read" },

@@ -78,6 +78,11 @@ export function isoDay(instant: Date, timeZone: string): string {
   )
 }
 
+/** When the day began in the zone that was so many days ago; today's with 0. */
+export function dayAgo(days: number, now: Date, timeZone: string): Date {
+  return midnightOf(Date.parse(`${isoDay(now, timeZone)}T00:00:00Z`) - days * ONE_DAY_MS, timeZone)
+}
+
 function offsetMs(instant: Date, timeZone: string): number {
   const parts = new Intl.DateTimeFormat("en-CA", {
     timeZone,

@@ -7,6 +7,7 @@ import { DISTRIBUTED, distributeTables, listDistributed, REFERENCE } from "./cit
 const LOCAL = [
   "developer_day",
   "developer_usage_day",
+  "decision_hour",
   "account",
   "developer_identity",
   "operation",

@@ -41,6 +41,10 @@ export type Outcome = "abandoned" | "accepted" | "applied" | "copied" | "failed"
 
 export type PathScope = "in_scope" | "out_of_scope" | "sensitive";
 
+export type PolicyBecause = "default" | "error" | "no_policy" | "rule" | "unset" | "unsure";
+
+export type PolicyEffect = "allow" | "ask" | "deny";
+
 export type PolicyLayerKind = "developer" | "organization" | "team";
 
 export type Rung = "agent" | "autocomplete" | "chat" | "orchestration";
@@ -295,6 +299,36 @@ export interface Change {
   org_id: string;
   recorded_at: Generated<Timestamp>;
   subject: string;
+}
+
+export interface DecisionCase {
+  action: string | null;
+  agent_tool_id: number;
+  because: PolicyBecause | null;
+  effect: PolicyEffect | null;
+  id: string;
+  kind: SignalKind;
+  layer: PolicyLayerKind | null;
+  mode_id: number | null;
+  org_id: string;
+  origin: Origin | null;
+  outcome: Outcome | null;
+  policy_version: number | null;
+  repository_id: number | null;
+  rule: string | null;
+  rung: Rung;
+  surface: Surface | null;
+}
+
+export interface DecisionHour {
+  case_id: string;
+  developer_id: string;
+  /**
+   * of the organization's time zone, so that days are whole hours
+   */
+  hour: Timestamp;
+  org_id: string;
+  signals: number;
 }
 
 export interface DetectorMemory {
@@ -725,6 +759,16 @@ export interface PolicySigningKey {
   signs_from: Timestamp;
 }
 
+export interface PolicySuggestionDismissal {
+  dismissed_at: Timestamp;
+  dismissed_by: string | null;
+  org_id: string;
+  /**
+   * the action, and the repository after a space where it is about one
+   */
+  suggestion: string;
+}
+
 export interface PolicyVersion {
   document: Json;
   layer_id: string;
@@ -816,6 +860,13 @@ export interface Signal {
   output_tokens: number | null;
   parent_operation_id: string | null;
   path_scope: PathScope | null;
+  policy_because: PolicyBecause | null;
+  policy_effect: PolicyEffect | null;
+  policy_layer: PolicyLayerKind | null;
+  /**
+   * the id of the rule that decided, or of the section whose bound did
+   */
+  policy_rule: string | null;
   policy_version: number | null;
   prompts: number | null;
   provider_id: number | null;
@@ -969,6 +1020,10 @@ export interface SignalReadable {
   output_tokens: number | null;
   parent_operation_id: string | null;
   path_scope: PathScope | null;
+  policy_because: PolicyBecause | null;
+  policy_effect: PolicyEffect | null;
+  policy_layer: PolicyLayerKind | null;
+  policy_rule: string | null;
   policy_version: number | null;
   prompts: number | null;
   provider: string | null;
@@ -1010,6 +1065,10 @@ export interface SignalRetraction {
   output_tokens: number | null;
   parent_operation_id: string | null;
   path_scope: PathScope | null;
+  policy_because: PolicyBecause | null;
+  policy_effect: PolicyEffect | null;
+  policy_layer: PolicyLayerKind | null;
+  policy_rule: string | null;
   policy_version: number | null;
   prompts: number | null;
   provider_id: number | null;
@@ -1106,6 +1165,8 @@ export interface DB {
   auth_verification: AuthVerification;
   break_glass: BreakGlass;
   change: Change;
+  decision_case: DecisionCase;
+  decision_hour: DecisionHour;
   detector_memory: DetectorMemory;
   detector_state: DetectorState;
   developer: Developer;
@@ -1128,6 +1189,7 @@ export interface DB {
   policy_layer: PolicyLayer;
   policy_release: PolicyRelease;
   policy_signing_key: PolicySigningKey;
+  policy_suggestion_dismissal: PolicySuggestionDismissal;
   policy_version: PolicyVersion;
   rate_limit: RateLimit;
   rollup_state: RollupState;

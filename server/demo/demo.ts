@@ -12,6 +12,7 @@ import { createAccount } from "../team/bootstrap.ts"
 import { ensureDeveloper } from "../team/developers.ts"
 import { DEMO_ACCOUNTS } from "./accounts.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
+import { DEMO_DRAFT, DEMO_VERSIONS } from "./policies.ts"
 import { createProgressBar } from "./progress.ts"
 import { createRandom } from "./random.ts"
 import { DEMO_CHANGES, DEMO_PARENT, DEMO_TEAMS } from "./stories.ts"
@@ -207,6 +208,7 @@ async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date):
       }),
     )
     .execute()
+  await publishPolicies(owner, orgId, today)
   let clock = today
   const store = openStore(() => clock)
   try {
@@ -231,13 +233,83 @@ async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date):
   progress.finish()
 }
 
+/** What was published when, and what somebody is writing. */
+async function publishPolicies(owner: Kysely<DB>, orgId: string, today: Date): Promise<void> {
+  const at = (daysAgo: number) => new Date(today.getTime() - daysAgo * DAY_MS + CHANGED_AT_MS)
+  const author = await owner
+    .selectFrom("account")
+    .select("id")
+    .where("org_id", "=", orgId)
+    .where("role", "=", "admin")
+    .orderBy("email")
+    .executeTakeFirst()
+  const by = author?.id ?? null
+  const layers = new Map<string | null, string>()
+  for (const [index, { team, version, daysAgo, note, document }] of DEMO_VERSIONS.entries()) {
+    let layerId = layers.get(team)
+    if (layerId === undefined) {
+      const found = await owner
+        .selectFrom("team")
+        .select("id")
+        .where("org_id", "=", orgId)
+        .where("name", "=", team)
+        .executeTakeFirst()
+      const kind = team === null ? ("organization" as const) : ("team" as const)
+      const made = await owner
+        .insertInto("policy_layer")
+        .values({ org_id: orgId, kind, team_id: found?.id ?? null, developer_id: null })
+        .returning("id")
+        .executeTakeFirstOrThrow()
+      layers.set(team, (layerId = made.id))
+    }
+    const published = { layer_id: layerId, version, note, written_by: by, published_by: by, published_at: at(daysAgo) }
+    await owner
+      .insertInto("policy_version")
+      .values({ org_id: orgId, document, ...published })
+      .execute()
+    await owner.updateTable("policy_layer").set({ version_in_force: version }).where("id", "=", layerId).execute()
+    await owner
+      .insertInto("policy_release")
+      .values({
+        org_id: orgId,
+        version: index + 1,
+        released_at: at(daysAgo),
+        cause: "published",
+        layer_id: layerId,
+        layer_version: version,
+      })
+      .execute()
+  }
+  const layerId = layers.get(null)
+  if (layerId === undefined) return
+  await owner
+    .insertInto("policy_draft")
+    .values({
+      org_id: orgId,
+      layer_id: layerId,
+      document: DEMO_DRAFT,
+      base_version: 2,
+      revision: 1,
+      written_by: by,
+      saved_at: at(1),
+    })
+    .execute()
+}
+
 /** Another day's history and what was found in it. */
 async function forgetHistory(owner: Kysely<DB>, orgId: string): Promise<void> {
   await owner.deleteFrom("signal").where("org_id", "=", orgId).execute()
   await forgetRollups(owner, orgId)
+  const policies = [
+    "policy_draft",
+    "policy_version",
+    "policy_layer",
+    "policy_release",
+    "policy_suggestion_dismissal",
+  ] as const
   const found = ["incident_label", "incident_event", "incident", "detector_state"] as const
   const waiting = ["arrived_suggestion", "arrived_operation", "arrived_presence", "arrived_delivery"] as const
-  for (const table of [...found, ...waiting, "change" as const]) {
+  for (const table of [...policies, ...found, ...waiting, "change" as const]) {
     await owner.deleteFrom(table).where("org_id", "=", orgId).execute()
   }
 }

@@ -1,5 +1,8 @@
 import type { Outcome, Rung } from "#sdk/ladder.ts"
+import { decide as decideBy } from "#sdk/policy/decide.ts"
+import { toShellAction } from "#sdk/shell-action.ts"
 import { type Signal, type SignalFields, toSignal } from "../ingest/signal.ts"
+import { DEMO_COMMANDS, demoPolicyOf } from "./policies.ts"
 import { createRandom, type Random } from "./random.ts"
 import { type Climate, climateOf, type DemoTeam, versionOf } from "./stories.ts"
 
@@ -63,6 +66,10 @@ export function generateNow(developer: DemoDeveloper, now: Date): Signal[] {
   const shift = last - BigInt(now.getTime()) * 1_000_000n
   return writer.signals.map((signal) => toSignal({ ...signal, observedUnixNano: signal.observedUnixNano - shift }))
 }
+
+/** What people are asked about and look at, and what they say yes to each time. */
+const WEIGHED = ["git push", "npm install", "docker compose", "kubectl apply", "gh pr"] as const
+const WAVED_THROUGH = ["git status", "npm test"] as const
 
 /** A whole number around a mean. */
 function count(random: Random, mean: number): number {
@@ -134,15 +141,37 @@ function createWriter(
       waitMs: random.logNormal(4000, 0.8),
     })
 
-  const prompt = (atMs: number, rung: Rung, tool: string, operationId: string) =>
+  const prompt = (atMs: number, rung: Rung, tool: string, operationId: string) => {
+    const isTaken = random.chance(0.92)
+    const waitMs = random.logNormal(7000, 0.9)
+    const action = random.pick([...WEIGHED, ...WAVED_THROUGH])
+    const outcome = isTaken || WAVED_THROUGH.some((name) => name === action) ? "accepted" : "rejected"
+    emit(atMs, rung, tool, { kind: "permission", operationId, outcome, origin: "human", waitMs, action })
+  }
+
+  // Chance of their own, so that the rest of the day is the same with them and without.
+  const decisions = createRandom(`${key} decisions`)
+  /** What a hook decides on a command. */
+  const decision = (atMs: number, rung: Rung, tool: string) => {
+    const command = decisions.pick(DEMO_COMMANDS)
+    // Some clients listen late, and a few have no policy.
+    const lateDays = decisions.chance(0.15) ? 3 : 0
+    const known = decisions.chance(0.03) ? null : demoPolicyOf(developer.team, daysAgo + lateDays)
+    const decided =
+      known === null
+        ? null
+        : decideBy(known.policy, { kind: "shell", command }, { nowMs: atMs, rung, agentTool: tool, workspace: "/work" })
     emit(atMs, rung, tool, {
-      kind: "permission",
-      operationId,
-      outcome: random.chance(0.92) ? "accepted" : "rejected",
-      origin: "human",
-      waitMs: random.logNormal(7000, 0.9),
-      action: random.pick(["git push", "npm install", "docker compose", "kubectl apply", "gh pr"]),
+      kind: "policy_decision",
+      origin: "rule",
+      action: toShellAction(command),
+      policyEffect: decided?.effect ?? "ask",
+      policyBecause: decided?.because ?? "no_policy",
+      policyRule: decided?.ruleId ?? null,
+      policyLayer: decided?.layer ?? null,
+      policyVersion: known?.release ?? null,
     })
+  }
 
   return {
     signals,
@@ -190,6 +219,7 @@ function createWriter(
           action: random.pick(["Read", "Grep", "Bash", "Edit"]),
           durationMs: random.logNormal(300, 0.9),
         })
+        decision(at + 20, "agent", tool)
       }
       edit(atMs + whole * 0.8, "agent", tool, operationId, climate)
       edit(atMs + whole * 0.9, "agent", tool, operationId, climate)
@@ -221,6 +251,7 @@ function createWriter(
           durationMs: whole / 4,
           toolCalls: random.between(4, 14),
         })
+        decision(atMs + (whole * child) / 4 + 20, "orchestration", tool)
       }
       for (let asked = 1; asked <= prompts; asked++) {
         prompt(atMs + (whole * asked) / (prompts + 1), "orchestration", tool, operationId)

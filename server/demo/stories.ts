@@ -47,8 +47,8 @@ const CALM: Climate = {
 /** A model server is moved: suggestions come late, then are taken less, then are asked for less. */
 const SLOW_SINCE_DAYS = 17
 /** A permission change makes every orchestrated run ask for everything; people go back to single agents until it is undone. */
-const STORM_SINCE_DAYS = 34
-const STORM_OVER_DAYS = 21
+export const STORM_SINCE_DAYS = 34
+export const STORM_OVER_DAYS = 21
 /** A release of an agent edits in the wrong places; people give it less to do. */
 const WRONG_SINCE_DAYS = 8
 

@@ -2,9 +2,10 @@ import * as fc from "fast-check"
 import { sql } from "kysely"
 import { expect } from "vitest"
 import { ORIGINS, OUTCOMES, PATH_SCOPES, RUNGS, SIGNAL_KINDS, SURFACES } from "#sdk/ladder.ts"
+import { EFFECTS, LAYERS } from "#sdk/policy/vocabulary.ts"
 import { test } from "../../test/db.ts"
 import { makeOrganization, NOW, storeSignals } from "../../test/factories.ts"
-import { toSignal } from "./signal.ts"
+import { POLICY_BECAUSE, toSignal } from "./signal.ts"
 
 const text = fc.option(
   fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 }).filter((value) => !value.includes("\0")),
@@ -43,6 +44,10 @@ const signals = fc.array(
     toolCalls: count,
     prompts: count,
     policyVersion: count,
+    policyEffect: fc.option(fc.constantFrom(...EFFECTS)),
+    policyBecause: fc.option(fc.constantFrom(...POLICY_BECAUSE)),
+    policyRule: fc.option(fc.stringMatching(/^[a-z0-9][a-z0-9_-]{0,79}$/)),
+    policyLayer: fc.option(fc.constantFrom(...LAYERS)),
     contextFiles: count,
     costMicros: fc.option(fc.integer({ min: 0, max: 999_999_000_000 })),
   }),
@@ -75,7 +80,8 @@ test("every column comes out of the database as it went in, whatever its value",
           input_tokens as "inputTokens", output_tokens as "outputTokens", cached_tokens as "cachedTokens",
           lines_added as "linesAdded", lines_removed as "linesRemoved", files_changed as "filesChanged",
           tool_calls as "toolCalls", prompts, policy_version as "policyVersion",
-          context_files as "contextFiles",
+          policy_effect as "policyEffect", policy_because as "policyBecause", policy_rule as "policyRule",
+          policy_layer as "policyLayer", context_files as "contextFiles",
           (cost_usd * 1000000)::float8 as "costMicros",
           (extract(epoch from observed_at) * 1000000)::float8 - ${NOW.getTime() * 1000}::float8 as "offsetMicros"
         from signal_readable`.execute(database.owner)

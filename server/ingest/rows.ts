@@ -39,6 +39,10 @@ export interface SignalRow {
   readonly prompts: number | null
   readonly path_scope: string | null
   readonly policy_version: number | null
+  readonly policy_effect: string | null
+  readonly policy_because: string | null
+  readonly policy_rule: string | null
+  readonly policy_layer: string | null
   readonly context_files: number | null
   readonly action: string | null
   readonly error: string | null
@@ -81,6 +85,10 @@ export const SIGNAL_COLUMNS: readonly { readonly name: SignalColumn; readonly ty
   { name: "prompts", type: "int4" },
   { name: "path_scope", type: "path_scope" },
   { name: "policy_version", type: "int4" },
+  { name: "policy_effect", type: "policy_effect" },
+  { name: "policy_because", type: "policy_because" },
+  { name: "policy_rule", type: "text" },
+  { name: "policy_layer", type: "policy_layer_kind" },
   { name: "context_files", type: "int4" },
   { name: "action", type: "text" },
   { name: "error", type: "text" },
@@ -211,6 +219,10 @@ export function toRow(signal: Signal, orgId: string, names: InternedNames): Sign
     prompts: toInt4(signal.prompts),
     path_scope: signal.pathScope,
     policy_version: toInt4(signal.policyVersion),
+    policy_effect: signal.policyEffect,
+    policy_because: signal.policyBecause,
+    policy_rule: signal.policyRule,
+    policy_layer: signal.policyLayer,
     context_files: toInt4(signal.contextFiles),
     action: signal.action,
     error: signal.error,

@@ -1,4 +1,5 @@
 import type { Origin, Outcome, PathScope, Rung, SignalKind, Surface } from "#sdk/ladder.ts"
+import type { Effect, Layer } from "#sdk/policy/vocabulary.ts"
 
 /**
  * One normalized, content-free observation, before its names are interned: what a dialect makes of a span, a log
@@ -55,9 +56,18 @@ export interface Signal {
   /** Class of failure, at most 40 characters. */
   readonly error: string | null
   readonly policyVersion: number | null
+  /** What the policy decided, why, and by which rule of which layer: of a `policy_decision`. */
+  readonly policyEffect: Effect | null
+  readonly policyBecause: PolicyBecause | null
+  readonly policyRule: string | null
+  readonly policyLayer: Layer | null
   /** Files that the operation was given as context. */
   readonly contextFiles: number | null
 }
+
+/** Why a policy decided so, as `Decision` of the SDK has it. */
+export const POLICY_BECAUSE = ["rule", "default", "unset", "unsure", "no_policy", "error"] as const
+export type PolicyBecause = (typeof POLICY_BECAUSE)[number]
 
 export interface Identity {
   readonly kind: "email" | "account" | "installation" | "user"
@@ -123,6 +133,10 @@ export function toSignal(fields: SignalFields): Signal {
     action: fields.action ?? null,
     error: fields.error ?? null,
     policyVersion: fields.policyVersion ?? null,
+    policyEffect: fields.policyEffect ?? null,
+    policyBecause: fields.policyBecause ?? null,
+    policyRule: fields.policyRule ?? null,
+    policyLayer: fields.policyLayer ?? null,
     contextFiles: fields.contextFiles ?? null,
   }
 }

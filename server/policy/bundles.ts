@@ -86,8 +86,16 @@ async function listExceptionsInForce(tx: TenantTx, now: Date): Promise<readonly 
  * binds them.
  */
 export function bundleOf(policies: PoliciesInForce, developerId: string | null): PolicyBundle | null {
+  return bundleOfTeams(policies, teamsOf(policies, developerId), developerId)
+}
+
+/** What binds a person of these teams, the wider first. */
+export function bundleOfTeams(
+  policies: PoliciesInForce,
+  teams: readonly string[],
+  developerId: string | null,
+): PolicyBundle | null {
   if (policies.release === 0) return null
-  const teams = teamsOf(policies, developerId)
   const layers = policies.layers
     .filter(
       (layer) =>

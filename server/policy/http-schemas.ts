@@ -82,8 +82,17 @@ const context = z
   .describe("The circumstances. What is left out is not known, and never counts in the agent's favour.")
 
 export const decideRequestSchema = z
-  .strictObject({ action, context: context.default({}) })
-  .describe("What an agent is about to do. It is decided on and forgotten: nothing of it is stored or logged.")
+  .strictObject({
+    action,
+    context: context.default({}),
+    record: z
+      .boolean()
+      .default(true)
+      .describe("False for a client that sends its decisions as signals itself, which would be counted twice."),
+  })
+  .describe(
+    "What an agent is about to do. It is decided on and forgotten: what is recorded is the decision, and of the action its name without arguments, paths or addresses.",
+  )
 
 const nullableText = z.string().nullable()
 

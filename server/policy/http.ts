@@ -1,4 +1,4 @@
-import { hash } from "node:crypto"
+import { hash, randomUUID } from "node:crypto"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { type Kysely } from "kysely"
 import { z } from "zod"
@@ -9,6 +9,7 @@ import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
 import type { OpenedDatabase } from "../db/client.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
+import type { SignalStore } from "../ingest/signal-store.ts"
 import { type AuthenticateKey, type LiveKey, readBearer } from "../team/key-authenticator.ts"
 import { bundleOf, type PoliciesInForce, readPolicies, teamsOf } from "./bundles.ts"
 import { findByEnduser, findByEndusers, noteClient } from "./clients.ts"
@@ -16,6 +17,7 @@ import { decideRequestSchema, statusReportSchema } from "./http-schemas.ts"
 import { NATIVE_PATH, parseNativeRequest, toDownload, toNativeFiles } from "./native-files.ts"
 import { OPENAPI } from "./openapi.ts"
 import { RELEASE_CHANNEL } from "./releases.ts"
+import { toDecisionSignal } from "./to-signal.ts"
 import { readSigningKeys, type SigningKeys } from "./signing-keys.ts"
 
 /** Names the person for whom a client asks, as `enduser.id` in its telemetry. */
@@ -30,6 +32,8 @@ interface Options {
   /** Acts as `belay_app`. */
   readonly database: OpenedDatabase
   readonly authenticate: AuthenticateKey
+  /** Takes the decisions that are made here, as it takes those of clients. */
+  readonly store: Pick<SignalStore, "store">
   /** Of all processes: signing keys are kept under it. */
   readonly secret: string
   readonly now: () => Date
@@ -246,18 +250,27 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
   async decide(options, request, { orgId }) {
     const read = await readBody(request, decideRequestSchema)
     if (!read.ok) return read.answer
-    const { action, context } = read.value
-    return withPolicies(options, orgId, async (tx, { policies }) => {
+    const { action, context, record } = read.value
+    const at = options.now()
+    const decision = await withPolicies(options, orgId, async (tx, { policies }) => {
       const developerId = await personOf(tx, request)
       const bundle = bundleOf(policies, developerId)
-      if (bundle === null) return NO_POLICY
-      const decision = decide(compilePolicy(bundle), action, {
+      if (bundle === null) return null
+      return decide(compilePolicy(bundle), action, {
         ...context,
-        nowMs: options.now().getTime(),
+        nowMs: at.getTime(),
         ...(developerId !== null && { personId: developerId, teamIds: teamsOf(policies, developerId) }),
       })
-      return { status: 200, body: decision }
     })
+    if (decision === null) return NO_POLICY
+    if (record) {
+      const signal = toDecisionSignal({ id: randomUUID(), at, action, context, enduser: enduserOf(request), decision })
+      // Whoever waits for a decision gets it, also when it cannot be kept.
+      await options.store
+        .store(orgId, { signals: [signal], unrecognized: [] })
+        .catch((error: unknown) => options.log("decision not recorded", error))
+    }
+    return { status: 200, body: decision }
   },
 }
 

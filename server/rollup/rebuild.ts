@@ -11,6 +11,7 @@ const REBUILT = [
   ...CELL_ROLLUPS.map((rollup) => ({ table: rollup.table, time: rollup.key[0] ?? "" })),
   { table: "operation", time: "started_at" },
   { table: "developer_day", time: "day" },
+  { table: "decision_hour", time: "hour" },
 ] as const
 
 /**
@@ -129,7 +130,12 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
   const daysFromAt = sql`(${daysFrom}::text::date::timestamp at time zone ${timeZone})`
   for (const { table, time } of REBUILT) {
     const from =
-      time === "day" ? sql`${daysFrom}::text::date` : time === "started_at" ? daysFromAt : dayOfInstant(range.first_day)
+      time === "day"
+        ? sql`${daysFrom}::text::date`
+        : // Their hours are of the zone, and begin with its days.
+          time === "started_at" || table === "decision_hour"
+          ? daysFromAt
+          : dayOfInstant(range.first_day)
     await sql`delete from ${sql.table(table)} where org_id = ${orgId}::uuid and ${sql.ref(time)} >= ${from}`.execute(tx)
   }
   await makeScratch(tx)

@@ -3,6 +3,7 @@ import type { DB } from "../db/types.ts"
 import { addArrivals, addDuplicates } from "./arrivals.ts"
 import { addCells } from "./cells.ts"
 import type { Counting } from "./counting.ts"
+import { addDecisions } from "./decisions.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
 import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
@@ -134,6 +135,7 @@ async function takeBatches({ tx, orgId }: Counting, condition: RawBuilder<unknow
 export async function count(counting: Counting): Promise<number> {
   const rows = await addCells(counting)
   await addOperations(counting)
+  await addDecisions(counting)
   return rows
 }
 

@@ -7,6 +7,7 @@ export type Permission =
   | "incidents.read"
   | "incidents.manage"
   | "policy.read"
+  | "decisions.read"
   | "policy.manage"
   | "connect.read"
   | "keys.manage"
@@ -25,6 +26,8 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "incidents.manage": ["owner", "admin", "manager", "on-call"],
   // Of people's own policies only one's own.
   "policy.read": ["owner", "admin", "manager", "on-call", "developer", "auditor"],
+  // Of teams those that one may read the figures of.
+  "decisions.read": ["owner", "admin", "manager", "on-call", "developer"],
   "policy.manage": ["owner", "admin"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],

@@ -186,6 +186,32 @@ test("decides for whoever cannot, says what is wrong with a question, and keeps 
   ])
   expect((await ask("/v1/decide", { method: "POST", body: "{" })).status).toBe(400)
   expect((await ask("/v1/decide", { method: "POST", body: "x".repeat(300_000) })).status).toBe(413)
+  // What was decided is on record as a client's own decisions are, unless the client sends those itself.
+  await decide({ action: { kind: "edit", path: "--force/x" }, context: { agentTool: "bot", repository: "acme/shop" } })
+  await decide({ action: { kind: "shell", command: "git push --force" }, record: false })
+  const kept = await sql`
+    select kind, rung, agent_tool, repository, action, policy_effect, policy_because, policy_rule, policy_layer, policy_version
+    from signal_readable order by policy_effect desc, action`.execute(database.owner)
+  const unset = {
+    kind: "policy_decision",
+    rung: "agent",
+    policy_effect: "allow",
+    policy_because: "unset",
+    policy_rule: null,
+  }
+  const nothing = { ...unset, agent_tool: "unknown", repository: null, policy_layer: null, policy_version: 1 }
+  expect(kept.rows).toEqual([
+    {
+      ...nothing,
+      action: "git push",
+      policy_effect: "deny",
+      policy_because: "rule",
+      policy_rule: "no",
+      policy_layer: "organization",
+    },
+    { ...nothing, action: "edit", agent_tool: "bot", repository: "acme/shop" },
+    { ...nothing, action: "git status" },
+  ])
   const tables = await sql<{ name: string }>`
     select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace`.execute(
     database.owner,

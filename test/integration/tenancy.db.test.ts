@@ -54,6 +54,8 @@ import {
   listVersions,
   lockLayer,
 } from "#server/policy/layers.ts"
+import { describeRules, listDecidingTools, listDecisions, listOwnDecisions } from "#server/policy/decisions.ts"
+import { approveSuggestion, dismissSuggestion, listSuggestions } from "#server/policy/suggestions.ts"
 import { publishDraft, rollBack } from "#server/policy/publish.ts"
 import { currentRelease, release } from "#server/policy/releases.ts"
 import { listSigningKeys, readSigningKeys, rotateSigningKey } from "#server/policy/signing-keys.ts"
@@ -141,6 +143,7 @@ async function makeXanadu(database: TestDatabase) {
   await storeAndCount(database, orgId, [
     makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
     makeSignal({ person: "xanadu", operationId: "xanadu" }),
+    makeSignal({ person: "xanadu", kind: "policy_decision", action: "xanadu", policyEffect: "deny" }),
   ])
   await storeSignals(database, orgId, [
     makeSignal({
@@ -194,6 +197,7 @@ async function makeXanadu(database: TestDatabase) {
     await readSigningKeys(tx, { orgId, secret: SECRET, now: NOW })
     const asked = { rule: "xanadu", layer: null, teamId, developerId: null, reason: "xanadu", days: 7, by }
     const exception = await requestException(tx, asked)
+    await dismissSuggestion(tx, { id: "xanadu", isDismissed: true, by })
     const said = { id: "xanadu", agentTool: "xanadu", agentVersion: null, belayVersion: null, canary: null }
     const report = { ...said, state: "none" as const, version: null, refusal: null }
     await noteClient(tx, { report, orgId, developerId: null, keyId: key.ok ? key.id : "", now: NOW })
@@ -297,6 +301,23 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       expect(await listReach(tx, { now: NOW, limit: 3 })).toEqual([])
     },
     noteClient: (tx) => noteClient(tx, { ...client, orgId: ours.orgId, developerId: null, keyId: x.keyId, now: NOW }),
+    listDecisions: async (tx) => {
+      const whole = { from: scope.from, to: LATER, timeZone: "UTC", bucket: "day" as const, filter: {}, offset: 0 }
+      const pages = [null, teamId].map((id) => listDecisions(tx, { ...whole, teamId: id, limit: 10 }))
+      const found = await Promise.all(pages)
+      expect(found.map(({ total, withheldBuckets }) => [total, withheldBuckets])).toEqual([
+        [0, 0],
+        [0, 0],
+      ])
+    },
+    listDecidingTools: (tx) => listDecidingTools(tx),
+    describeRules: (tx) => describeRules(tx, [{ rule: "xanadu", layer: "team", policyVersion: 1 }]),
+    listOwnDecisions: (tx) => listOwnDecisions(tx, { developerIds: [x.developerId], before: LATER, limit: 10 }),
+    listSuggestions: (tx) => listSuggestions(tx, LATER),
+    approveSuggestion: async (tx) => {
+      expect(await approveSuggestion(tx, { id: "npm test", by })).toEqual({ ok: false, reason: "gone" })
+    },
+    dismissSuggestion: (tx) => dismissSuggestion(tx, { id: "npm test", isDismissed: false, by }),
     getDraft: (tx) => getDraft(tx, x.layerId),
     saveDraft: (tx) => saveDraft(tx, { ...ofDraft, document: { schema: "belay.policy/1" } }),
     lockDraft: (tx) => lockDraft(tx, ofDraft),

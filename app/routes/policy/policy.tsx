@@ -1,6 +1,6 @@
 import { data, type MetaFunction } from "@remix-run/node"
 import { Link, useActionData, useLoaderData } from "@remix-run/react"
-import { ChevronRight, PenLine } from "lucide-react"
+import { ChevronRight, FlaskConical, PenLine } from "lucide-react"
 import { z } from "zod"
 import { comparePolicies, policyFacts } from "#sdk/policy/facts.ts"
 import { policyToJson } from "#sdk/policy/parse.ts"
@@ -42,6 +42,8 @@ export const loader = guard("policy.read", async ({ viewer, params, request, con
     const found =
       layer === null ? [] : await listVersions(tx, { layerId: layer.id, before, limit: VERSIONS_PER_PAGE + 1 })
     const compared = toVersion(search.get("compare"))
+    const said = toVersion(search.get("version"))
+    const shown = layer === null || said === null ? null : await getVersion(tx, layer.id, said)
     const other = layer === null || compared === null ? null : await getVersion(tx, layer.id, compared)
     return {
       now: context.now(),
@@ -61,6 +63,7 @@ export const loader = guard("policy.read", async ({ viewer, params, request, con
       hasMoved: draft !== null && draft.baseVersion !== (inForce?.version ?? null),
       versions: found.slice(0, VERSIONS_PER_PAGE).map(({ document: _document, ...version }) => version),
       next: found.length > VERSIONS_PER_PAGE ? (found[VERSIONS_PER_PAGE - 1]?.version ?? null) : null,
+      shown: shown === null ? null : { ...shown, facts: policyFacts(shown.document), document: null },
       comparison:
         other === null || inForce === null
           ? null
@@ -184,6 +187,20 @@ export default function PolicyPage() {
             )}
           </section>
         )}
+        {loaded.shown !== null && loaded.shown.version !== inForce?.version && (
+          <section aria-labelledby="said" className="scroll-mt-4">
+            <h2 id="said" className="text-lg font-semibold">
+              What version {loaded.shown.version} said
+            </h2>
+            <p className="mt-1 text-sm text-ink-soft">
+              Published {formatInstant(loaded.shown.publishedAt, timeZone)} by{" "}
+              {loaded.shown.publishedBy ?? "a former member"}; not in force now.
+            </p>
+            <div className="mt-2 rounded-md border border-line bg-surface p-4">
+              <Facts facts={loaded.shown.facts} />
+            </div>
+          </section>
+        )}
         {loaded.comparison !== null && inForce !== null && (
           <section aria-labelledby="comparison">
             <h2 id="comparison" className="text-lg font-semibold">
@@ -222,6 +239,14 @@ export default function PolicyPage() {
                       {version.note ?? ""}
                     </td>
                     <td className={`${CELL} space-x-4 text-right`}>
+                      <Link
+                        to={paths.policyVersion(address, version.version)}
+                        preventScrollReset
+                        aria-label={`What version ${version.version} says`}
+                        className={rowActionClass("quiet")}
+                      >
+                        Read
+                      </Link>
                       {version.version === inForce?.version ? (
                         <span className="text-sm text-good">in force</span>
                       ) : (
@@ -295,6 +320,10 @@ function DraftSection(loaded: Loaded & { draft: NonNullable<Loaded["draft"]> }) 
         </p>
       )}
       <div className="mt-4 flex flex-wrap gap-2">
+        <Link to={paths.dryRun(loaded.address)} className={buttonClass("quiet")}>
+          <FlaskConical aria-hidden className="size-3.5" />
+          Dry run
+        </Link>
         {mayPublish && (
           <Confirm
             trigger="Publish"

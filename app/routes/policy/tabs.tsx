@@ -7,6 +7,7 @@ const TABS = [
 ]
 const MANAGED = [
   ...TABS,
+  { name: "Suggested rules", path: paths.policySuggestions() },
   { name: "Coverage", path: paths.policyClients() },
   { name: "Agents' own files", path: paths.policyNative() },
 ]

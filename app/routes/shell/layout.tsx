@@ -3,6 +3,7 @@ import { clsx } from "clsx"
 import {
   CircleUser,
   FlaskConical,
+  Gavel,
   KeyRound,
   LogOut,
   type LucideIcon,
@@ -41,6 +42,7 @@ const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
   Incidents: TriangleAlert,
   Policy: ShieldCheck,
+  Decisions: Gavel,
   Connect: Plug,
   Keys: KeyRound,
   People: Users,

@@ -123,6 +123,14 @@ export function toLabel(kind: string, value: AttributeValue | undefined): string
   return (name === null ? null : toName(`${kind}:${name}`)) ?? kind
 }
 
+/** As a policy's documents name their rules, and decisions the bounds of their sections: `models.allowed`. */
+const RULE_ID = /^[a-z0-9][a-z0-9_-]{0,79}$|^(?:models|autonomy|review|budgets)(?:\.[A-Za-z0-9][A-Za-z0-9_-]{0,79})?$/
+
+/** The id of a policy's rule; null when the value cannot be one. */
+export function toRuleId(value: AttributeValue | undefined): string | null {
+  return typeof value === "string" && RULE_ID.test(value) ? value : null
+}
+
 const MAX_ERROR = 40
 const ERROR_CLASS = /^[A-Za-z][A-Za-z0-9_.:-]*$/
 

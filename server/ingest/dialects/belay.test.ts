@@ -86,9 +86,33 @@ test("a signal of our own comes out with every fact that it came with", () => {
       action: "github/create_issue",
       error: "timeout",
       policyVersion: 12,
+      policyEffect: null,
+      policyBecause: null,
+      policyRule: null,
+      policyLayer: null,
       contextFiles: 5,
     },
   ])
+})
+
+test("a decision comes with what was decided, why and by which rule, as far as these can be words of a policy", () => {
+  const decision = (said: Record<string, string>, eventName = "belay.policy_decision") =>
+    signalsOf(logsOf(origin, [aRecord({ "belay.rung": "agent", "belay.action": "git push", ...said }, { eventName })]))
+  const said = {
+    "belay.policy.effect": "deny",
+    "belay.policy.because": "rule",
+    "belay.policy.rule_id": "no-push",
+    "belay.policy.layer": "team",
+  }
+  const words = { policyEffect: "deny", policyBecause: "rule", policyRule: "no-push", policyLayer: "team" }
+  expect(decision(said)).toMatchObject([words])
+  expect(decision({ ...said, "belay.policy.rule_id": "models.allowed" })).toMatchObject([
+    { policyRule: "models.allowed" },
+  ])
+  const text = { "belay.policy.rule_id": "Ada's password", "belay.policy.effect": "shrug", "belay.policy.layer": "x" }
+  expect(decision({ ...said, ...text })).toMatchObject([{ policyRule: null, policyEffect: null, policyLayer: null }])
+  // Nobody but a policy decides by rules.
+  expect(decision(said, "belay.permission")).toMatchObject([{ policyRule: null, policyEffect: null }])
 })
 
 test("a hook acts for another tool, whose version it does not know", () => {

@@ -17,6 +17,10 @@ import {
   ATTR_BELAY_OUTCOME,
   ATTR_BELAY_PARENT_OPERATION_ID,
   ATTR_BELAY_PATH_SCOPE,
+  ATTR_BELAY_POLICY_BECAUSE,
+  ATTR_BELAY_POLICY_EFFECT,
+  ATTR_BELAY_POLICY_LAYER,
+  ATTR_BELAY_POLICY_RULE_ID,
   ATTR_BELAY_POLICY_VERSION,
   ATTR_BELAY_PROMPTS,
   ATTR_BELAY_RUNG,
@@ -38,9 +42,10 @@ import {
   ATTR_SESSION_ID,
   EVENT_PREFIX,
 } from "#sdk/semconv.ts"
+import { EFFECTS, LAYERS } from "#sdk/policy/vocabulary.ts"
 import type { Attributes, Group, LogRecord } from "../otlp/types.ts"
-import { type Signal, toSignal } from "../signal.ts"
-import { readCount, readNumber, readText, toAction, toErrorClass, toId, toName } from "./attributes.ts"
+import { POLICY_BECAUSE, type Signal, toSignal } from "../signal.ts"
+import { readCount, readNumber, readText, toAction, toErrorClass, toId, toName, toRuleId } from "./attributes.ts"
 import type { Dialect, Reading } from "./dialect.ts"
 import { readEach, readNoMetrics, spanName } from "./reading.ts"
 import { eventOf, identityOf, recordKey, repositoryOf, serviceOf } from "./source.ts"
@@ -92,6 +97,7 @@ function readRecord(group: Group<LogRecord>, record: LogRecord): readonly Signal
   const agentVersion = toName(attributes.get(ATTR_BELAY_AGENT_VERSION))
   const firstChunkSeconds = readNumber(attributes, ATTR_GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK)
   const sessionId = toId(readText(attributes, ATTR_SESSION_ID, ATTR_GEN_AI_CONVERSATION_ID))
+  const decision = kind === "policy_decision" ? readDecision(attributes) : null
   const signalId = readText(attributes, ATTR_BELAY_SIGNAL_ID)
   return [
     toSignal({
@@ -131,9 +137,23 @@ function readRecord(group: Group<LogRecord>, record: LogRecord): readonly Signal
       action: toAction(readText(attributes, ATTR_BELAY_ACTION, ATTR_GEN_AI_TOOL_NAME)),
       error: toErrorClass(attributes.get(ATTR_ERROR_TYPE)),
       policyVersion: readCount(attributes, ATTR_BELAY_POLICY_VERSION),
+      policyEffect: decision?.effect ?? null,
+      policyBecause: decision?.because ?? null,
+      policyRule: decision?.rule ?? null,
+      policyLayer: decision?.layer ?? null,
       contextFiles: readCount(attributes, ATTR_BELAY_CONTEXT_FILES),
     }),
   ]
+}
+
+/** A decision with a word that no policy has is kept without it: that there was one is still known. */
+function readDecision(attributes: Attributes) {
+  return {
+    effect: readWord(attributes, ATTR_BELAY_POLICY_EFFECT, EFFECTS),
+    because: readWord(attributes, ATTR_BELAY_POLICY_BECAUSE, POLICY_BECAUSE),
+    rule: toRuleId(attributes.get(ATTR_BELAY_POLICY_RULE_ID)),
+    layer: readWord(attributes, ATTR_BELAY_POLICY_LAYER, LAYERS),
+  }
 }
 
 /** One of `words`; null when there is none, undefined when it is not one of them. */
