@@ -3,11 +3,12 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { type Kysely } from "kysely"
 import { z } from "zod"
 import { compilePolicy } from "#sdk/policy/compile.ts"
-import { decide } from "#sdk/policy/decide.ts"
 import { sealPolicy } from "#sdk/policy/envelope.ts"
 import type { OpenedDatabase } from "../db/client.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
+import { BUDGET_CHANNEL } from "../spend/recount.ts"
+import { decideUnderBudgets, prepareBudgets, readBudgetStates } from "../spend/decide.ts"
 import { type AuthenticateKey, type LiveKey, readBearer } from "../team/key-authenticator.ts"
 import { bundleOf, type PoliciesInForce, readPolicies, teamsOf } from "./bundles.ts"
 import { findByEnduser, findByEndusers, noteClient } from "./clients.ts"
@@ -108,6 +109,12 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
     // Also after the database was away, when changes may have been missed.
     pushAll()
   })
+  // Those who decide by themselves ask how their budgets stand.
+  const budgetSubscription = await database.sql.listen(BUDGET_CHANNEL, (orgId) => {
+    for (const subscriber of subscribers) {
+      if (subscriber.orgId === orgId) subscriber.response.write("event: budgets\ndata: {}\n\n")
+    }
+  })
   const heartbeat = setInterval(() => {
     for (const { response } of subscribers) response.write(":\n\n")
   }, HEARTBEAT_MS)
@@ -174,15 +181,16 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
       for (const { response } of subscribers) response.end()
       subscribers.clear()
       await Promise.all(pushing.values())
-      await subscription.unlisten()
+      await Promise.all([subscription.unlisten(), budgetSubscription.unlisten()])
     },
   }
 }
 
-type Route = "policy" | "keys" | "events" | "status" | "decide" | "openapi"
+type Route = "policy" | "budgets" | "keys" | "events" | "status" | "decide" | "openapi"
 
 const ROUTES: ReadonlyMap<string, { readonly method: "GET" | "POST"; readonly route: Route }> = new Map([
   ["/v1/policy", { method: "GET", route: "policy" }],
+  ["/v1/policy/budgets", { method: "GET", route: "budgets" }],
   ["/v1/policy/keys", { method: "GET", route: "keys" }],
   ["/v1/policy/events", { method: "GET", route: "events" }],
   ["/v1/policy/status", { method: "POST", route: "status" }],
@@ -199,8 +207,7 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
       const sealed = seal(inForce, orgId, developerId, options.now())
       if (sealed === null) return NO_POLICY
       const headers = { etag: sealed.etag, "cache-control": "no-cache" }
-      const known = (request.headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim())
-      if (known.includes(sealed.etag)) return { status: 304, headers }
+      if (isKnown(request, sealed.etag)) return { status: 304, headers }
       return { status: 200, body: sealed.envelope, headers }
     }),
 
@@ -220,22 +227,55 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
     return { status: 204 }
   },
 
+  budgets: (options, request, { orgId }) =>
+    withPolicies(options, orgId, async (tx, { policies }) => {
+      const developerId = await personOf(tx, request)
+      if (bundleOf(policies, developerId) === null) return NO_POLICY
+      const now = options.now()
+      const prepared = await prepareBudgets(tx, { orgId, policies, developerId, now })
+      const budgets = await readBudgetStates(tx, prepared, now)
+      const etag = `"${hash("sha256", JSON.stringify(budgets), "hex").slice(0, 32)}"`
+      const headers = { etag, "cache-control": "private, max-age=15" }
+      if (isKnown(request, etag)) return { status: 304, headers }
+      return { status: 200, body: { asOf: now.toISOString(), budgets }, headers }
+    }),
+
   async decide(options, request, { orgId }) {
     const read = await readBody(request, decideRequestSchema)
     if (!read.ok) return read.answer
-    const { action, context } = read.value
-    return withPolicies(options, orgId, async (tx, { policies }) => {
+    const { action, context, call } = read.value
+    const now = options.now()
+    const asked = await withPolicies(options, orgId, async (tx, { policies }) => {
       const developerId = await personOf(tx, request)
       const bundle = bundleOf(policies, developerId)
-      if (bundle === null) return NO_POLICY
-      const decision = decide(compilePolicy(bundle), action, {
-        ...context,
-        nowMs: options.now().getTime(),
-        ...(developerId !== null && { personId: developerId, teamIds: teamsOf(policies, developerId) }),
+      if (bundle === null) return null
+      return {
+        policy: compilePolicy(bundle),
+        context: {
+          ...context,
+          nowMs: now.getTime(),
+          ...(developerId !== null && { personId: developerId, teamIds: teamsOf(policies, developerId) }),
+        },
+        prepared: await prepareBudgets(tx, { orgId, policies, developerId, now }),
+      }
+    })
+    if (asked === null) return NO_POLICY
+    // In a transaction of its own, which locks what the other may have added.
+    return asTenant(options.database.kysely, orgId, async (tx) => {
+      const { decision, budgets, reservation } = await decideUnderBudgets(tx, asked.prepared, {
+        policy: asked.policy,
+        context: asked.context,
+        action,
+        call,
+        now,
       })
-      return { status: 200, body: decision }
+      return { status: 200, body: { ...decision, budgets, reservation } }
     })
   },
+}
+
+function isKnown(request: IncomingMessage, etag: string): boolean {
+  return (request.headers["if-none-match"] ?? "").split(",").some((tag) => tag.trim() === etag)
 }
 
 interface InForce {

@@ -23,7 +23,7 @@ export function minutesFrom(now: Date): string {
 
 /**
  * Makes the partitions of the rollups that may be written to, and drops what is past retention: minutes after 48 hours,
- * hours after 13 months, operations with the signals that they are made of. Days are kept. Takes the worker's database;
+ * hours and the use of models after 13 months, operations with the signals that they are made of. Days are kept. Takes the worker's database;
  * any number of processes may do this at once.
  */
 export async function maintainRollups(
@@ -40,6 +40,7 @@ export async function maintainRollups(
     await sql`
       update rollup_state set operations_from = ${dayOf(new Date(before), 2)}::date
       where operations_from < ${dayOf(new Date(before), 2)}::date`.execute(tx)
+    await tx.deleteFrom("model_use").where("slot", "<", new Date(hours)).execute()
     await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
   })
 }

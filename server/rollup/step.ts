@@ -3,6 +3,7 @@ import type { DB } from "../db/types.ts"
 import { addArrivals, addDuplicates } from "./arrivals.ts"
 import { addCells } from "./cells.ts"
 import type { Counting } from "./counting.ts"
+import { settleReservations } from "./model-use.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
 import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
@@ -75,6 +76,7 @@ export async function countWaiting(counting: Counting): Promise<Step | null> {
   await addArrivals(counting)
   await addDuplicates(counting, batches)
   const counted = await count(counting)
+  await settleReservations(counting)
   const ids = batches.map((batch) => batch.batch_id)
   await forgetRetractions(counting)
   const left = await sql<{ is_left: boolean }>`
