@@ -62,7 +62,7 @@ export async function setPrice(
   const { model, provider, validFrom, price, by } = args
   const all = await listSetPrices(tx)
   const before = all.findLast((one) => one.model === model && one.provider === provider && one.validFrom === validFrom)
-  if (before === undefined ? price === null : JSON.stringify(before.price) === JSON.stringify(price)) return false
+  if (before === undefined ? price === null : isSame(before.price, price)) return false
   await tx
     .insertInto("model_price")
     .values({
@@ -89,18 +89,29 @@ export async function setPrice(
   return true
 }
 
+function isSame(a: Price | null, b: Price | null): boolean {
+  if (a === null || b === null) return a === b
+  return (
+    a.inputUsd === b.inputUsd &&
+    a.cachedUsd === b.cachedUsd &&
+    a.cacheWriteUsd === b.cacheWriteUsd &&
+    a.outputUsd === b.outputUsd
+  )
+}
+
 /** The prices of what was used in a period, as columns for a join: a row for each name, provider and time. */
 export interface PricedNames {
   readonly modelIds: readonly number[]
   readonly providerIds: readonly number[]
-  readonly from: readonly Date[]
-  readonly until: readonly Date[]
+  /** ISO 8601, inclusive and exclusive: the driver has no arrays of dates. */
+  readonly from: readonly string[]
+  readonly until: readonly string[]
   readonly inputUsd: readonly number[]
   readonly cachedUsd: readonly number[]
   readonly outputUsd: readonly number[]
 }
 
-const EVER = { from: new Date("1970-01-01T00:00:00Z"), until: new Date("9999-01-01T00:00:00Z") }
+const EVER = { from: "1970-01-01T00:00:00Z", until: "9999-01-01T00:00:00Z" }
 
 /** Names of models as they were used since `from`, whose calls the source gave no cost of. */
 export async function listOpenNames(tx: TenantTx, from: Date) {
@@ -125,8 +136,8 @@ export async function priceNames(tx: TenantTx, from: Date): Promise<PricedNames>
         {
           modelId,
           providerId,
-          from: entry.from === null ? EVER.from : new Date(entry.from),
-          until: next === null ? EVER.until : new Date(next),
+          from: entry.from === null ? EVER.from : `${entry.from}T00:00:00Z`,
+          until: next === null ? EVER.until : `${next}T00:00:00Z`,
           price,
         },
       ]

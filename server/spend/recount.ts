@@ -139,8 +139,8 @@ async function writeCounts(
     from unnest(
       ${sorted.map(({ layer }) => layer.id)}::uuid[], ${sorted.map(({ budget }) => budget.id)}::text[],
       ${sorted.map(({ subject }) => subject.id)}::uuid[], ${sorted.map(({ budget }) => budget.limit.unit)}::text[],
-      ${sorted.map(({ period }) => period.startsAt)}::timestamptz[],
-      ${sorted.map(({ period }) => period.endsAt)}::timestamptz[],
+      ${sorted.map(({ period }) => period.startsAt.toISOString())}::text[]::timestamptz[],
+      ${sorted.map(({ period }) => period.endsAt.toISOString())}::text[]::timestamptz[],
       ${sorted.map((one) => usedOf(one, one.use))}::numeric[], ${sorted.map(({ use }) => use.unpricedTokens)}::int8[],
       ${sorted.map(({ use }) => use.people)}::int[]
     ) as n (layer_id, budget_id, subject_id, unit, starts_at, ends_at, spent, unpriced, people)

@@ -33,7 +33,7 @@ const columns = (of: readonly BudgetOf[]) => sql`
   select * from unnest(
     ${of.map(({ layer }) => layer.id)}::uuid[], ${of.map(({ budget }) => budget.id)}::text[],
     ${of.map(({ subject }) => subject.id)}::uuid[], ${of.map(({ budget }) => budget.limit.unit)}::text[],
-    ${of.map(({ period }) => period.startsAt)}::timestamptz[]
+    ${of.map(({ period }) => period.startsAt.toISOString())}::text[]::timestamptz[]
   ) as wanted (layer_id, budget_id, subject_id, unit, starts_at)`
 
 /**
@@ -81,6 +81,14 @@ export async function countNewBudgets(
     rows.push({ ...one, use: await getUse(tx, { period: one.period, timeZone, subject: one.subject }) })
   }
   await addPeriods(tx, { orgId, rows, now })
+  await recordCrossings(tx, { orgId, rows, now })
+}
+
+/** Of one statement, whose parameters are at most 65,535. */
+const ROWS_AT_ONCE = 4000
+
+function* chunksOf<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < items.length; at += ROWS_AT_ONCE) yield items.slice(at, at + ROWS_AT_ONCE)
 }
 
 /** A budget of a subject with what it used. */
@@ -94,27 +102,27 @@ export async function addPeriods(
   { orgId, rows, now }: { readonly orgId: string; readonly rows: readonly Counted[]; readonly now: Date },
 ): Promise<void> {
   const sorted = rows.toSorted((a, b) => (standingKey(a) < standingKey(b) ? -1 : 1))
-  if (sorted.length === 0) return
-  await tx
-    .insertInto("budget_period")
-    .values(
-      sorted.map((one) => ({
-        org_id: orgId,
-        layer_id: one.layer.id,
-        budget_id: one.budget.id,
-        subject_id: one.subject.id,
-        unit: one.budget.limit.unit,
-        starts_at: one.period.startsAt,
-        ends_at: one.period.endsAt,
-        spent: usedOf(one, one.use),
-        unpriced_tokens: one.use.unpricedTokens,
-        people: one.use.people,
-        counted_at: now,
-      })),
-    )
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  await recordCrossings(tx, { orgId, rows: sorted, now })
+  for (const chunk of chunksOf(sorted)) {
+    await tx
+      .insertInto("budget_period")
+      .values(
+        chunk.map((one) => ({
+          org_id: orgId,
+          layer_id: one.layer.id,
+          budget_id: one.budget.id,
+          subject_id: one.subject.id,
+          unit: one.budget.limit.unit,
+          starts_at: one.period.startsAt,
+          ends_at: one.period.endsAt,
+          spent: usedOf(one, one.use),
+          unpriced_tokens: one.use.unpricedTokens,
+          people: one.use.people,
+          counted_at: now,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+  }
 }
 
 /** Remembers which thresholds are reached, each once a period. Resolves to how many were not known to be. */
@@ -137,12 +145,15 @@ export async function recordCrossings(
         crossed_at: now,
       }))
   })
-  if (crossed.length === 0) return 0
-  const added = await tx
-    .insertInto("budget_crossing")
-    .values(crossed)
-    .onConflict((conflict) => conflict.doNothing())
-    .returning("threshold")
-    .execute()
-  return added.length
+  let added = 0
+  for (const chunk of chunksOf(crossed)) {
+    const rows = await tx
+      .insertInto("budget_crossing")
+      .values(chunk)
+      .onConflict((conflict) => conflict.doNothing())
+      .returning("threshold")
+      .execute()
+    added += rows.length
+  }
+  return added
 }

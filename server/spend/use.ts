@@ -51,8 +51,8 @@ function usedOf({ period, timeZone, subject }: UseScope, prices: PricedNames): R
   return sql`
     ${MEMBERSHIP}, price as (
       select * from unnest(
-        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::timestamptz[],
-        ${prices.until}::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
+        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
+        ${prices.until}::text[]::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
         ${prices.outputUsd}::numeric[]
       ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
     ), used as (
@@ -128,8 +128,8 @@ export async function listUnpricedModels(tx: TenantTx, from: Date): Promise<read
   const prices = await priceNames(tx, from)
   const found = await sql<UnpricedModel>`
     with price as (
-      select * from unnest(${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::timestamptz[],
-        ${prices.until}::timestamptz[]) as price (model_id, provider_id, valid_from, valid_until)
+      select * from unnest(${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
+        ${prices.until}::text[]::timestamptz[]) as price (model_id, provider_id, valid_from, valid_until)
     )
     select m.value as model, n.value as provider, sum(u.open_calls)::int8 as calls,
       sum(u.open_input_tokens + u.open_output_tokens)::int8 as tokens, max(u.slot) as "lastAt"
@@ -159,6 +159,6 @@ export async function listCallSizes(tx: TenantTx, now: Date) {
     select m.value as model, n.value as provider, sum(u.calls)::int8 as calls,
       sum(u.input_tokens)::int8 as "inputTokens", sum(u.output_tokens)::int8 as "outputTokens"
     from model_use u join dimension m on m.id = u.model_id left join dimension n on n.id = u.provider_id
-    where u.slot >= ${from} and u.slot < ${now} group by 1, 2 having sum(u.calls) > 0`.execute(tx)
+    where u.slot >= ${from} and u.slot <= ${now} group by 1, 2 having sum(u.calls) > 0`.execute(tx)
   return found.rows
 }
