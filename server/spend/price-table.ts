@@ -1,7 +1,7 @@
 import { sql } from "kysely"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
-import { createPriceTable, type Price, type PriceTable, type SetPrice } from "./prices.ts"
+import { createPriceTable, type Price, type PriceTable, SEEDED, type SetPrice } from "./prices.ts"
 
 /** What the organization set, the oldest change first. */
 export async function listSetPrices(tx: TenantTx): Promise<readonly (SetPrice & PriceChange)[]> {
@@ -99,6 +99,49 @@ function isSame(a: Price | null, b: Price | null): boolean {
   )
 }
 
+/** A model at a provider with the price of now. */
+export interface ListedPrice {
+  readonly model: string
+  readonly provider: string
+  /** Null where what was set starts later, or nothing is known. */
+  readonly price: Price | null
+  /** Since when it counts; null for always. */
+  readonly from: string | null
+  readonly source: "seed" | "set"
+  /** When the next price counts; null when none is known. */
+  readonly nextFrom: string | null
+  /** Of the last change in the organization; null when it changed nothing. */
+  readonly change: PriceChange | null
+}
+
+/** The whole price table by model and provider, at `now`. */
+export async function listPrices(tx: TenantTx, now: Date): Promise<readonly ListedPrice[]> {
+  const set = await listSetPrices(tx)
+  const table = createPriceTable(set)
+  const changes = new Map(set.map((one) => [`${one.model}\n${one.provider}`, one]))
+  const names = new Map(
+    [...SEEDED, ...set].map(({ model, provider }) => [`${model}\n${provider}`, { model, provider }]),
+  )
+  const day = now.toISOString().slice(0, 10)
+  return [...names]
+    .map(([key, { model, provider }]) => {
+      const history = table.history(model, provider)
+      const current = history.findLast(({ from }) => from === null || from <= day)
+      const next = history.find(({ from }) => from !== null && from > day)
+      const change = changes.get(key)
+      return {
+        model,
+        provider,
+        price: current?.price ?? null,
+        from: current?.from ?? null,
+        source: current?.source ?? "set",
+        nextFrom: next?.from ?? null,
+        change: change === undefined ? null : { changedAt: change.changedAt, changedBy: change.changedBy },
+      }
+    })
+    .toSorted((a, b) => a.model.localeCompare(b.model) || a.provider.localeCompare(b.provider))
+}
+
 /** The prices of what was used in a period, as columns for a join: a row for each name, provider and time. */
 export interface PricedNames {
   readonly modelIds: readonly number[]
@@ -109,6 +152,17 @@ export interface PricedNames {
   readonly inputUsd: readonly number[]
   readonly cachedUsd: readonly number[]
   readonly outputUsd: readonly number[]
+}
+
+/** For sums of what needs no price. */
+export const NO_PRICES: PricedNames = {
+  modelIds: [],
+  providerIds: [],
+  from: [],
+  until: [],
+  inputUsd: [],
+  cachedUsd: [],
+  outputUsd: [],
 }
 
 const EVER = { from: "1970-01-01T00:00:00Z", until: "9999-01-01T00:00:00Z" }

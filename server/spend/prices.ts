@@ -118,6 +118,7 @@ export function createPriceTable(set: readonly SetPrice[]): PriceTable {
     return days === undefined ? shipped : overlay(shipped, [...days.values()])
   }
   const history: PriceTable["history"] = (model, provider) => {
+    if (provider === ANY_PROVIDER) return historyOf(`${keyOf(model)}\n${ANY_PROVIDER}`)
     const named = resolve(model, provider)
     const key = keyOf(named.model)
     const exact = named.provider === null ? [] : historyOf(`${key}\n${named.provider}`)

@@ -1,7 +1,8 @@
 import { type RawBuilder, sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
-import { type PricedNames, priceNames } from "./price-table.ts"
+import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { NO_PRICES, type PricedNames, priceNames } from "./price-table.ts"
 import type { Period } from "./periods.ts"
 import type { Subject } from "./budgets.ts"
 
@@ -101,16 +102,38 @@ export async function listUse(tx: TenantTx, scope: UseScope): Promise<readonly P
   return found.rows
 }
 
-/** What a subject used by day of a time zone, `YYYY-MM-DD`, which need not be the organization's. */
-export async function listDailyUse(
+/** What the members of a team used on a day; both ids are null for people in no team. */
+export interface TeamDay extends Use {
+  /** `YYYY-MM-DD`. */
+  readonly day: string
+  readonly topTeamId: string | null
+  readonly subTeamId: string | null
+}
+
+/** What was used by team and day of a time zone, which need not be the organization's. */
+export async function listTeamDays(
   tx: TenantTx,
-  scope: UseScope & { readonly subject: Subject; readonly dayZone: string },
-): Promise<ReadonlyMap<string, Use>> {
+  scope: UseScope & { readonly dayZone: string },
+): Promise<readonly TeamDay[]> {
   const prices = await priceNames(tx, scope.period.startsAt)
-  const found = await sql<Use & { day: string }>`
+  const found = await sql<TeamDay>`
     with ${usedOf(scope, prices)}
-    select (slot at time zone ${scope.dayZone})::date::text as day, ${SUMS} from used group by 1`.execute(tx)
-  return new Map(found.rows.map(({ day, ...use }) => [day, use]))
+    select (slot at time zone ${scope.dayZone})::date::text as day, top_team_id as "topTeamId",
+      sub_team_id as "subTeamId", ${SUMS}
+    from used group by 1, 2, 3`.execute(tx)
+  return found.rows
+}
+
+/** Of the organization and its teams: how many people used something in a period, and whether figures of it may be shown. */
+export async function listDisclosedNodes(tx: TenantTx, scope: UseScope) {
+  const found = await sql<{ id: string; people: number; isVisible: boolean }>`
+    with ${usedOf(scope, NO_PRICES)}, contribution as (
+      select ${scope.period.startsAt}::timestamptz as week, 'chat'::rung as rung, 'volume' as family, day,
+        top_team_id, sub_team_id, person_id as developer_id
+      from used
+    ), ${disclosureOf(MIN_GROUP_SIZE)}
+    select node_id as id, people, is_visible as "isVisible" from disclosed_node where node_id is not null`.execute(tx)
+  return found.rows
 }
 
 /** A model that was used and whose tokens have no price. */

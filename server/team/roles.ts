@@ -8,6 +8,7 @@ export type Permission =
   | "incidents.manage"
   | "policy.read"
   | "policy.manage"
+  | "budgets.read"
   | "connect.read"
   | "keys.manage"
   | "keys.test"
@@ -26,6 +27,8 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   // Of people's own policies only one's own.
   "policy.read": ["owner", "admin", "manager", "on-call", "developer", "auditor"],
   "policy.manage": ["owner", "admin"],
+  // Of teams and the organization; one's own stand on one's own page.
+  "budgets.read": ["owner", "admin", "manager", "on-call"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],
   // Of the keys only those that store nothing.
