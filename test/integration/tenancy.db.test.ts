@@ -71,6 +71,7 @@ import {
   setPrice,
 } from "#server/spend/price-table.ts"
 import { listBudgets, listOwnBudgets } from "#server/spend/queries.ts"
+import { recountAll } from "#server/spend/loop.ts"
 import { budgetsMark } from "#server/spend/recount.ts"
 import { addPeriods, type BudgetOf, countNewBudgets, readStandings, recordCrossings } from "#server/spend/standing.ts"
 import {
@@ -167,6 +168,7 @@ async function makeXanadu(database: TestDatabase) {
   await detectAll({ db: database.worker, now: LATER })
   await storeAndCount(database, orgId, [
     makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
+    makeSignal({ person: "xanadu", kind: "model_call", model: "xanadu", inputTokens: 7 }),
     makeSignal({ person: "xanadu", operationId: "xanadu" }),
   ])
   await storeSignals(database, orgId, [
@@ -179,7 +181,6 @@ async function makeXanadu(database: TestDatabase) {
       outcome: "accepted",
     }),
     makeSignal({ ...laptop, model: "xanadu" }),
-    makeSignal({ person: "xanadu", kind: "model_call", model: "xanadu", inputTokens: 7 }),
   ])
   const values = { org_id: orgId, dialect: "xanadu", otlp_signal: "logs", name: "xanadu", count: 1 }
   await owner.insertInto("unrecognized_item").values(values).execute()
@@ -207,7 +208,7 @@ async function makeXanadu(database: TestDatabase) {
     .select("developer_id as id")
     .where("id", "=", accountId)
     .executeTakeFirstOrThrow()
-  return asTenant(database.app, orgId, async (tx) => {
+  const made = await asTenant(database.app, orgId, async (tx) => {
     const key = await createIngestKey(tx, { ...KEY, by })
     await mapGroup(tx, { name: "xanadu", role: "admin", teamId, by })
     await setManagedTeams(tx, { accountId, teamIds: [teamId], by })
@@ -240,6 +241,29 @@ async function makeXanadu(database: TestDatabase) {
       groupId: group?.id ?? "",
     }
   })
+  await recountAll(database, NOW)
+  await owner
+    .insertInto("budget_reservation")
+    .columns([
+      "org_id",
+      "id",
+      "layer_id",
+      "budget_id",
+      "subject_id",
+      "unit",
+      "starts_at",
+      "amount",
+      "reserved_at",
+      "expires_at",
+    ])
+    .expression((eb) =>
+      eb
+        .selectFrom("budget_period")
+        .select(["org_id", sql<string>`gen_random_uuid()`.as("id"), "layer_id", "budget_id", "subject_id", "unit"])
+        .select(["starts_at", "spent", "counted_at", "ends_at"]),
+    )
+    .execute()
+  return made
 }
 
 type Xanadu = Awaited<ReturnType<typeof makeXanadu>>
