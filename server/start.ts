@@ -18,6 +18,7 @@ import { createMailer } from "./mail/mailer.ts"
 import { countAll, startRollups } from "./rollup/loop.ts"
 import { isAllCounted, maintainRollups } from "./rollup/retention.ts"
 import { startSelfTelemetry } from "./self-telemetry.ts"
+import { startBudgets } from "./spend/loop.ts"
 import { serve } from "./serve.ts"
 import { readAuthSecret } from "./sign-in/auth.ts"
 import { forgetSignIns } from "./sign-in/sessions.ts"
@@ -136,6 +137,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       const rollups = startRollups({ db: worker.kysely, now, log })
       closers.push(() => rollups.stop())
       meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
+      const budgets = startBudgets({ worker: worker.kysely, app: app.kysely, now, log })
+      closers.push(() => budgets.stop())
     }
 
     const served = await serve({

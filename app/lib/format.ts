@@ -58,6 +58,29 @@ export function formatDay(date: Date, timeZone: string): string {
   return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone }).format(date)
 }
 
+const dollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumFractionDigits: 2 })
+const finePrice = new Intl.NumberFormat("en", {
+  style: "currency",
+  currency: "USD",
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 6,
+})
+
+/** US dollars; less than a cent that is not nothing says so. */
+export function formatUsd(usd: number): string {
+  return usd > 0 && usd < 0.005 ? "< $0.01" : dollars.format(usd)
+}
+
+/** A price per million tokens, with all of its digits. */
+export function formatPrice(usd: number): string {
+  return finePrice.format(usd)
+}
+
+/** Money or tokens, as a budget counts them. */
+export function formatUse(amount: number, unit: "usd" | "tokens"): string {
+  return unit === "usd" ? formatUsd(amount) : plural(Math.round(amount), "token")
+}
+
 /** How long ago, in the largest unit that says it: `3 min ago`. */
 export function formatAge(from: Date, now: Date): string {
   const seconds = Math.max(0, Math.round((now.getTime() - from.getTime()) / 1000))

@@ -18,6 +18,7 @@ export const paths = {
   policyExceptions: (search = "") => `/policy/exceptions${search}`,
   newPolicyException: (rule?: string) =>
     `/policy/exceptions/new${rule === undefined ? "" : `?rule=${encodeURIComponent(rule)}`}`,
+  policyBudgets: () => "/policy/budgets",
   policyClients: () => "/policy/clients",
   policyNative: () => "/policy/native",
   policyNativeFile: () => "/policy/native/file",
@@ -42,6 +43,8 @@ export const paths = {
   settings: () => "/settings",
   storage: () => "/settings/storage",
   ingestStatus: () => "/settings/ingest",
+  prices: (search = "") => `/settings/prices${search}`,
+  pricesCsv: () => "/settings/prices.csv",
   start: () => "/start",
   signOut: () => "/sign-out",
   demoEnter: (role: string, to: string) => `/demo/enter?role=${role}&to=${encodeURIComponent(to)}`,

@@ -17,6 +17,7 @@ const LOCAL = [
   "arrived_presence",
   "arrived_suggestion",
   "incident",
+  "model_use",
   "policy_client",
   "policy_exception",
   "policy_layer",

@@ -288,6 +288,61 @@ export interface BreakGlass {
   told_at: Timestamp | null;
 }
 
+export interface BudgetCrossing {
+  budget_id: string;
+  crossed_at: Timestamp;
+  layer_id: string;
+  org_id: string;
+  starts_at: Timestamp;
+  subject_id: string;
+  threshold: Numeric;
+  unit: string;
+}
+
+export interface BudgetPeriod {
+  budget_id: string;
+  counted_at: Timestamp;
+  ends_at: Timestamp;
+  layer_id: string;
+  org_id: string;
+  /**
+   * whose use it sums: that of fewer than k is not told to others
+   */
+  people: number;
+  spent: Numeric;
+  starts_at: Timestamp;
+  /**
+   * whose use it is: the organization, a team or a person
+   */
+  subject_id: string;
+  unit: string;
+  /**
+   * tokens that no price is known of, and that spent lacks when it is in dollars
+   */
+  unpriced_tokens: number;
+}
+
+export interface BudgetReservation {
+  amount: Numeric;
+  budget_id: string;
+  expires_at: Timestamp;
+  /**
+   * of the decision: one reservation for each budget that binds the call
+   */
+  id: string;
+  layer_id: string;
+  operation_id: string | null;
+  org_id: string;
+  reserved_at: Timestamp;
+  /**
+   * when the signal of the call was counted in model_use; gone once the budget was counted after that
+   */
+  settled_at: Timestamp | null;
+  starts_at: Timestamp;
+  subject_id: string;
+  unit: string;
+}
+
 export interface Change {
   id: Generated<string>;
   kind: string;
@@ -593,6 +648,68 @@ export interface LatencyHour {
   org_id: string;
   rung: Rung;
   signals: number;
+}
+
+export interface ModelCallSize {
+  counted_at: Timestamp;
+  input_tokens: number;
+  model: string;
+  org_id: string;
+  output_tokens: number;
+}
+
+export interface ModelPrice {
+  cache_write_usd: Numeric | null;
+  /**
+   * of input tokens that are read from a cache; null takes input_usd
+   */
+  cached_usd: Numeric | null;
+  changed_at: Timestamp;
+  changed_by: string | null;
+  id: Generated<string>;
+  /**
+   * null: from then on the price that Belay ships counts again
+   */
+  input_usd: Numeric | null;
+  model: string;
+  org_id: string;
+  output_usd: Numeric | null;
+  /**
+   * canonical; * for every provider
+   */
+  provider: string;
+  /**
+   * from midnight UTC on
+   */
+  valid_from: Timestamp;
+}
+
+export interface ModelUse {
+  calls: number;
+  /**
+   * what sources say that calls cost
+   */
+  cost_usd: Numeric;
+  developer_id: string;
+  input_tokens: number;
+  /**
+   * 0 where the source names none; provider_id likewise
+   */
+  model_id: number;
+  open_cached_tokens: number;
+  /**
+   * calls of which the source says no cost, whose tokens the other columns with open_ sum: what the price table is for
+   */
+  open_calls: number;
+  open_input_tokens: number;
+  open_output_tokens: number;
+  org_id: string;
+  output_tokens: number;
+  provider_id: number;
+  /**
+   * the quarter of an hour in which it begins: in every time zone days begin with one. Kept 13 months
+   */
+  slot: Timestamp;
 }
 
 export interface Operation {
@@ -1164,6 +1281,9 @@ export interface DB {
   auth_user: AuthUser;
   auth_verification: AuthVerification;
   break_glass: BreakGlass;
+  budget_crossing: BudgetCrossing;
+  budget_period: BudgetPeriod;
+  budget_reservation: BudgetReservation;
   change: Change;
   decision_case: DecisionCase;
   decision_hour: DecisionHour;
@@ -1180,6 +1300,9 @@ export interface DB {
   ingest_key: IngestKey;
   ingest_minute: IngestMinute;
   latency_hour: LatencyHour;
+  model_call_size: ModelCallSize;
+  model_price: ModelPrice;
+  model_use: ModelUse;
   operation: Operation;
   org: Org;
   policy_adoption: PolicyAdoption;

@@ -17,7 +17,8 @@ export interface PoliciesInForce {
   readonly teamsOf: ReadonlyMap<string, readonly string[]>
 }
 
-interface LayerInForce {
+export interface LayerInForce {
+  readonly id: string
   readonly kind: PolicyLayerKind
   readonly teamId: string | null
   readonly developerId: string | null
@@ -33,7 +34,7 @@ export async function readPolicies(tx: TenantTx, now: Date): Promise<PoliciesInF
     .innerJoin("policy_version as v", (join) =>
       join.onRef("v.layer_id", "=", "l.id").onRef("v.version", "=", "l.version_in_force"),
     )
-    .select(["l.kind", "l.team_id as teamId", "l.developer_id as developerId", "v.version", "v.document"])
+    .select(["l.id", "l.kind", "l.team_id as teamId", "l.developer_id as developerId", "v.version", "v.document"])
     .orderBy("l.id")
     .execute()
   const members = await sql<{ developerId: string; teamId: string; parentId: string | null }>`
@@ -96,15 +97,7 @@ export function bundleOfTeams(
   developerId: string | null,
 ): PolicyBundle | null {
   if (policies.release === 0) return null
-  const layers = policies.layers
-    .filter(
-      (layer) =>
-        layer.kind === "organization" ||
-        (layer.teamId !== null && teams.includes(layer.teamId)) ||
-        (layer.developerId !== null && layer.developerId === developerId),
-    )
-    // The wider team first.
-    .toSorted((a, b) => teams.indexOf(a.teamId ?? "") - teams.indexOf(b.teamId ?? ""))
+  const layers = layersOf(policies, teams, developerId)
   const exceptions = policies.exceptions.filter(
     ({ scope }) =>
       scope.kind === "organization" || (scope.kind === "team" ? teams.includes(scope.id) : scope.id === developerId),
@@ -114,6 +107,25 @@ export function bundleOfTeams(
     layers: layers.map(({ kind, version, document }) => ({ layer: kind, version, document })),
     ...(exceptions.length > 0 && { exceptions: [...exceptions] }),
   }
+}
+
+/** The layers that bind a person; of two teams the wider one's first. */
+export function layersOf(
+  policies: PoliciesInForce,
+  teams: readonly string[],
+  developerId: string | null,
+): readonly LayerInForce[] {
+  return (
+    policies.layers
+      .filter(
+        (layer) =>
+          layer.kind === "organization" ||
+          (layer.teamId !== null && teams.includes(layer.teamId)) ||
+          (layer.developerId !== null && layer.developerId === developerId),
+      )
+      // The wider team first.
+      .toSorted((a, b) => teams.indexOf(a.teamId ?? "") - teams.indexOf(b.teamId ?? ""))
+  )
 }
 
 /** The teams of a person, the wider first. */

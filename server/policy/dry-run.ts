@@ -212,14 +212,22 @@ function withDocument(policies: PoliciesInForce, target: LayerTarget, document: 
   const developerId = target.kind === "developer" ? target.developerId : null
   const isTarget = (layer: PoliciesInForce["layers"][number]) =>
     layer.kind === target.kind && layer.teamId === teamId && layer.developerId === developerId
-  const version = (policies.layers.find(isTarget)?.version ?? 0) + 1
+  const inForce = policies.layers.find(isTarget)
   return {
     ...policies,
     // Without a first release nothing binds anyone.
     release: policies.release + 1,
     layers: [
       ...policies.layers.filter((layer) => !isTarget(layer)),
-      { kind: target.kind, teamId, developerId, version, document },
+      // Nothing is counted under its id, as it is under one that binds somebody.
+      {
+        id: inForce?.id ?? "draft",
+        kind: target.kind,
+        teamId,
+        developerId,
+        version: (inForce?.version ?? 0) + 1,
+        document,
+      },
     ],
   }
 }

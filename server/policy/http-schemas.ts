@@ -1,7 +1,7 @@
 import { z } from "zod"
 import { RUNGS, SURFACES } from "#sdk/ladder.ts"
 import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
-import { DATA_PRACTICES, EFFECTS, RULE_ACTIONS } from "#sdk/policy/vocabulary.ts"
+import { BUDGET_SCOPES, DATA_PRACTICES, EFFECTS, LAYERS, LIMIT_EFFECTS, RULE_ACTIONS } from "#sdk/policy/vocabulary.ts"
 
 /** What clients send to the policy's endpoints; the OpenAPI description is made of the same. */
 
@@ -81,17 +81,34 @@ const context = z
   })
   .describe("The circumstances. What is left out is not known, and never counts in the agent's favour.")
 
+const call = z
+  .strictObject({
+    inputTokens: z.int().nonnegative().max(1e9).optional().describe("Tokens that the call sends."),
+    maxOutputTokens: z.int().nonnegative().max(1e9).optional().describe("The most that it may answer with."),
+    operationId: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe("As the call's signal will name its operation: once that is counted, the reservation is let go of."),
+    seconds: z.int().min(1).max(3600).optional().describe("How long the reservation holds; 600 unless said otherwise."),
+  })
+  .describe(
+    "Of an action of kind model, for what budgets reserve. Tokens that are not said are those of a mean call of the model in the last seven days, or else 10,000 in and 1,000 out.",
+  )
+
 export const decideRequestSchema = z
   .strictObject({
     action,
     context: context.default({}),
+    call: call.default({}),
     record: z
       .boolean()
       .default(true)
       .describe("False for a client that sends its decisions as signals itself, which would be counted twice."),
   })
   .describe(
-    "What an agent is about to do. It is decided on and forgotten: what is recorded is the decision, and of the action its name without arguments, paths or addresses.",
+    "What an agent is about to do. It is decided on and forgotten: what is kept is the decision, of the action its name without arguments, paths or addresses, and what budgets reserve for a call.",
   )
 
 const nullableText = z.string().nullable()
@@ -111,6 +128,50 @@ export const decisionSchema = z
       .describe("Limits that are near or passed and do not stop the action."),
   })
   .describe("What the policy decides.")
+
+const nullableFigure = z.number().nonnegative().nullable()
+
+const budgetState = z.object({
+  id: z.string(),
+  layer: z.enum(LAYERS),
+  scope: z.enum(BUDGET_SCOPES),
+  unit: z.enum(["usd", "tokens"]),
+  spent: nullableFigure.describe("As last counted from signals; null when it is not told."),
+  reserved: nullableFigure.describe("For calls that were let through and are not counted yet."),
+  limit: z.number(),
+  threshold: nullableFigure.describe("The highest share of the limit that was reached, reservations included."),
+  effect: z.enum(["allow", ...LIMIT_EFFECTS]).describe("What the budget does to an action now."),
+  state: z
+    .enum(["counted", "withheld", "unknown", "no_price"])
+    .describe(
+      "withheld: its figures are of fewer people than may be told of. unknown: of whom is not known. no_price: what the call costs is not known, so that a person is asked.",
+    ),
+  resetsAt: z.iso.datetime(),
+  timeZone: z.string().describe("In which its periods begin."),
+})
+
+export const decideResponseSchema = decisionSchema
+  .extend({
+    budgets: z.array(budgetState).describe("The budgets that bind the person, before this call's reservation."),
+    reservation: z
+      .object({ id: z.uuid(), expiresAt: z.iso.datetime() })
+      .nullable()
+      .describe("What the call was reserved under; null when nothing was."),
+  })
+  .describe("What the policy decides, and how budgets stand.")
+
+export const budgetsSchema = z
+  .object({
+    asOf: z.iso.datetime(),
+    budgets: z.array(
+      budgetState.extend({
+        used: nullableFigure.describe(
+          "Spent and reserved: what a client decides by. The threshold that was reached, where figures are withheld.",
+        ),
+      }),
+    ),
+  })
+  .describe("How the budgets stand that bind a person.")
 
 export const errorSchema = z
   .object({ error: z.string().describe("A word for programs."), message: z.string().describe("What to do next.") })

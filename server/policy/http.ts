@@ -3,13 +3,14 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { type Kysely } from "kysely"
 import { z } from "zod"
 import { compilePolicy } from "#sdk/policy/compile.ts"
-import { decide } from "#sdk/policy/decide.ts"
 import { sealPolicy } from "#sdk/policy/envelope.ts"
 import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
 import type { OpenedDatabase } from "../db/client.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
+import { BUDGET_CHANNEL } from "../spend/recount.ts"
+import { decideUnderBudgets, prepareBudgets, readBudgetStates } from "../spend/decide.ts"
 import { type AuthenticateKey, type LiveKey, readBearer } from "../team/key-authenticator.ts"
 import { bundleOf, type PoliciesInForce, readPolicies, teamsOf } from "./bundles.ts"
 import { findByEnduser, findByEndusers, noteClient } from "./clients.ts"
@@ -114,6 +115,12 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
     // Also after the database was away, when changes may have been missed.
     pushAll()
   })
+  // Those who decide by themselves ask how their budgets stand.
+  const budgetSubscription = await database.sql.listen(BUDGET_CHANNEL, (orgId) => {
+    for (const subscriber of subscribers) {
+      if (subscriber.orgId === orgId) subscriber.response.write("event: budgets\ndata: {}\n\n")
+    }
+  })
   const heartbeat = setInterval(() => {
     for (const { response } of subscribers) response.write(":\n\n")
   }, HEARTBEAT_MS)
@@ -180,15 +187,16 @@ export async function createPolicyEndpoint(options: Options): Promise<PolicyEndp
       for (const { response } of subscribers) response.end()
       subscribers.clear()
       await Promise.all(pushing.values())
-      await subscription.unlisten()
+      await Promise.all([subscription.unlisten(), budgetSubscription.unlisten()])
     },
   }
 }
 
-type Route = "policy" | "keys" | "events" | "status" | "decide" | "native" | "openapi"
+type Route = "policy" | "budgets" | "keys" | "events" | "status" | "decide" | "native" | "openapi"
 
 const ROUTES: ReadonlyMap<string, { readonly method: "GET" | "POST"; readonly route: Route }> = new Map([
   ["/v1/policy", { method: "GET", route: "policy" }],
+  ["/v1/policy/budgets", { method: "GET", route: "budgets" }],
   ["/v1/policy/keys", { method: "GET", route: "keys" }],
   ["/v1/policy/events", { method: "GET", route: "events" }],
   ["/v1/policy/status", { method: "POST", route: "status" }],
@@ -247,30 +255,58 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
     return { status: 204 }
   },
 
+  budgets: (options, request, { orgId }) =>
+    withPolicies(options, orgId, async (tx, { policies }) => {
+      const developerId = await personOf(tx, request)
+      if (bundleOf(policies, developerId) === null) return NO_POLICY
+      const now = options.now()
+      const prepared = await prepareBudgets(tx, { orgId, policies, developerId, now })
+      const budgets = await readBudgetStates(tx, prepared, now)
+      const etag = `"${hash("sha256", JSON.stringify(budgets), "hex").slice(0, 32)}"`
+      const headers = { etag, "cache-control": "private, max-age=15" }
+      if (isKnown(request, etag)) return { status: 304, headers }
+      return { status: 200, body: { asOf: now.toISOString(), budgets }, headers }
+    }),
+
   async decide(options, request, { orgId }) {
     const read = await readBody(request, decideRequestSchema)
     if (!read.ok) return read.answer
-    const { action, context, record } = read.value
-    const at = options.now()
-    const decision = await withPolicies(options, orgId, async (tx, { policies }) => {
+    const { action, context, call, record } = read.value
+    const now = options.now()
+    const asked = await withPolicies(options, orgId, async (tx, { policies }) => {
       const developerId = await personOf(tx, request)
       const bundle = bundleOf(policies, developerId)
       if (bundle === null) return null
-      return decide(compilePolicy(bundle), action, {
-        ...context,
-        nowMs: at.getTime(),
-        ...(developerId !== null && { personId: developerId, teamIds: teamsOf(policies, developerId) }),
-      })
+      return {
+        policy: compilePolicy(bundle),
+        context: {
+          ...context,
+          nowMs: now.getTime(),
+          ...(developerId !== null && { personId: developerId, teamIds: teamsOf(policies, developerId) }),
+        },
+        prepared: await prepareBudgets(tx, { orgId, policies, developerId, now }),
+      }
     })
-    if (decision === null) return NO_POLICY
+    if (asked === null) return NO_POLICY
+    // In a transaction of its own, which locks what the other may have added.
+    const { decision, budgets, reservation } = await asTenant(options.database.kysely, orgId, (tx) =>
+      decideUnderBudgets(tx, asked.prepared, { policy: asked.policy, context: asked.context, action, call, now }),
+    )
     if (record) {
-      const signal = toDecisionSignal({ id: randomUUID(), at, action, context, enduser: enduserOf(request), decision })
+      const signal = toDecisionSignal({
+        id: randomUUID(),
+        at: now,
+        action,
+        context,
+        enduser: enduserOf(request),
+        decision,
+      })
       // Whoever waits for a decision gets it, also when it cannot be kept.
       await options.store
         .store(orgId, { signals: [signal], unrecognized: [] })
         .catch((error: unknown) => options.log("decision not recorded", error))
     }
-    return { status: 200, body: decision }
+    return { status: 200, body: { ...decision, budgets, reservation } }
   },
 }
 

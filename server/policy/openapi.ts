@@ -1,6 +1,13 @@
 import { z } from "zod"
 import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
-import { decideRequestSchema, decisionSchema, errorSchema, nativeSchema, statusReportSchema } from "./http-schemas.ts"
+import {
+  budgetsSchema,
+  decideRequestSchema,
+  decideResponseSchema,
+  errorSchema,
+  nativeSchema,
+  statusReportSchema,
+} from "./http-schemas.ts"
 
 const json = (schema: z.ZodType, io: "input" | "output" = "output") => ({
   "application/json": { schema: z.toJSONSchema(schema, { target: "draft-2020-12", io }) },
@@ -113,7 +120,8 @@ export const OPENAPI = {
         ],
         responses: {
           "200": {
-            description: "Events named policy: data is the envelope, id its ETag.",
+            description:
+              "Events named policy: data is the envelope, id its ETag. One named budgets says that a budget reached a threshold: ask for /v1/policy/budgets.",
             content: { "text/event-stream": { schema: { type: "string" } } },
           },
           ...REFUSALS,
@@ -154,6 +162,27 @@ export const OPENAPI = {
         },
       },
     },
+    "/v1/policy/budgets": {
+      get: {
+        summary: "How the budgets stand that bind a person",
+        description:
+          "For clients that decide by themselves. One that has not asked for ten minutes does not know what is used, and asks the person wherever a budget may ask or deny; a budget that it knows to be used up stays so until it starts anew.",
+        parameters: [
+          ENDUSER,
+          { name: "if-none-match", in: "header", description: "The ETag that is known.", schema: { type: "string" } },
+        ],
+        responses: {
+          "200": {
+            description: "The budgets of all layers.",
+            headers: { etag: { schema: { type: "string" } } },
+            content: json(budgetsSchema),
+          },
+          "304": { description: "They stand as is known." },
+          "404": refused("Nothing is published that binds this person."),
+          ...REFUSALS,
+        },
+      },
+    },
     "/v1/policy/status": {
       post: {
         summary: "Says what a client goes by",
@@ -168,11 +197,13 @@ export const OPENAPI = {
     },
     "/v1/decide": {
       post: {
-        summary: "Decides on an action",
+        summary: "Decides on an action, and reserves what a call of a model may take of budgets",
+        description:
+          "A call of a model that is not denied takes a reservation from every budget that binds the person, in the one transaction in which it is decided: of callers at once each sees what was promised to the others, so that a hard limit is passed by one call at most. It is let go of when the signal of the call is counted, or when it expires.",
         parameters: [ENDUSER],
         requestBody: { required: true, content: json(decideRequestSchema, "input") },
         responses: {
-          "200": { description: "What the policy decides.", content: json(decisionSchema) },
+          "200": { description: "What the policy decides.", content: json(decideResponseSchema) },
           "404": refused("Nothing is published that binds this person."),
           "422": refused("What was sent is not such a question."),
           ...REFUSALS,

@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from "kysely"
 import type { Counting } from "./counting.ts"
 import { ADD_HISTOGRAM, HISTOGRAM_OF_CELLS } from "./histogram.ts"
 import { type Measure, MEASURES, TIMED_MS } from "./measures.ts"
+import { addModelUse, removeEmptyModelUse } from "./model-use.ts"
 
 const named = (measures: readonly Measure[]) => sql.join(measures.map((measure) => sql.ref(measure.name)))
 /** Measures of a group of signals, each with its sign. */
@@ -72,11 +73,15 @@ export async function addCells(counting: Counting): Promise<number> {
     where day >= (${daysFrom}::text)::date
     group by day, developer_id, rung, agent_tool_id, model_id order by day, developer_id, rung, agent_tool_id, model_id
     on conflict (org_id, ${keyOf(USAGE)}) do update set ${additions(MEASURES)}`.execute(tx)
+  await addModelUse(counting)
 
   const result = await sql<{ rows: number; has_returns: boolean }>`
     select count(*) as rows, coalesce(bool_or(sign < 0), false) as has_returns from counted_signal`.execute(tx)
   const { rows = 0, has_returns: hasReturns = false } = result.rows[0] ?? {}
-  if (hasReturns) await removeEmpty(counting)
+  if (hasReturns) {
+    await removeEmpty(counting)
+    await removeEmptyModelUse(counting)
+  }
   return rows
 }
 

@@ -9,6 +9,7 @@ import { count, countWaiting, queueWaiting } from "./step.ts"
 /** The database's `public` tables that a rebuild makes, with the column by which their rows are in time. */
 const REBUILT = [
   ...CELL_ROLLUPS.map((rollup) => ({ table: rollup.table, time: rollup.key[0] ?? "" })),
+  { table: "model_use", time: "slot" },
   { table: "operation", time: "started_at" },
   { table: "developer_day", time: "day" },
   { table: "decision_hour", time: "hour" },

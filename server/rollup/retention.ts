@@ -23,7 +23,7 @@ export function minutesFrom(now: Date): string {
 
 /**
  * Makes the partitions of the rollups that may be written to, and drops what is past retention: minutes after 48 hours,
- * hours after 13 months, decisions with them, operations with the signals that they are made of. Days are kept. Takes the worker's database;
+ * hours, decisions and the use of models after 13 months, operations with the signals that they are made of. Days are kept. Takes the worker's database;
  * any number of processes may do this at once.
  */
 export async function maintainRollups(
@@ -43,6 +43,7 @@ export async function maintainRollups(
     await sql`
       delete from decision_hour d using org o
       where d.org_id = o.id and d.hour < ${`${hours} 00:00:00+00`}::text::timestamptz`.execute(tx)
+    await tx.deleteFrom("model_use").where("slot", "<", new Date(hours)).execute()
     await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
   })
 }

@@ -4,6 +4,7 @@ import { addArrivals, addDuplicates } from "./arrivals.ts"
 import { addCells } from "./cells.ts"
 import type { Counting } from "./counting.ts"
 import { addDecisions } from "./decisions.ts"
+import { settleReservations } from "./model-use.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
 import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
@@ -76,6 +77,7 @@ export async function countWaiting(counting: Counting): Promise<Step | null> {
   await addArrivals(counting)
   await addDuplicates(counting, batches)
   const counted = await count(counting)
+  await settleReservations(counting)
   const ids = batches.map((batch) => batch.batch_id)
   await forgetRetractions(counting)
   const left = await sql<{ is_left: boolean }>`

@@ -9,6 +9,7 @@ export type Permission =
   | "policy.read"
   | "decisions.read"
   | "policy.manage"
+  | "budgets.read"
   | "connect.read"
   | "keys.manage"
   | "keys.test"
@@ -29,6 +30,8 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   // Of teams those that one may read the figures of.
   "decisions.read": ["owner", "admin", "manager", "on-call", "developer"],
   "policy.manage": ["owner", "admin"],
+  // Of teams and the organization; one's own stand on one's own page.
+  "budgets.read": ["owner", "admin", "manager", "on-call"],
   "connect.read": ["owner", "admin", "manager", "on-call", "developer", "author"],
   "keys.manage": ["owner", "admin"],
   // Of the keys only those that store nothing.

@@ -2,6 +2,8 @@ import { readdir, readFile } from "node:fs/promises"
 import path from "node:path"
 import { sql } from "kysely"
 import { expect } from "vitest"
+import type { PolicyDocument } from "#sdk/policy/document.ts"
+import { compilePolicy } from "#sdk/policy/compile.ts"
 import { recordAudit } from "#server/audit/commands.ts"
 import { getAuditExport, listAuditActions, listAuditEntries } from "#server/audit/queries.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
@@ -62,6 +64,27 @@ import { listSigningKeys, readSigningKeys, rotateSigningKey } from "#server/poli
 import { getMoves, getOwnRung } from "#server/rungs/move-queries.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import { createLink } from "#server/sign-in/links.ts"
+import { decideUnderBudgets, prepareBudgets, readBudgetStates } from "#server/spend/decide.ts"
+import {
+  listOpenNames,
+  listPrices,
+  listSetPrices,
+  priceNames,
+  readPriceTable,
+  setPrice,
+} from "#server/spend/price-table.ts"
+import { listBudgets, listOwnBudgets } from "#server/spend/queries.ts"
+import { recountAll } from "#server/spend/loop.ts"
+import { budgetsMark } from "#server/spend/recount.ts"
+import { addPeriods, type BudgetOf, countNewBudgets, readStandings, recordCrossings } from "#server/spend/standing.ts"
+import {
+  getUse,
+  listCallSizes,
+  listDisclosedNodes,
+  listTeamDays,
+  listUnpricedModels,
+  listUse,
+} from "#server/spend/use.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -119,7 +142,13 @@ const LATER = new Date(NOW.getTime() + 86_400_000)
 const WEEK_MS = 7 * 86_400_000
 const PROCESS = "00000000-0000-4000-8000-000000000009"
 const SECRET = "only for tests, and long enough for it"
-const POLICY = { schema: "belay.policy/1" as const, description: "xanadu" }
+const POLICY: PolicyDocument = {
+  schema: "belay.policy/1",
+  description: "xanadu",
+  budgets: [{ id: "xanadu", scope: "team", period: "month", limit: { unit: "tokens", amount: 1 }, hard: "deny" }],
+}
+const PRICE = { inputUsd: 1, cachedUsd: null, cacheWriteUsd: null, outputUsd: 1 }
+const PERIOD = { startsAt: new Date("2026-11-01T00:00:00Z"), endsAt: new Date("2026-12-01T00:00:00Z") }
 const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
 
 function actorOf(orgId: string, actorId: string) {
@@ -142,6 +171,7 @@ async function makeXanadu(database: TestDatabase) {
   await detectAll({ db: database.worker, now: LATER })
   await storeAndCount(database, orgId, [
     makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
+    makeSignal({ person: "xanadu", kind: "model_call", model: "xanadu", inputTokens: 7 }),
     makeSignal({ person: "xanadu", operationId: "xanadu" }),
     makeSignal({ person: "xanadu", kind: "policy_decision", action: "xanadu", policyEffect: "deny" }),
   ])
@@ -182,7 +212,7 @@ async function makeXanadu(database: TestDatabase) {
     .select("developer_id as id")
     .where("id", "=", accountId)
     .executeTakeFirstOrThrow()
-  return asTenant(database.app, orgId, async (tx) => {
+  const made = await asTenant(database.app, orgId, async (tx) => {
     const key = await createIngestKey(tx, { ...KEY, by })
     await mapGroup(tx, { name: "xanadu", role: "admin", teamId, by })
     await setManagedTeams(tx, { accountId, teamIds: [teamId], by })
@@ -193,6 +223,7 @@ async function makeXanadu(database: TestDatabase) {
     const target = { kind: "team" as const, teamId }
     await saveDraft(tx, { target, revision: null, document: POLICY, by })
     await publishDraft(tx, { target, revision: 1, note: "xanadu", by })
+    await setPrice(tx, { model: "xanadu", provider: "xanadu", validFrom: TODAY, price: PRICE, by })
     const draft = await saveDraft(tx, { target, revision: null, document: POLICY, by })
     await readSigningKeys(tx, { orgId, secret: SECRET, now: NOW })
     const asked = { rule: "xanadu", layer: null, teamId, developerId: null, reason: "xanadu", days: 7, by }
@@ -215,9 +246,49 @@ async function makeXanadu(database: TestDatabase) {
       groupId: group?.id ?? "",
     }
   })
+  await recountAll(database, NOW)
+  await owner
+    .insertInto("budget_reservation")
+    .columns([
+      "org_id",
+      "id",
+      "layer_id",
+      "budget_id",
+      "subject_id",
+      "unit",
+      "starts_at",
+      "amount",
+      "reserved_at",
+      "expires_at",
+    ])
+    .expression((eb) =>
+      eb
+        .selectFrom("budget_period")
+        .select(["org_id", sql<string>`gen_random_uuid()`.as("id"), "layer_id", "budget_id", "subject_id", "unit"])
+        .select(["starts_at", "spent", "counted_at", "ends_at"]),
+    )
+    .execute()
+  return made
 }
 
 type Xanadu = Awaited<ReturnType<typeof makeXanadu>>
+
+/** The budget of another organization's team. */
+function budgetOf({ layerId, teamId }: Xanadu): BudgetOf {
+  const document = { schema: "belay.policy/1" as const }
+  return {
+    layer: { id: layerId, kind: "team", teamId, developerId: null, version: 1, document },
+    budget: { id: "xanadu", scope: "team", period: "month", limit: { unit: "tokens", amount: 1 }, hard: "deny" },
+    timeZone: "UTC",
+    period: PERIOD,
+    subject: { kind: "team", id: teamId },
+  }
+}
+
+async function prepared(tx: TenantTx, x: Xanadu, ours: { orgId: string }) {
+  const policies = await readPolicies(tx, NOW)
+  return prepareBudgets(tx, { orgId: ours.orgId, policies, developerId: x.developerId, now: NOW })
+}
 
 /** What every query and command of a tenant does with another organization's ids. */
 function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
@@ -359,6 +430,52 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     readSigningKeys: (tx) => readSigningKeys(tx, keys),
     listSigningKeys: (tx) => listSigningKeys(tx),
     rotateSigningKey: (tx) => rotateSigningKey(tx, { by, secret: SECRET }),
+    setPrice: (tx) => setPrice(tx, { model: "ours", provider: "*", validFrom: TODAY, price: PRICE, by }),
+    listSetPrices: (tx) => listSetPrices(tx),
+    listPrices: async (tx) => {
+      // What Belay ships is everyone's.
+      expect((await listPrices(tx, NOW)).map(({ model }) => model)).not.toContain("xanadu")
+    },
+    readPriceTable: async (tx) => {
+      expect((await readPriceTable(tx)).history("xanadu", "xanadu")).toEqual([])
+    },
+    listOpenNames: (tx) => listOpenNames(tx, scope.from),
+    priceNames: async (tx) => {
+      expect((await priceNames(tx, scope.from)).modelIds).toEqual([])
+    },
+    getUse: async (tx) => {
+      const subject = { kind: "team" as const, id: teamId }
+      expect(await getUse(tx, { period: PERIOD, timeZone: "UTC", subject })).toMatchObject({ tokens: 0, people: 0 })
+    },
+    listUse: (tx) => listUse(tx, { period: PERIOD, timeZone: "UTC" }),
+    listTeamDays: (tx) => listTeamDays(tx, { period: PERIOD, timeZone: "UTC", dayZone: "UTC" }),
+    listDisclosedNodes: (tx) => listDisclosedNodes(tx, { period: PERIOD, timeZone: "UTC" }),
+    listUnpricedModels: (tx) => listUnpricedModels(tx, scope.from),
+    listCallSizes: (tx) => listCallSizes(tx, LATER),
+    readStandings: async (tx) => {
+      expect((await readStandings(tx, { of: [budgetOf(x)], now: NOW, isLocked: true })).size).toBe(0)
+    },
+    countNewBudgets: (tx) => countNewBudgets(tx, { orgId: ours.orgId, of: [], now: NOW, timeZone: "UTC" }),
+    addPeriods: (tx) => addPeriods(tx, { orgId: ours.orgId, rows: [], now: NOW }),
+    recordCrossings: async (tx) => {
+      expect(await recordCrossings(tx, { orgId: ours.orgId, rows: [], now: NOW })).toBe(0)
+    },
+    prepareBudgets: async (tx) => {
+      expect((await prepared(tx, x, ours)).binding).toEqual([])
+    },
+    readBudgetStates: async (tx) => readBudgetStates(tx, await prepared(tx, x, ours), NOW),
+    decideUnderBudgets: async (tx) => {
+      const policy = compilePolicy({ version: 1, layers: [] })
+      const action = { kind: "model" as const, model: "xanadu" }
+      const asked = { policy, action, context: { nowMs: NOW.getTime() }, call: {}, now: NOW }
+      const { budgets } = await decideUnderBudgets(tx, await prepared(tx, x, ours), asked)
+      return budgets
+    },
+    listBudgets: (tx) => listBudgets(tx, { orgId: ours.orgId, readable: viewer.readable, now: NOW }),
+    listOwnBudgets: (tx) => listOwnBudgets(tx, { orgId: ours.orgId, developerId: x.developerId, now: NOW }),
+    budgetsMark: async (tx) => {
+      expect(await budgetsMark(tx, NOW)).not.toContain("xanadu")
+    },
     listHourLatency: (tx) => listHourLatency(tx, { from: scope.from, to: LATER, kinds: ["turn"] }),
     getRollupProgress: (tx) => getRollupProgress(tx),
     listStorage: async (tx) => {

@@ -2,6 +2,7 @@ import type { TenantTx } from "#server/db/tenant.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getOwnRung } from "#server/rungs/move-queries.ts"
 import { getLadder } from "#server/rungs/queries.ts"
+import { listOwnBudgets } from "#server/spend/queries.ts"
 import { listBreakGlass } from "#server/team/break-glass.ts"
 import { listDevelopersOf, listMergedIdentities } from "#server/team/identities.ts"
 import { getReportedPolicy, listAccesses, listOwnSignals } from "#server/team/own-data.ts"
@@ -16,7 +17,10 @@ const MOVES = 5
 const POLICY_MS = 7 * 86_400_000
 
 /** Everything that a person sees of themselves, and nobody else does. `search` may page back in their signals. */
-export async function loadOwnData(tx: TenantTx, args: { accountId: string; search: URLSearchParams; now: Date }) {
+export async function loadOwnData(
+  tx: TenantTx,
+  args: { orgId: string; accountId: string; search: URLSearchParams; now: Date },
+) {
   const { accountId, search, now } = args
   const { timeZone } = await getOrganization(tx)
   const person = await getPerson(tx, accountId, await getToday(tx, now), now)
@@ -45,6 +49,10 @@ export async function loadOwnData(tx: TenantTx, args: { accountId: string; searc
     signals: signals.slice(0, SIGNALS),
     isNewest,
     hasOlder: signals.length > SIGNALS,
+    budgets:
+      person?.developerId == null
+        ? []
+        : await listOwnBudgets(tx, { orgId: args.orgId, developerId: person.developerId, now }),
     policy: await getReportedPolicy(tx, developerIds, new Date(now.getTime() - POLICY_MS)),
     identities: await listMergedIdentities(tx, accountId),
     breakGlass: await listBreakGlass(tx, accountId),

@@ -16,6 +16,7 @@ import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { Select } from "../../ui/select.tsx"
 import { loadOwnData } from "./load.server.ts"
+import { OwnBudgets } from "./own-budgets.tsx"
 import { describeOwn, OwnFigures, WhatIsKept } from "./own-data.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -27,6 +28,7 @@ export const loader = guard("signed_in", async ({ viewer, request, context }) =>
   asTenant(context.db, viewer.orgId, async (tx) => ({
     canConnect: mayDo(viewer.role, "connect.read"),
     ...(await loadOwnData(tx, {
+      orgId: viewer.orgId,
       accountId: viewer.accountId,
       search: new URL(request.url).searchParams,
       now: context.now(),
@@ -97,6 +99,7 @@ export default function Me() {
         </p>
       ))}
       <OwnFigures own={own} whose="You" />
+      <OwnBudgets budgets={own.budgets} />
       <section aria-labelledby="policy" className="mt-10 max-w-3xl">
         <h2 id="policy" className="text-lg font-semibold">
           Policy in force

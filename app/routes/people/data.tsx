@@ -25,7 +25,7 @@ export const loader = guard("people.break_glass", async ({ viewer, request, para
     // Like a person who does not exist: whether they do is not told here.
     if (access === null) throw data("No such page", { status: 404 })
     const search = new URL(request.url).searchParams
-    return { access, own: await loadOwnData(tx, { accountId, search, now }) }
+    return { access, own: await loadOwnData(tx, { orgId: viewer.orgId, accountId, search, now }) }
   })
 })
 

@@ -31,6 +31,7 @@ export const loader = guard("policy.read", async ({ viewer, context }) =>
     return {
       now: context.now(),
       isManager,
+      seesBudgets: mayDo(viewer.role, "budgets.read"),
       organization: name,
       layers: layers
         .filter((layer) => isManager || layer.versionInForce !== null)
@@ -46,7 +47,7 @@ export const loader = guard("policy.read", async ({ viewer, context }) =>
 )
 
 export default function Policies() {
-  const { layers, isManager, organization, teams, now } = useLoaderData<typeof loader>()
+  const { layers, isManager, seesBudgets, organization, teams, now } = useLoaderData<typeof loader>()
   const inForce = layers.filter(({ versionInForce }) => versionInForce !== null)
   const hasOrganization = layers.some(({ kind }) => kind === "organization")
   return (
@@ -63,7 +64,7 @@ export default function Policies() {
           beats allow, whoever wrote it.
         </p>
       </header>
-      <PolicyTabs isManager={isManager} />
+      <PolicyTabs isManager={isManager} seesBudgets={seesBudgets} />
       <div className="mt-4 space-y-4">
         {!hasOrganization && (
           <div className="rounded-md border border-line bg-surface px-4 py-12 text-center">

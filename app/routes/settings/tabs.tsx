@@ -3,6 +3,7 @@ import { Tabs } from "../../ui/tabs.tsx"
 
 const TABS = [
   { name: "Organization", path: paths.settings() },
+  { name: "Prices", path: paths.prices() },
   { name: "Ingest", path: paths.ingestStatus() },
   { name: "Storage", path: paths.storage() },
 ]

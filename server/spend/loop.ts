@@ -1,0 +1,62 @@
+import type { Kysely } from "kysely"
+import { asTenant } from "../db/tenant.ts"
+import type { DB } from "../db/types.ts"
+import { budgetsMark, recountBudgets } from "./recount.ts"
+
+/** As often as signals are counted. */
+const EVERY_MS = 5000
+
+interface Databases {
+  /** Acts as `belay_worker`, which knows of all organizations. */
+  readonly worker: Kysely<DB>
+  /** Acts as `belay_app`. */
+  readonly app: Kysely<DB>
+}
+
+/**
+ * Counts the budgets of every organization for which something has come in, or changed, since `marks` was last written;
+ * an empty one has all counted.
+ */
+export async function recountAll(
+  { worker, app }: Databases,
+  now: Date,
+  marks: Map<string, string> = new Map(),
+): Promise<void> {
+  const organizations = await worker.selectFrom("org").select("id").orderBy("id").execute()
+  const errors: unknown[] = []
+  for (const { id } of organizations) {
+    try {
+      const mark = await asTenant(app, id, (tx) => budgetsMark(tx, now))
+      if (mark === null || marks.get(id) === mark) continue
+      if ((await recountBudgets(app, id, now)) === "counted") marks.set(id, mark)
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
+
+/** Looks every few seconds until it is stopped. */
+export function startBudgets(
+  options: Databases & { readonly now: () => Date; readonly log: (message: string, error: unknown) => void },
+): { stop(): Promise<void> } {
+  const marks = new Map<string, string>()
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+  let work: Promise<unknown> = Promise.resolve()
+  const run = () => {
+    work = recountAll(options, options.now(), marks)
+      .catch((error: unknown) => options.log("budgets fell behind", error))
+      .finally(() => {
+        if (!isStopped) timer = setTimeout(run, EVERY_MS)
+      })
+  }
+  run()
+  return {
+    async stop() {
+      isStopped = true
+      clearTimeout(timer)
+      await work
+    },
+  }
+}
