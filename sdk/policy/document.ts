@@ -216,7 +216,11 @@ const autonomy = z
 
 const budget = z.strictObject({
   id: ruleId.describe("Names the budget; unique among the document's budgets."),
-  scope: z.enum(BUDGET_SCOPES).describe("Whose use is added up. team: of the team that the policy is for, in any other policy of each person's top-level team, with its sub-teams."),
+  scope: z
+    .enum(BUDGET_SCOPES)
+    .describe(
+      "Whose use is added up. team: of the team that the policy is for, in any other policy of each person's top-level team, with its sub-teams.",
+    ),
   period: z.enum(BUDGET_PERIODS).describe("After what time it starts anew. A week starts on Monday."),
   limit: z
     .strictObject({
