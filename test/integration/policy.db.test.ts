@@ -242,6 +242,7 @@ test("only a key that may read policies is answered, and only by the method that
     "/v1/policy",
     "/v1/policy/keys",
     "/v1/policy/events",
+    "/v1/policy/budgets",
     "/v1/policy/status",
     "/v1/decide",
   ])
