@@ -41,5 +41,5 @@ export async function* readMemory(tx: Transaction<DB>, orgId: string): AsyncGene
  * with a lot of memory outside of the heap, which does not make it look.
  */
 function freeBuffers(part: number): void {
-  if (part % 8 === 7) void globalThis.gc?.({ type: "minor" })
+  if (part % 8 === 7) globalThis.gc?.({ type: "minor" })
 }

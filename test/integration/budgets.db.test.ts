@@ -76,16 +76,16 @@ async function start(database: TestDatabase) {
     ask,
     decide,
     publish,
-    async spend(costUsd: number, fields: Parameters<typeof makeSignal>[0] = {}) {
+    spend: async (costUsd: number, fields: Parameters<typeof makeSignal>[0] = {}) => {
       await storeAndCount(database, orgId, [
         makeSignal({ kind: "model_call", model: MODEL, at: AT, inputTokens: 1, costUsd, ...fields }),
       ])
       await recountAll(database, AT)
     },
-    async close() {
+    close: async () => {
       await Promise.all(processes.map((process) => process.close()))
     },
-    advance(ms: number) {
+    advance: (ms: number) => {
       for (const process of processes) process.advance(ms)
     },
   }

@@ -5,7 +5,7 @@ import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { type ListedPrice, listPrices, readPriceTable, setPrice } from "#server/spend/price-table.ts"
-import { ANY_PROVIDER, SEED_SOURCE, SEED_URL } from "#server/spend/prices.ts"
+import { SEED_SOURCE, SEED_URL } from "#server/spend/prices.ts"
 import { listUnpricedModels, type UnpricedModel } from "#server/spend/use.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatCount, formatInstant, formatPrice, plural } from "../../lib/format.ts"
@@ -24,6 +24,8 @@ export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 export const meta: MetaFunction = () => [{ title: "Prices · Belay" }]
 
 const PAGE = 50
+/** As the price table has it, whose code stays on the server. */
+const ANY_PROVIDER = "*"
 /** Since when models without a price are looked for. */
 const UNPRICED_DAYS = 30
 
@@ -51,6 +53,7 @@ export const loader = guard("settings.manage", async ({ viewer, request, context
       timeZone: (await getOrganization(tx)).timeZone,
       search,
       isOpen,
+      seed: { source: SEED_SOURCE, url: SEED_URL },
       all: all.length,
       set: all.filter(({ source }) => source === "set").length,
       found: found.length,
@@ -161,8 +164,8 @@ export default function Prices() {
             </h2>
             <p className="pb-0.5 text-sm text-ink-soft">
               {plural(all, "price")}, {set === 0 ? "all" : "the others"} from{" "}
-              <a href={SEED_URL} className="underline underline-offset-2">
-                {SEED_SOURCE}
+              <a href={loaded.seed.url} className="underline underline-offset-2">
+                {loaded.seed.source}
               </a>
               {set > 0 && `; ${formatCount(set)} set here`}
             </p>
