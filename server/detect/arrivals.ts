@@ -6,10 +6,11 @@ import type { Arrivals, Change, Delivery, OperationPart, Place, Presence, Sugges
 
 export const HOUR_MS = 3_600_000
 
-/** The hour that is taken. What came in late for one before, which was observed, is put to it. */
+/** What is taken: an hour, or with the first of a step also what came in late for those that were observed before. */
 interface Taken {
   readonly orgId: string
-  /** Its end. */
+  /** Null is whatever is there. Rows that the same step took before would be gone through again. */
+  readonly from: number | null
   readonly until: number
 }
 
@@ -130,8 +131,9 @@ const PLACE = sql`
   language_id as language, mode_id as mode`
 
 const toMs = (column: string) => sql`(extract(epoch from ${sql.ref(column)}) * 1000)::float8`
-const arrivedBefore = ({ orgId, until }: Taken) =>
-  sql`org_id = ${orgId}::uuid and arrived_hour < to_timestamp(${until}::float8 / 1000)`
+const isTaken = ({ orgId, from, until }: Taken) =>
+  sql`org_id = ${orgId}::uuid and arrived_hour < to_timestamp(${until}::float8 / 1000)
+    and arrived_hour >= ${from === null ? sql`'-infinity'` : sql`to_timestamp(${from}::float8 / 1000)`}`
 
 function nameOf(id: number | null, names: Names): string | null {
   return id === null ? null : (names.values.get(id) ?? null)
@@ -155,7 +157,7 @@ interface SuggestionRow extends PlaceRow {
 
 async function takeSuggestions(tx: Transaction<DB>, taken: Taken): Promise<readonly SuggestionRow[]> {
   const deleted = await sql<SuggestionRow>`
-    delete from arrived_suggestion where ${arrivedBefore(taken)}
+    delete from arrived_suggestion where ${isTaken(taken)}
     returning ${toMs("hour")} as hour, ${PLACE}, units, presented, accepted, errors,
       ${HISTOGRAM_AS_TEXT}`.execute(tx)
   return deleted.rows
@@ -232,7 +234,7 @@ interface OperationRow extends PlaceRow {
 
 async function takeOperations(tx: Transaction<DB>, taken: Taken): Promise<readonly OperationRow[]> {
   const deleted = await sql<OperationRow>`
-    delete from arrived_operation where ${arrivedBefore(taken)}
+    delete from arrived_operation where ${isTaken(taken)}
     returning operation_id as operation, is_retracted as "isRetracted", ${PLACE},
       signals, rung, parent_operation_id as parent, ${toMs("first_at")} as "firstAt", ${toMs("last_at")} as "lastAt",
       has_ended as "hasEnded", presented, accepted, prompts, denied, errors, edits, out_of_scope as "outOfScope",
@@ -355,7 +357,7 @@ interface PresenceRow {
 
 async function takePresence(tx: Transaction<DB>, taken: Taken): Promise<readonly PresenceRow[]> {
   const deleted = await sql<PresenceRow>`
-    delete from arrived_presence where ${arrivedBefore(taken)}
+    delete from arrived_presence where ${isTaken(taken)}
     returning ${toMs("hour")} as hour, developer_id as developer,
       active_ms as "activeMs"`.execute(tx)
   return deleted.rows
@@ -371,7 +373,7 @@ function addPresence({ presence }: Hour, row: PresenceRow, names: Names): void {
 
 async function takeDelivery(tx: Transaction<DB>, taken: Taken): Promise<readonly Delivery[]> {
   const deleted = await sql<Delivery>`
-    delete from arrived_delivery where ${arrivedBefore(taken)}
+    delete from arrived_delivery where ${isTaken(taken)}
     returning signals, late, duplicates`.execute(tx)
   return deleted.rows
 }

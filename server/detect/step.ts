@@ -103,9 +103,10 @@ async function observeArrivals(
 ): Promise<readonly Finding[]> {
   const names = await readNames(tx, orgId)
   const accepted = await readAccepted(tx, orgId)
+  const takenAt = (until: number) => ({ orgId, from: until === from + HOUR_MS ? null : until - HOUR_MS, until })
   const findings: Finding[] = []
   for (let at = from + HOUR_MS; at <= until; at += HOUR_MS) {
-    const found = observeHour({ ...(await takeArrivals(tx, { orgId, until: at }, names)), accepted })
+    const found = observeHour({ ...(await takeArrivals(tx, takenAt(at), names)), accepted })
     for (const incident of found) findings.push({ incident, at })
     // Pages are served by the same process.
     await nextTurn()
