@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import path from "node:path"
 import { createInterface } from "node:readline"
 
@@ -50,6 +51,8 @@ export async function spawnBelay(dataDir: string, env: Record<string, string> = 
       OTLP_GRPC_PORT: "0",
       BELAY_DATA_DIR: dataDir,
       BELAY_READY: "json",
+      // Every start reads the same modules; compiling them is most of what it takes.
+      NODE_COMPILE_CACHE: path.join(tmpdir(), "belay-test-compile-cache"),
       ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],

@@ -59,7 +59,8 @@ async function start(database: TestDatabase) {
   const decide = async (body: object, enduser?: string) => {
     const answer = await ask("/v1/decide", {
       method: "POST",
-      body: JSON.stringify(body),
+      // Stores with clocks that stand still would number what they keep alike.
+      body: JSON.stringify({ ...body, record: false }),
       ...(enduser !== undefined && { enduser }),
     })
     expect(answer.status).toBe(200)
