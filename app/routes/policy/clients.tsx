@@ -3,7 +3,7 @@ import { Form, Link, useLoaderData, useSubmit } from "@remix-run/react"
 import { MonitorSmartphone, ShieldAlert } from "lucide-react"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
-import { listClients, type ShownClient, type Standing, STANDINGS } from "#server/policy/clients.ts"
+import { listClients, type ShownClient, type Standing } from "#server/policy/clients.ts"
 import { countStandings, getConvergence, listReach, type Standings } from "#server/policy/coverage.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
@@ -22,6 +22,8 @@ const PAGE = 50
 const DAYS = 30
 const DAY_MS = 86_400_000
 const RELEASES = 8
+/** What needs somebody first. */
+const STANDINGS = ["not_enforced", "behind", "silent", "unproven", "enforced"] as const satisfies Standing[]
 
 export const loader = guard("policy.manage", async ({ viewer, request, context }) => {
   const search = Object.fromEntries(new URL(request.url).searchParams)
