@@ -105,6 +105,26 @@ test("a client obeys what is published, what is pushed and what is rolled back, 
   })
 })
 
+test("a client that got no keys at first asks for them again, and takes what was published meanwhile", async ({
+  server,
+  start,
+}) => {
+  let isAway = true
+  server.behave = (request, response) => {
+    if (!isAway || request.url !== "/v1/policy/keys") return false
+    response.writeHead(503).end()
+    return true
+  }
+  const { belay } = start()
+  const asked = (line: string) => server.asked.filter((one) => one.line === line).length
+  await expect.poll(() => asked("GET /v1/policy/keys"), PATIENCE).toBeGreaterThan(2)
+  // What is pushed could not be checked, and would be refused until the stream ends.
+  expect(asked("GET /v1/policy/events")).toBe(0)
+  isAway = false
+  server.publish(sealed(1, "git push *"))
+  await expect.poll(() => effectOf(belay, "git push origin"), PATIENCE).toBe(DENIED_BY(1))
+})
+
 const HTML = "<!doctype html><title>Please sign in</title>"
 
 test.for([

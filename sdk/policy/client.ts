@@ -235,7 +235,8 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
     while (!ending.signal.aborted) {
       const retryAfterMs = await check()
       const since = clock.elapsed()
-      const later = retryAfterMs ?? (ending.signal.aborted ? null : await listen())
+      // Nothing that is pushed could be checked without keys.
+      const later = retryAfterMs ?? (ending.signal.aborted || keeper.needsKeys() ? null : await listen())
       if (clock.elapsed() - since > STEADY_MS) backoff.reset()
       if (!ending.signal.aborted) await pause(backoff.next(later))
     }
