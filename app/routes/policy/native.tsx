@@ -150,7 +150,7 @@ function Delivery(props: { address: string; hook: string; files: readonly { read
       </h2>
       <p className="mt-1 max-w-3xl text-sm text-ink-soft">
         Device management fetches each file from an address that stays, with a{" "}
-        <Link to={paths.keys()} className="text-accent hover:underline">
+        <Link to={paths.keys()} className="text-accent underline underline-offset-2">
           key
         </Link>{" "}
         that may read policies. The answer has an ETag, and 304 while nothing changed; the header belay-enduser asks for
