@@ -12,7 +12,7 @@ import { test } from "./browser.ts"
 
 /** As many people as the log tells of. */
 const PEOPLE = 5
-const everyone = (decided: string) => Array.from({ length: PEOPLE }, () => decided)
+const everyone = <T>(of: T) => Array.from({ length: PEOPLE }, () => of)
 
 /** An agent of each person, which decides by what is published and reports it. */
 async function startFleet(database: TestDatabase, belay: TestBelay) {
@@ -180,13 +180,12 @@ test("an admin writes a rule, tries it, publishes it, agents obey it, the log te
   await page.getByText("Version 1 again. People were asked all day").waitFor()
   await fleet.reach(3)
   expect(await fleet.push()).toEqual(everyone("deny rule no-push 3"))
+  // Agents say what they go by as soon as they do, and are not waited for.
+  const versions = () => database.owner.selectFrom("policy_client").select("version").execute()
+  await expect.poll(versions, { timeout: 20_000 }).toEqual(everyone({ version: 3 }))
   await page.goto("/policy/clients", { waitUntil: "networkidle" })
-  await expect
-    .poll(async () => {
-      await page.reload({ waitUntil: "networkidle" })
-      return page.getByRole("row").filter({ hasText: "release-bot" }).filter({ hasText: "version 3" }).count()
-    })
-    .toBe(PEOPLE)
+  const proven = page.getByRole("row").filter({ hasText: "release-bot 3.2.0" })
+  expect(await proven.filter({ hasText: "denied what it must deny" }).count()).toBe(PEOPLE)
   await expectGoodOnPhone(page)
   await page.goto("/audit")
   for (const action of ["policy.publish", "policy.roll_back"]) {
