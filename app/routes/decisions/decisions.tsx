@@ -126,7 +126,7 @@ function Why({ row }: { row: ShownDecision }) {
           {ruleThen.text}.{" "}
           <Link
             to={paths.policyVersion(of, ruleThen.layerVersion)}
-            className="text-accent underline underline-offset-2"
+            className="whitespace-nowrap text-accent underline underline-offset-2"
           >
             Version {ruleThen.layerVersion}
           </Link>
