@@ -47,10 +47,11 @@ async function startFleet(database: TestDatabase, belay: TestBelay) {
   })
   return {
     /** Until everyone goes by this version. */
-    reach: (version: number | null) =>
-      expect
+    async reach(version: number | null): Promise<void> {
+      await expect
         .poll(() => agents.map(({ versionOf }) => versionOf()), { timeout: 20_000 })
-        .toEqual(agents.map(() => version)),
+        .toEqual(everyone(version))
+    },
     /** Everyone wants to push once: what was decided, which Belay has counted. */
     async push(): Promise<string[]> {
       const checked = await Promise.all(
