@@ -43,8 +43,8 @@ const NO_REMOVAL: PolicyRule = {
 
 /** It warns and stops nothing, so that what agents did stays what they did. */
 const BUDGETS: readonly PolicyBudget[] = [
-  { id: "month", scope: "organization", period: "month", limit: { unit: "usd", amount: 4000 }, hard: "warn" },
-  { id: "team-week", scope: "team", period: "week", limit: { unit: "usd", amount: 200 }, hard: "warn" },
+  { id: "month", scope: "organization", period: "month", limit: { unit: "usd", amount: 140 }, hard: "warn" },
+  { id: "team-week", scope: "team", period: "week", limit: { unit: "usd", amount: 6 }, hard: "warn" },
 ]
 
 const documentOf = (rules: readonly PolicyRule[], defaults?: { readonly shell: "ask" }): PolicyDocument => ({
