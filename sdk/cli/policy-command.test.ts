@@ -86,6 +86,37 @@ test("a hook decides by what is on disk, says why and where to ask, and has no o
   )
 })
 
+test("a hook knows how budgets stand for ten minutes, and that one is used up until it starts anew", async ({
+  server,
+  host,
+  home,
+}) => {
+  const limit = { unit: "usd", amount: 4 } as const
+  const document: PolicyDocument = {
+    schema: "belay.policy/1",
+    budgets: [{ id: "day", scope: "person", period: "day", limit, hard: "deny" }],
+  }
+  server.publish(sealed(1, "", { document }))
+  const stand = (used: number) =>
+    server.stand([
+      { layer: "organization", id: "day", used, limit: 4, resetsAt: new Date(Date.now() + 3_600_000).toISOString() },
+    ])
+  const effectAfter = (minutes: number) =>
+    decideHook(hostOf(home, server.endpoint, minutes * 60_000), shell("ls"), CONTEXT)?.effect
+  await pullPolicy(host)
+  expect(effectAfter(0)).toBe("ask")
+  stand(1)
+  await pullPolicy(host)
+  expect([effectAfter(0), effectAfter(9), effectAfter(11)]).toEqual(["allow", "allow", "ask"])
+  // Not changed since, and known anew.
+  await pullPolicy(hostOf(home, server.endpoint, 5 * 60_000))
+  expect(effectAfter(11)).toBe("allow")
+  stand(4)
+  await pullPolicy(hostOf(home, server.endpoint, 6 * 60_000))
+  expect([effectAfter(6), effectAfter(50), effectAfter(61)]).toEqual(["deny", "deny", "ask"])
+  expect(decideHook(host, shell("ls"), CONTEXT)?.ruleId).toBe("budgets.day")
+})
+
 test("every part of an action, the model, links, the repository and the mode count", async ({ server, host, home }) => {
   const document = ruled(
     { id: "secrets", effect: "deny", action: "edit", pattern: "secrets/**" },

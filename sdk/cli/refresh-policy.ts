@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs"
 import path from "node:path"
+import { hasBudgets, openBudgets } from "../policy/budgets.ts"
 import { CANARY } from "../policy/canary.ts"
 import { type Fetched, fetchPolicy, headersOf, sendStatus, type StatusReport } from "../policy/exchange.ts"
 import { installationId } from "../policy/installation.ts"
@@ -20,7 +21,7 @@ export interface Refreshed {
   readonly keeper: Keeper
 }
 
-/** Asks for the policy and keeps it; null when the settings name nobody. Rejects only for an endpoint that is none. */
+/** Asks for the policy, and how its budgets stand, and keeps both; null when the settings name nobody. Rejects only for an endpoint that is none. */
 export async function pullPolicy(host: Host): Promise<Refreshed | null> {
   const settings = readSettings(host)
   const files = policyFilesOf(host, settings)
@@ -32,6 +33,7 @@ export async function pullPolicy(host: Host): Promise<Refreshed | null> {
   // Also when nobody answers, so that hooks do not have it tried again at once.
   if (fetched.result === "unanswered") keeper.note(before.checkedAt, before.refusal)
   else keeper.note(host.now(), fetched.result === "refused" ? fetched.reason : null)
+  if (fetched.result !== "unanswered" && hasBudgets(keeper.inForce())) await openBudgets(files, () => {}).ask(place)
   return { fetched, keeper }
 }
 

@@ -8,6 +8,7 @@ import { type Clock, systemClock } from "../clock.ts"
 import { type Belay, startBelay } from "../index.ts"
 import { createTestClock } from "../test-clock.ts"
 import { type PolicyState, publishedPolicy, type PublishedPolicyOptions } from "./client.ts"
+import type { PolicyDocument } from "./document.ts"
 import { KEY, makeKey, sealed, startPolicyServer } from "./test-policy-server.ts"
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -103,6 +104,101 @@ test("a client obeys what is published, what is pushed and what is rolled back, 
     authorization: "Bearer blk_test",
     "belay-enduser": "ada@example.com",
   })
+})
+
+test("a client that got no keys at first asks for them again, and takes what was published meanwhile", async ({
+  server,
+  start,
+}) => {
+  let isAway = true
+  server.behave = (request, response) => {
+    if (!isAway || request.url !== "/v1/policy/keys") return false
+    response.writeHead(503).end()
+    return true
+  }
+  const { belay } = start()
+  const asked = (line: string) => server.asked.filter((one) => one.line === line).length
+  await expect.poll(() => asked("GET /v1/policy/keys"), PATIENCE).toBeGreaterThan(2)
+  // What is pushed could not be checked, and would be refused until the stream ends.
+  expect(asked("GET /v1/policy/events")).toBe(0)
+  isAway = false
+  server.publish(sealed(1, "git push *"))
+  await expect.poll(() => effectOf(belay, "git push origin"), PATIENCE).toBe(DENIED_BY(1))
+})
+
+const MINUTE_MS = 60_000
+const BUDGETED: PolicyDocument = {
+  schema: "belay.policy/1",
+  budgets: [
+    { id: "month", scope: "person", period: "month", limit: { unit: "usd", amount: 10 }, hard: "deny" },
+    { id: "day", scope: "person", period: "day", limit: { unit: "usd", amount: 4 }, hard: "deny" },
+  ],
+}
+
+/** What is used of each budget, of which the day's starts anew in an hour. */
+const standing = (month: number, day: number) => [
+  { layer: "organization", id: "month", used: month, limit: 10, resetsAt: minutesFromNow(30 * 24 * 60) },
+  { layer: "organization", id: "day", used: day, limit: 4, resetsAt: minutesFromNow(60) },
+]
+const minutesFromNow = (minutes: number) => new Date(systemClock.now() + minutes * MINUTE_MS).toISOString()
+
+test("budgets that are used up stop an agent, and what is not known any more is asked about", async ({
+  server,
+  start,
+  clock,
+}) => {
+  server.publish(sealed(1, "", { document: BUDGETED }))
+  server.stand(standing(2, 1))
+  const { belay } = start()
+  await expect.poll(() => effectOf(belay, "ls"), PATIENCE).toBe("allow unset 1")
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
+  server.stand(standing(5, 4))
+  server.pushBudgets()
+  await expect.poll(() => effectOf(belay, "ls"), PATIENCE).toBe(DENIED_BY(1))
+  server.stand(standing(5, 3))
+  server.pushBudgets()
+  await expect.poll(() => effectOf(belay, "ls"), PATIENCE).toBe("allow unset 1")
+  await server.stop()
+  // One that starts while nobody answers knows what was known.
+  expect(effectOf(start().belay, "ls")).toBe("allow unset 1")
+  clock.set(systemClock.now() + 11 * MINUTE_MS)
+  expect(effectOf(belay, "ls")).toBe("ask unsure 1")
+  expect(effectOf(start().belay, "ls")).toBe("ask unsure 1")
+})
+
+test("a budget that was used up stays so while Belay is away, until it starts anew", async ({
+  server,
+  start,
+  clock,
+}) => {
+  server.publish(sealed(1, "", { document: BUDGETED }))
+  server.stand(standing(5, 4))
+  const { belay } = start()
+  await expect.poll(() => effectOf(belay, "ls"), PATIENCE).toBe(DENIED_BY(1))
+  await server.stop()
+  clock.set(systemClock.now() + 50 * MINUTE_MS)
+  expect([belay, start().belay].map((one) => effectOf(one, "ls"))).toEqual([DENIED_BY(1), DENIED_BY(1)])
+  clock.set(systemClock.now() + 61 * MINUTE_MS)
+  expect([belay, start().belay].map((one) => effectOf(one, "ls"))).toEqual(["ask unsure 1", "ask unsure 1"])
+})
+
+test("a server that tells nothing of budgets is one of which nothing is known; who has none does not ask", async ({
+  server,
+  start,
+}) => {
+  server.publish(sealed(1, "", { document: BUDGETED }))
+  const { belay } = start()
+  await expect.poll(() => effectOf(belay, "ls"), PATIENCE).toBe("ask unsure 1")
+  const asked = () => server.asked.filter(({ line }) => line === "GET /v1/policy/budgets").length
+  await expect.poll(asked, PATIENCE).toBeGreaterThan(0)
+  expect(effectOf(belay, "ls")).toBe("ask unsure 1")
+  await belay.shutdown()
+  server.publish(sealed(2, "git push *"))
+  const before = asked()
+  const other = start({ folder: false }).belay
+  await expect.poll(() => effectOf(other, "git push x"), PATIENCE).toBe(DENIED_BY(2))
+  await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
+  expect(asked()).toBe(before)
 })
 
 const HTML = "<!doctype html><title>Please sign in</title>"

@@ -5,6 +5,7 @@ import type { Decision, PolicyAction, PolicyConnection, StartedPolicy, StartPoli
 import { createBackoff } from "../send.ts"
 import { VERSION } from "../version.ts"
 import type { PolicyContext } from "./action.ts"
+import { hasBudgets, openBudgets } from "./budgets.ts"
 import { CANARY } from "./canary.ts"
 import { decide } from "./decide.ts"
 import type { PolicyKey } from "./envelope.ts"
@@ -62,6 +63,10 @@ const SILENCE_MS_MAX = 45_000
 const STEADY_MS = 10_000
 const REPORT_EVERY_MS = 24 * 3_600_000
 const REPORT_AGAIN_MS = 60_000
+/** So that one answer that does not come leaves what is known of budgets young enough. */
+const BUDGETS_EVERY_MS = 240_000
+/** All clients are told at once that a budget reached a threshold, and shall not ask at once. */
+const BUDGETS_SPREAD_MS = 2000
 const NAME_LENGTH_MAX = 60
 
 /**
@@ -71,7 +76,9 @@ const NAME_LENGTH_MAX = 60
  * server that is away, a cut network or a clock that is set back leave the last good one in force, as does whatever is
  * answered that is no newer policy of the organization. Nothing here throws, is waited for, or keeps the process alive.
  * Belay is told what is gone by: at the start, at every change and refusal, and daily with what became of an action that
- * every policy denies.
+ * every policy denies. A policy with budgets has it asked how they stand too, every few minutes and when Belay says that
+ * one reached a threshold; after ten minutes without an answer the person is asked wherever a budget may ask or deny, and
+ * one that was used up stays so until it starts anew.
  */
 export function publishedPolicy(options: PublishedPolicyOptions = {}): StartPolicy {
   return (connection) => startClient(connection, options)
@@ -80,8 +87,10 @@ export function publishedPolicy(options: PublishedPolicyOptions = {}): StartPoli
 function startClient(connection: PolicyConnection, options: PublishedPolicyOptions): StartedPolicy {
   const { endpoint, ingestKey, user, agent, clock } = connection
   const folder = options.folder === false ? null : (options.folder ?? defaultFolder())
+  const files = folder === null ? null : policyFiles(folder, { endpoint, key: ingestKey, enduser: user })
+  const budgets = openBudgets(files, connection.report)
   const keeper = openKeeper({
-    files: folder === null ? null : policyFiles(folder, { endpoint, key: ingestKey, enduser: user }),
+    files,
     pinned: options.keys ?? pinnedByEnvironment(),
     report: connection.report,
   })
@@ -117,6 +126,7 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
       repository: connection.repository,
       home: homedir(),
       resolveLinks,
+      ...(hasBudgets(inForce) && { spent: budgets.spent(clock.now()) }),
       ...options.contextOf?.(action),
       mode: action.mode,
       workspace: action.workspace,
@@ -164,6 +174,17 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
     telling = telling.then(() => tellNow(isDue))
   }
 
+  let callOffBudgets = () => {}
+  const askBudgetsIn = (ms: number) => {
+    callOffBudgets()
+    callOffBudgets = clock.schedule(() => void askBudgets(), ms)
+  }
+  const askBudgets = async (): Promise<void> => {
+    if (ending.signal.aborted || !hasBudgets(keeper.inForce())) return
+    await budgets.ask(place, ending.signal)
+    if (!ending.signal.aborted) askBudgetsIn(BUDGETS_EVERY_MS)
+  }
+
   let known = JSON.stringify(stateOf())
   /** After every answer: remembers it, and says what changed. */
   const settle = (outcome: { readonly isConfirmed: boolean; readonly refusal: string | null }) => {
@@ -181,6 +202,7 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
       }
     }
     tell(false)
+    if (isConfirmed) void askBudgets()
   }
 
   const check = async (): Promise<number | null> => {
@@ -207,7 +229,9 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
     const silence = new AbortController()
     let stopWaiting = clock.schedule(() => silence.abort(), SILENCE_MS_MAX)
     const read = createEventReader(({ type, data, id: tag }) => {
-      if (type !== "policy" || ending.signal.aborted) return
+      if (ending.signal.aborted) return
+      if (type === "budgets") askBudgetsIn(clock.random() * BUDGETS_SPREAD_MS)
+      if (type !== "policy") return
       const taken = keeper.take(data, tag)
       settle(taken.ok ? { isConfirmed: true, refusal: null } : { isConfirmed: false, refusal: taken.reason })
     })
@@ -235,7 +259,8 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
     while (!ending.signal.aborted) {
       const retryAfterMs = await check()
       const since = clock.elapsed()
-      const later = retryAfterMs ?? (ending.signal.aborted ? null : await listen())
+      // Nothing that is pushed could be checked without keys.
+      const later = retryAfterMs ?? (ending.signal.aborted || keeper.needsKeys() ? null : await listen())
       if (clock.elapsed() - since > STEADY_MS) backoff.reset()
       if (!ending.signal.aborted) await pause(backoff.next(later))
     }
@@ -260,6 +285,7 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
     close() {
       ending.abort()
       callOff()
+      callOffBudgets()
       wake()
     },
   }

@@ -37,13 +37,15 @@ export interface PolicyOwner {
 export interface PolicyFiles {
   readonly policy: string
   readonly note: string
+  readonly budgets: string
 }
 
 /** Where the policy of `owner` is kept under `folder`. Nothing of the owner can be read from the names. */
 export function policyFiles(folder: string, { endpoint, key, enduser = "" }: PolicyOwner): PolicyFiles {
   const bytes = new TextEncoder().encode([endpoint.replace(/\/+$/, ""), key, enduser.trim()].join("\n"))
   const name = crc32(bytes).toString(16).padStart(8, "0")
-  return { policy: path.join(folder, `${name}.json`), note: path.join(folder, `${name}.note.json`) }
+  const file = (kind: string) => path.join(folder, `${name}${kind}.json`)
+  return { policy: file(""), note: file(".note"), budgets: file(".budgets") }
 }
 
 /** What is remembered. */
@@ -115,6 +117,6 @@ export function replaceFile(file: string, text: string): void {
 }
 
 /** Forgets what is kept, keys with it: the next connection gives them anew. */
-export function forgetPolicy({ policy, note }: PolicyFiles): void {
-  for (const file of [policy, note]) rmSync(file, { force: true })
+export function forgetPolicy({ policy, note, budgets }: PolicyFiles): void {
+  for (const file of [policy, note, budgets]) rmSync(file, { force: true })
 }

@@ -58,6 +58,14 @@ export function sealed(
 /** Answers a request; undefined leaves it to the server. */
 type Behave = (request: IncomingMessage, response: ServerResponse) => boolean
 
+export interface TestBudget {
+  readonly layer: string
+  readonly id: string
+  readonly used: number | null
+  readonly limit: number
+  readonly resetsAt: string
+}
+
 export interface TestPolicyServer {
   readonly endpoint: string
   /** Paths that were asked for, with their methods. */
@@ -66,6 +74,10 @@ export interface TestPolicyServer {
   readonly reports: Record<string, unknown>[]
   /** What `/v1/policy` answers; null is `no_policy`. */
   publish(envelope: string | null): void
+  /** How budgets stand, as `/v1/policy/budgets` answers; null for a server that has no such path. */
+  stand(budgets: readonly TestBudget[] | null): void
+  /** Says to all that listen that a budget reached a threshold. */
+  pushBudgets(): void
   /** Sends an envelope, or what is none, to all that listen. */
   push(data: string): void
   /** How many listen. */
@@ -81,6 +93,7 @@ export interface TestPolicyServer {
 /** Serves what a test says, as Belay serves policies. */
 export async function startPolicyServer(): Promise<TestPolicyServer> {
   let envelope: string | null = null
+  let budgets: readonly TestBudget[] | null = null
   const streams = new Set<ServerResponse>()
   const etagOf = () =>
     `"${Buffer.from(envelope ?? "")
@@ -108,6 +121,13 @@ export async function startPolicyServer(): Promise<TestPolicyServer> {
         if (envelope === null) return json(response, 404, { error: "no_policy", message: "nothing" })
         if (headers["if-none-match"] === etagOf()) return response.writeHead(304, { etag: etagOf() }).end()
         return response.writeHead(200, { etag: etagOf() }).end(envelope)
+      case "/v1/policy/budgets": {
+        if (budgets === null) return response.writeHead(404).end("not found")
+        const etag = `"${Buffer.from(JSON.stringify(budgets.map(({ used }) => used))).toString("base64url")}"`
+        if (headers["if-none-match"] === etag) return response.writeHead(304, { etag }).end()
+        response.setHeader("etag", etag)
+        return json(response, 200, { asOf: "2026-11-20T12:00:00Z", budgets })
+      }
       default:
         // The pipeline's signals, which are not looked at here.
         return json(response, 200, {})
@@ -124,6 +144,10 @@ export async function startPolicyServer(): Promise<TestPolicyServer> {
     asked: [],
     reports: [],
     publish: (next) => (envelope = next),
+    stand: (next) => (budgets = next),
+    pushBudgets() {
+      for (const stream of streams) stream.write("event: budgets\ndata: {}\n\n")
+    },
     push(data) {
       for (const stream of streams) stream.write(`event: policy\nid: ${etagOf()}\ndata: ${data}\n\n`)
     },

@@ -1,5 +1,5 @@
 import { type CompiledPolicy, compilePolicy } from "#sdk/policy/compile.ts"
-import type { PolicyDocument, PolicyRule } from "#sdk/policy/document.ts"
+import type { PolicyBudget, PolicyDocument, PolicyRule } from "#sdk/policy/document.ts"
 import { type DemoTeam, STORM_OVER_DAYS, STORM_SINCE_DAYS } from "./stories.ts"
 
 /** What the demo organization published, in order. Times are whole days before today. */
@@ -41,6 +41,12 @@ const NO_REMOVAL: PolicyRule = {
   reason: "Agents removed work that was not in git",
 }
 
+/** It warns and stops nothing, so that what agents did stays what they did. */
+const BUDGETS: readonly PolicyBudget[] = [
+  { id: "month", scope: "organization", period: "month", limit: { unit: "usd", amount: 140 }, hard: "warn" },
+  { id: "team-week", scope: "team", period: "week", limit: { unit: "usd", amount: 6 }, hard: "warn" },
+]
+
 const documentOf = (rules: readonly PolicyRule[], defaults?: { readonly shell: "ask" }): PolicyDocument => ({
   schema: "belay.policy/1",
   permissions: { rules: [...rules], ...(defaults !== undefined && { defaults }) },
@@ -70,19 +76,24 @@ export const DEMO_VERSIONS: readonly DemoVersion[] = [
     version: 2,
     daysAgo: 12,
     note: "No recursive removals",
-    document: documentOf([...BASE, NO_REMOVAL]),
+    document: { ...documentOf([...BASE, NO_REMOVAL]), budgets: [...BUDGETS] },
   },
 ]
 
 /** What somebody is about to publish for the organization. */
-export const DEMO_DRAFT: PolicyDocument = documentOf([
-  ...BASE.map((rule) =>
-    rule.id === "deploys" ? { ...rule, effect: "deny" as const, reason: "Deployments go through the pipeline" } : rule,
-  ),
-  NO_REMOVAL,
-  { id: "packages", effect: "ask", action: "shell", pattern: "npm install *", reason: "New packages are looked at" },
-  { id: "tests", effect: "allow", action: "shell", pattern: "npm test *" },
-])
+export const DEMO_DRAFT: PolicyDocument = {
+  ...documentOf([
+    ...BASE.map((rule) =>
+      rule.id === "deploys"
+        ? { ...rule, effect: "deny" as const, reason: "Deployments go through the pipeline" }
+        : rule,
+    ),
+    NO_REMOVAL,
+    { id: "packages", effect: "ask", action: "shell", pattern: "npm install *", reason: "New packages are looked at" },
+    { id: "tests", effect: "allow", action: "shell", pattern: "npm test *" },
+  ]),
+  budgets: [...BUDGETS],
+}
 
 /** What agents are about to run. */
 export const DEMO_COMMANDS = [

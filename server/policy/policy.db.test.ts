@@ -266,6 +266,14 @@ test("an exception counts once another approves it, until it ends or is over", a
   expect([await seenBy(ada.actorId), await seenBy(grace.actorId)]).toEqual([[expect.objectContaining({ id })], []])
 })
 
+test("of many clients that ask first at once each is given the one key that signs", async ({ database }) => {
+  const orgId = await makeOrganization(database)
+  const read = () => asTenant(database.app, orgId, (tx) => readSigningKeys(tx, { orgId, secret: SECRET, now: NOW }))
+  const found = await Promise.all(Array.from({ length: 5 }, read))
+  const { signer } = await read()
+  expect(found.map(({ keys }) => keys.map(({ id }) => id))).toEqual(found.map(() => [signer.id]))
+})
+
 test("bundles are signed with the organization's key; the next one is announced before it signs", async ({
   database,
 }) => {

@@ -8,6 +8,7 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto"
+import { sql } from "kysely"
 import type { PolicyKey } from "#sdk/policy/envelope.ts"
 import { recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
@@ -34,10 +35,15 @@ export async function readSigningKeys(
   args: { readonly orgId: string; readonly secret: string; readonly now: Date },
 ): Promise<SigningKeys> {
   const { orgId, secret, now } = args
-  const known = await listKeys(tx)
+  let known = await listKeys(tx)
+  if (known.length === 0) {
+    // Of several that ask at once one makes it: a client goes on believing the first key that it was given.
+    await sql`select pg_advisory_xact_lock(hashtext('belay_policy_key'), hashtext(${orgId}))`.execute(tx)
+    known = await listKeys(tx)
+  }
   if (known.length === 0) {
     await addKey(tx, { orgId, secret, madeAt: now, signsFrom: now })
-    return readSigningKeys(tx, args)
+    known = await listKeys(tx)
   }
   const signing = known.findLast(({ signsFrom }) => signsFrom <= now) ?? known[0]
   if (signing === undefined) throw new Error("An organization without a signing key")

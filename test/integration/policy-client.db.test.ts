@@ -10,8 +10,10 @@ import { asTenant } from "#server/db/tenant.ts"
 import { type PolicyActor, saveDraft } from "#server/policy/drafts.ts"
 import { publishDraft, rollBack } from "#server/policy/publish.ts"
 import { createIngestKey } from "#server/team/ingest-keys.ts"
+import { recountAll } from "#server/spend/loop.ts"
 import { ADMIN, startTestBelay, type TestBelay } from "../belay.ts"
 import { type TestDatabase, test as databaseTest } from "../db.ts"
+import { emailOf, makeSignal, storeSignals } from "../factories.ts"
 
 const test = databaseTest
   .extend("folder", ({}, { onCleanup }) => {
@@ -152,4 +154,48 @@ test("an agent obeys what is published and rolled back within moments, and keeps
   await publish("rm -rf *")
   await expect.poll(() => effectOf(belay, "rm -rf build"), { timeout: 20_000 }).toBe("deny 4")
   expect(states.map(({ state, refusal }) => [state, refusal])).toEqual(states.map(() => ["in_force", null]))
+})
+
+test("an agent stops when a budget is used up, as soon as Belay has counted it", async ({
+  database,
+  folder,
+  installation,
+}) => {
+  const { first } = installation
+  const by = await makeAdmin(database, first)
+  const work = <T>(of: Parameters<typeof asTenant<T>>[2]) => asTenant(database.app, by.orgId, of)
+  const scopes = ["ingest", "policy:read"] as const
+  const key = await work((tx) =>
+    createIngestKey(tx, { name: "agents", scopes: [...scopes], teamId: null, agentTool: null, expiresAt: null, by }),
+  )
+  if (!key.ok) throw new Error(key.reason)
+  const limit = { unit: "tokens", amount: 1000 } as const
+  const document: PolicyDocument = {
+    schema: POLICY_SCHEMA,
+    budgets: [{ id: "own", scope: "person", period: "month", limit, hard: "deny" }],
+  }
+  await work(async (tx) => {
+    await saveDraft(tx, { target: ORGANIZATION, revision: null, document, by })
+    await publishDraft(tx, { target: ORGANIZATION, revision: 1, note: null, by })
+  })
+  const call = (tokens: number) => makeSignal({ at: first.now(), kind: "model_call", inputTokens: tokens, model: "m" })
+  const use = async (tokens: number) => {
+    await storeSignals(database, by.orgId, [call(tokens)])
+    await first.count()
+    await recountAll(database, first.now())
+  }
+  await use(100)
+  const belay = startBelay({
+    endpoint: first.otlpUrl,
+    ingestKey: key.key,
+    agent: { name: "release-bot", version: "3.2.0" },
+    user: emailOf("ada"),
+    spool: false,
+    policy: publishedPolicy({ folder }),
+  })
+  onTestFinished(() => void belay.shutdown())
+  const effect = () => effectOf(belay, "ls")
+  await expect.poll(effect, { timeout: 20_000 }).toBe("allow 1")
+  await use(900)
+  await expect.poll(effect, { timeout: 20_000 }).toBe("deny 1")
 })

@@ -124,7 +124,10 @@ function Why({ row }: { row: ShownDecision }) {
       {ruleThen !== null && (
         <p className="mt-0.5 text-sm break-words text-ink-soft">
           {ruleThen.text}.{" "}
-          <Link to={paths.policyVersion(of, ruleThen.layerVersion)} className="text-accent hover:underline">
+          <Link
+            to={paths.policyVersion(of, ruleThen.layerVersion)}
+            className="whitespace-nowrap text-accent underline underline-offset-2"
+          >
             Version {ruleThen.layerVersion}
           </Link>
         </p>

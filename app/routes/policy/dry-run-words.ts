@@ -21,11 +21,11 @@ export function describeDryRun({ totals }: Pick<DryRun, "totals">, days: number)
   const when = days === 7 ? "in the last 7 days" : `in the last ${days} days`
   if (totals.length === 0) return `Nothing was recorded ${when} that it could be tried on.`
   const parts = [
-    part(totals, "calls", "denied", (total) => `stopped ${plural(total, "call")}`),
-    part(totals, "calls", "asked", (total) => `asked before ${plural(total, "call")}`),
-    part(totals, "calls", "allowed", (total) => `let ${plural(total, "more call")} through`),
-    part(totals, "prompts", "refused", (total) => `answered ${plural(total, "prompt")} with no`),
-    part(totals, "prompts", "spared", (total) => `removed ${plural(total, "prompt")}`),
+    part(totals, "calls", "denied", (of) => `stopped ${of("call")}`),
+    part(totals, "calls", "asked", (of) => `asked before ${of("call")}`),
+    part(totals, "calls", "allowed", (of) => `let ${of("more call")} through`),
+    part(totals, "prompts", "refused", (of) => `answered ${of("prompt")} with no`),
+    part(totals, "prompts", "spared", (of) => `removed ${of("prompt")}`),
   ].filter((text) => text !== null)
   if (parts.length === 0) {
     return totals.some(({ change }) => change === "cannot_tell")
@@ -39,7 +39,7 @@ function part(
   totals: readonly ChangeTotal[],
   judged: JudgedKind,
   change: Change,
-  say: (total: number) => string,
+  say: (of: (noun: string) => string) => string,
 ): string | null {
   const found = totals.find((total) => total.judged === judged && total.change === change)
   if (found === undefined) return null
@@ -53,7 +53,9 @@ function part(
     }
     return `${what[change as keyof typeof what]} some ${judged} of too few people to say how many`
   }
-  return `${say(found.count)} by ${formatCount(found.people)} ${found.people === 1 ? "person" : "people"}`
+  const { count, people } = found
+  const whose = `${judged === "calls" ? "by" : "of"} ${formatCount(people)} ${people === 1 ? "person" : "people"}`
+  return say((noun) => `${plural(count, noun)} ${whose}`)
 }
 
 function listed(parts: readonly string[]): string {

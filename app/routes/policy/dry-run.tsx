@@ -220,13 +220,13 @@ function BreakdownTable(props: {
         <caption className="sr-only">{label}</caption>
         <thead>
           <tr className="border-b border-line text-left text-xs text-ink-faint">
-            <th scope="col" className="h-9 px-3 font-medium">
+            <th scope="col" className="h-9 px-3 font-medium md:px-4">
               {BREAKDOWN_TITLES[by]}
             </th>
-            <th scope="col" className="h-9 px-3 text-right font-medium">
+            <th scope="col" className="h-9 px-3 text-right font-medium md:px-4">
               Times
             </th>
-            <th scope="col" className="h-9 px-3 text-right font-medium">
+            <th scope="col" className="h-9 px-3 text-right font-medium md:px-4">
               People
             </th>
           </tr>
@@ -237,7 +237,7 @@ function BreakdownTable(props: {
               <th
                 scope="row"
                 className={clsx(
-                  "h-9 px-3 text-left font-normal break-words",
+                  "h-9 px-3 text-left font-normal break-words md:px-4",
                   value !== null && (by === "rule" || by === "action") && "font-mono text-xs",
                 )}
               >
@@ -249,14 +249,14 @@ function BreakdownTable(props: {
           ))}
           {rows.length > ROWS_MAX && (
             <tr className={ROW}>
-              <td colSpan={3} className="h-9 px-3 text-ink-faint">
+              <td colSpan={3} className="h-9 px-3 text-ink-faint md:px-4">
                 and {formatCount(rows.length - ROWS_MAX)} more
               </td>
             </tr>
           )}
           {isPartWithheld && (
             <tr className={ROW}>
-              <td colSpan={3} className="h-9 px-3 text-ink-soft">
+              <td colSpan={3} className="h-9 px-3 text-ink-soft md:px-4">
                 <span className="inline-flex items-center gap-1.5">
                   <Lock aria-hidden className="size-3.5 shrink-0" />
                   {rows.length === 0 ? "withheld" : "others are withheld"}: fewer than {minGroupSize} people

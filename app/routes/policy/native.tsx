@@ -52,7 +52,7 @@ export default function Native() {
         <div className="mt-4 rounded-md border border-line bg-surface px-4 py-12 text-center">
           <FileCode aria-hidden className="mx-auto size-6 text-ink-faint" />
           <p className="mx-auto mt-3 max-w-md text-ink-soft">
-            <Link to={paths.policies()} className="text-accent hover:underline">
+            <Link to={paths.policies()} className="text-accent underline underline-offset-2">
               Publish the organization's policy
             </Link>{" "}
             first.
@@ -150,7 +150,7 @@ function Delivery(props: { address: string; hook: string; files: readonly { read
       </h2>
       <p className="mt-1 max-w-3xl text-sm text-ink-soft">
         Device management fetches each file from an address that stays, with a{" "}
-        <Link to={paths.keys()} className="text-accent hover:underline">
+        <Link to={paths.keys()} className="text-accent underline underline-offset-2">
           key
         </Link>{" "}
         that may read policies. The answer has an ETag, and 304 while nothing changed; the header belay-enduser asks for

@@ -242,7 +242,7 @@ export default function PolicyPage() {
                       <Link
                         to={paths.policyVersion(address, version.version)}
                         preventScrollReset
-                        aria-label={`What version ${version.version} says`}
+                        aria-label={`Read what version ${version.version} says`}
                         className={rowActionClass("quiet")}
                       >
                         Read
@@ -262,7 +262,7 @@ export default function PolicyPage() {
                           {isManager && (
                             <Confirm
                               trigger="Put in force"
-                              triggerLabel={`Put version ${version.version} in force`}
+                              triggerLabel={`Put in force: version ${version.version}`}
                               triggerClass={rowActionClass("quiet")}
                               title={`Put version ${version.version} in force again?`}
                               description="It becomes the newest version, at once. You can put the present one in force again in the same way."

@@ -163,11 +163,11 @@ export default function Prices() {
               Price table
             </h2>
             <p className="pb-0.5 text-sm text-ink-soft">
-              {plural(all, "price")}, {set === 0 ? "all" : "the others"} from{" "}
+              {plural(all, "price")}
+              {set > 0 && `, ${formatCount(set)} set here`}, {set === 0 ? "all" : "the others"} from{" "}
               <a href={loaded.seed.url} className="underline underline-offset-2">
                 {loaded.seed.source}
               </a>
-              {set > 0 && `; ${formatCount(set)} set here`}
             </p>
           </div>
           <div className="mt-3 flex flex-wrap items-end gap-2">

@@ -2,6 +2,7 @@ import path from "node:path"
 import type { AgentAction, PolicyContext } from "../../policy/action.ts"
 import { decide, explain, type Explanation } from "../../policy/decide.ts"
 import type { PolicyDecision } from "../../policy/decision.ts"
+import { hasBudgets, openBudgets } from "../../policy/budgets.ts"
 import { type InForce, type Keeper, openKeeper, signedContext, UNAVAILABLE_EFFECTS } from "../../policy/keeper.ts"
 import { resolveLinks } from "../../policy/links.ts"
 import type { Unavailable } from "../../policy/note.ts"
@@ -71,6 +72,9 @@ function circumstancesOf(host: Host, inForce: InForce, context: HookContext): Po
     workspace,
     home: host.home,
     resolveLinks,
+    ...(hasBudgets(inForce) && {
+      spent: openBudgets(policyFilesOf(host, readSettings(host)), () => {}).spent(host.now()),
+    }),
   })
 }
 
