@@ -365,6 +365,7 @@ function readRecord(
       const isFailed = readBoolean(attributes, "success") === false
       const toolUseId = toId(readText(attributes, "tool_use_id"))
       return [
+        ...readCommit(base, attributes),
         toSignal({
           ...base,
           kind: "tool_call",
@@ -413,6 +414,14 @@ function readRecord(
     default:
       return SILENT_EVENTS.has(name) ? SILENT : null
   }
+}
+
+/** The commit that a shell command made, as Claude Code reads it from what git prints: often its first digits. */
+function readCommit(base: Parameters<typeof toSignal>[0], attributes: Attributes): readonly Signal[] {
+  const commitId = readText(readFields(attributes.get("tool_parameters")), "git_commit_id")?.toLowerCase() ?? ""
+  if (!/^[0-9a-f]{7,64}$/.test(commitId)) return []
+  const sourceId = `${base.sourceId}:commit`
+  return [toSignal({ ...base, kind: "outcome", rung: "agent", action: `commit ${commitId}`, sourceId })]
 }
 
 /** The parameters, where the person lets them be sent, only name the program or the MCP server. */
