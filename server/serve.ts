@@ -152,6 +152,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
           }))
         },
       },
+      secret: options.authSecret,
       providerName: options.identityProvider?.name ?? null,
       retryProvider() {
         auth = null
