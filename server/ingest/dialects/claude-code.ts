@@ -1,7 +1,7 @@
 import type { Origin, Outcome, Rung, Surface } from "#sdk/ladder.ts"
 import { toShellAction } from "#sdk/shell-action.ts"
 import type { Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
-import { type Signal, toSignal } from "../signal.ts"
+import { type Signal, type SignalFields, toSignal } from "../signal.ts"
 import {
   readBoolean,
   readCount,
@@ -417,7 +417,7 @@ function readRecord(
 }
 
 /** The commit that a shell command made, as Claude Code reads it from what git prints: often its first digits. */
-function readCommit(base: Parameters<typeof toSignal>[0], attributes: Attributes): readonly Signal[] {
+function readCommit(base: Omit<SignalFields, "kind" | "rung">, attributes: Attributes): readonly Signal[] {
   const commitId = readText(readFields(attributes.get("tool_parameters")), "git_commit_id")?.toLowerCase() ?? ""
   if (!/^[0-9a-f]{7,64}$/.test(commitId)) return []
   const sourceId = `${base.sourceId}:commit`
