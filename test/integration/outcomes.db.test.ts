@@ -41,13 +41,13 @@ async function start(database: TestDatabase, provider: Provider = "github") {
     makeSecret,
     host: createCodeHost(provider, url, webhookSecret),
     /** What Belay does every few seconds. */
-    async settle() {
+    settle: async () => {
       await belay.count()
       await settleAll(options, belay.now())
       await belay.count()
     },
     /** One agent task of each person, of which the outcome is a matter of its own. */
-    async runTasks() {
+    runTasks: async () => {
       await belay.store.store(orgId, {
         signals: PEOPLE.map((person, index) =>
           makeSignal({
