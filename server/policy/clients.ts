@@ -86,9 +86,6 @@ export interface ShownClient {
   readonly standing: Standing
 }
 
-/** All of them, what needs somebody first. */
-export const STANDINGS = ["not_enforced", "behind", "silent", "unproven", "enforced"] as const satisfies Standing[]
-
 /** The standing of the client `c`. */
 export function standing(now: Date) {
   return sql<Standing>`case

@@ -3,7 +3,7 @@ import { Form, Link, useLoaderData, useSubmit } from "@remix-run/react"
 import { MonitorSmartphone, ShieldAlert } from "lucide-react"
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
-import { listClients, type ShownClient, type Standing, STANDINGS } from "#server/policy/clients.ts"
+import { listClients, type ShownClient, type Standing } from "#server/policy/clients.ts"
 import { countStandings, getConvergence, listReach, type Standings } from "#server/policy/coverage.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
@@ -18,6 +18,8 @@ export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Policy coverage · Belay" }]
 
+/** What needs somebody first. */
+const STANDINGS = ["not_enforced", "behind", "silent", "unproven", "enforced"] as const satisfies Standing[]
 const PAGE = 50
 const DAYS = 30
 const DAY_MS = 86_400_000
