@@ -45,24 +45,29 @@ export function createOutcomesEndpoint(options: Options): OutcomesEndpoint {
       const [path = ""] = (request.url ?? "").split("?", 1)
       const handler = findHandler(path)
       if (handler === null) return false
-      const answering =
-        request.method === "POST"
-          ? handler(options, request)
-          : Promise.resolve(refuse(405, "method", `${path} takes POST.`, { allow: "POST" }))
-      answering
-        .catch((error: unknown) => {
-          options.log("outcome not taken", error)
-          return refuse(503, "unavailable", "Belay cannot take it now; send it again.", { "retry-after": "5" })
-        })
-        .then((answer) => {
-          // What is not read yet would hold up the next request of the connection.
-          request.resume()
-          reply(response, answer)
-        })
-        .catch((error: unknown) => options.log("outcome not answered", error))
+      void answer(options, request, response, { handler, path })
       return true
     },
   }
+}
+
+async function answer(
+  options: Options,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { handler, path }: { readonly handler: Handler; readonly path: string },
+): Promise<void> {
+  const answered = await (
+    request.method === "POST"
+      ? handler(options, request)
+      : Promise.resolve(refuse(405, "method", `${path} takes POST.`, { allow: "POST" }))
+  ).catch((error: unknown) => {
+    options.log("outcome not taken", error)
+    return refuse(503, "unavailable", "Belay cannot take it now; send it again.", { "retry-after": "5" })
+  })
+  // What is not read yet would hold up the next request of the connection.
+  request.resume()
+  reply(response, answered)
 }
 
 type Handler = (options: Options, request: IncomingMessage) => Promise<Answer>

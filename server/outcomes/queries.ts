@@ -92,10 +92,13 @@ export async function getTaskLife(
     const at = times[stage]
     return at === null || at > now ? [] : { stage, at }
   })
-  const last = stages.reduce((a, b) => (b.at >= a.at ? b : a), { stage: "ran" as Stage, at: operation.lastAt })
+  const standing = stages.reduce<{ stage: Stage; at: Date }>((last, one) => (one.at >= last.at ? one : last), {
+    stage: "ran",
+    at: operation.lastAt,
+  }).stage
   return {
     stages,
-    standing: last.stage,
+    standing,
     changes: changes.rows.map(({ provider, repository, number, evidence }) => ({
       provider,
       repository,
