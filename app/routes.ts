@@ -31,6 +31,7 @@ export default [
     route("settings", "routes/settings/settings.tsx"),
     route("settings/storage", "routes/settings/storage.tsx"),
     route("settings/prices", "routes/settings/prices.tsx"),
+    route("settings/webhooks", "routes/settings/webhooks.tsx"),
     route("settings/ingest", "routes/settings/ingest.tsx"),
     route("account", "routes/account/account.tsx"),
     route("audit", "routes/audit/audit.tsx"),

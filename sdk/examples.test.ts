@@ -98,7 +98,7 @@ test.concurrent("opencode-plugin is a plugin that starts, and sends when the too
 
 test.concurrent("late-outcome says of the tasks that a commit names what became of them", async ({ receiver }) => {
   const [first, second] = [noBelay.agent.task({ sessionId: "conversation-1" }), noBelay.orchestration.run()]
-  const message = `Add zq7canary7xj\n\nBelay-Token: ${first.token}\nBelay-Token: ${second.token}\n`
+  const message = `Add zq7canary7xj\n\nBelay-Operation: ${first.token}\nBelay-Operation: ${second.token}\n`
   const child = run(process.execPath, [path.join(EXAMPLES, "late-outcome.ts"), "reverted"], {
     env: environment(receiver),
   })

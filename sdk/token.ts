@@ -8,6 +8,9 @@ export interface OperationRef {
   readonly sessionId: string | undefined
 }
 
+/** The trailer of a commit that says, with a token, whose work it is. */
+export const OPERATION_TRAILER = "Belay-Operation"
+
 const VERSION = "blo1"
 const PART = /^[A-Za-z0-9_.:#-]{1,64}$/
 

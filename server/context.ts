@@ -18,6 +18,8 @@ export interface AppContext {
   /** Acts as `belay_app`: it sees nothing until `asTenant` says for whom. */
   readonly db: Kysely<DB>
   readonly signIn: SignIn
+  /** Of all processes: secrets that the database keeps are sealed under it. */
+  readonly secret: string
   /** The identity provider's name on the button; null when none is configured. */
   readonly providerName: string | null
   /** Asks a provider that was away when Belay started again. */

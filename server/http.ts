@@ -9,6 +9,7 @@ import { sql } from "kysely"
 import type { AppContext } from "./context.ts"
 import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
+import type { OutcomesEndpoint } from "./outcomes/http.ts"
 import type { PolicyEndpoint } from "./policy/http.ts"
 import { PortTaken } from "./ports.ts"
 import type { SelfTelemetry } from "./self-telemetry.ts"
@@ -31,12 +32,13 @@ export function createAppServer(options: {
   context: AppContext
   receiver: OtlpReceiver
   policy: PolicyEndpoint
+  outcomes: OutcomesEndpoint
   arrivals: Arrivals
   pages: PageServer
   selfTelemetry: SelfTelemetry
   isBehindProxy: boolean
 }): Server {
-  const { context, receiver, policy, arrivals, pages, selfTelemetry } = options
+  const { context, receiver, policy, outcomes, arrivals, pages, selfTelemetry } = options
   const app = express()
   app.disable("x-powered-by")
   app.use((_request, response, next) => {
@@ -82,7 +84,8 @@ export function createAppServer(options: {
   app.all("*", (request, response, next) => void answerPage(request, response, next))
 
   return createServer((request, response) => {
-    if (!receiver.handle(request, response) && !policy.handle(request, response)) app(request, response)
+    const endpoints = [receiver, policy, outcomes]
+    if (!endpoints.some((endpoint) => endpoint.handle(request, response))) app(request, response)
   })
 }
 

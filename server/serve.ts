@@ -9,6 +9,7 @@ import { createOtlpReceiver } from "./ingest/http.ts"
 import { createBudget } from "./ingest/budget.ts"
 import type { IngestMeter } from "./ingest/meter.ts"
 import type { SignalStore } from "./ingest/signal-store.ts"
+import { createOutcomesEndpoint } from "./outcomes/http.ts"
 import { createPolicyEndpoint } from "./policy/http.ts"
 import { createLane } from "./lane.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
@@ -104,6 +105,13 @@ export async function serve(options: ServeOptions): Promise<Served> {
     now,
     log,
   })
+  const outcomes = createOutcomesEndpoint({
+    db: app.kysely,
+    authenticate: receiving.authenticate,
+    secret: options.authSecret,
+    now,
+    log,
+  })
   const grpcServer = createGrpcServer(receiving)
   const servers: Server[] = []
   const close = async () => {
@@ -144,6 +152,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
           }))
         },
       },
+      secret: options.authSecret,
       providerName: options.identityProvider?.name ?? null,
       retryProvider() {
         auth = null
@@ -164,6 +173,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       context,
       receiver,
       policy,
+      outcomes,
       arrivals,
       pages: await options.pages,
       selfTelemetry: options.selfTelemetry,

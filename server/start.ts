@@ -14,6 +14,7 @@ import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
 import { loadPages } from "./pages.ts"
+import { startOutcomes } from "./outcomes/settle.ts"
 import { createMailer } from "./mail/mailer.ts"
 import { countAll, startRollups } from "./rollup/loop.ts"
 import { isAllCounted, maintainRollups } from "./rollup/retention.ts"
@@ -139,6 +140,8 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       meter.watch({ rollupLagSeconds: () => rollups.lagSeconds() })
       const budgets = startBudgets({ worker: worker.kysely, app: app.kysely, now, log })
       closers.push(() => budgets.stop())
+      const outcomes = startOutcomes({ worker: worker.kysely, app: app.kysely, store, now, log })
+      closers.push(() => outcomes.stop())
     }
 
     const served = await serve({

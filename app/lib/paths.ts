@@ -42,6 +42,7 @@ export const paths = {
   importPeople: () => "/people/import",
   settings: () => "/settings",
   storage: () => "/settings/storage",
+  webhooks: () => "/settings/webhooks",
   ingestStatus: () => "/settings/ingest",
   prices: (search = "") => `/settings/prices${search}`,
   pricesCsv: () => "/settings/prices.csv",

@@ -3,7 +3,7 @@ import { startBelay } from "../index.ts"
 
 /**
  * A step of a CI job after a merge: what became of the work that a commit names. The agent wrote the task's token into
- * the commit's message, as a trailer `Belay-Token: blo1~…`. In a program of yours the import is from "@belay/sdk".
+ * the commit's message, as a trailer `Belay-Operation: blo1~…`. In a program of yours the import is from "@belay/sdk".
  *
  *     git log -1 --format=%B | BELAY_ENDPOINT=… BELAY_INGEST_KEY=blk_… node late-outcome.ts merged
  */
@@ -18,7 +18,7 @@ const belay = startBelay({
   // The job's machine is gone when the job is.
   spool: false,
 })
-for (const [, token = ""] of (await text(process.stdin)).matchAll(/^Belay-Token: (\S+)$/gm)) {
+for (const [, token = ""] of (await text(process.stdin)).matchAll(/^Belay-Operation: (\S+)$/gm)) {
   const work = belay.resume(token)
   if (outcome === "reverted") work.reverted()
   else work.merged()

@@ -356,6 +356,84 @@ export interface Change {
   subject: string;
 }
 
+export interface ChangeEvent {
+  /**
+   * a digest of its name
+   */
+  branch: string | null;
+  commit_id: string | null;
+  event: Json;
+  /**
+   * a digest of what it says, so that what is said twice is there once, whatever its delivery was called
+   */
+  event_id: Buffer;
+  number: number | null;
+  org_id: string;
+  provider: string;
+  received_at: Timestamp;
+  repository: string;
+  /**
+   * commits that it says to take back; reverts_numbers likewise changes
+   */
+  reverts: Generated<string[]>;
+  reverts_numbers: Generated<number[]>;
+}
+
+export interface ChangeOperation {
+  evidence: string;
+  joined_at: Timestamp;
+  number: number;
+  operation_id: string;
+  org_id: string;
+  provider: string;
+  repository: string;
+  /**
+   * as a trailer says; null where the evidence does not say
+   */
+  rung: Rung | null;
+}
+
+export interface ChangeRequest {
+  /**
+   * when it was first closed without being merged; it may have been opened again
+   */
+  abandoned_at: Timestamp | null;
+  approved_at: Timestamp | null;
+  branch: string;
+  /**
+   * when a check or a pipeline first passed on one of its commits
+   */
+  checked_at: Timestamp | null;
+  closed_at: Timestamp | null;
+  /**
+   * its commits as far as they were told of, and the one it was merged as
+   */
+  commit_ids: string[];
+  deployed_at: Timestamp | null;
+  failed_checks: number;
+  /**
+   * files of its pushed commits by kind: source, test, docs, generated, lock_file
+   */
+  file_kinds: Json;
+  files_changed: number | null;
+  first_review_at: Timestamp | null;
+  lines_added: number | null;
+  lines_removed: number | null;
+  merged_at: Timestamp | null;
+  number: number;
+  opened_at: Timestamp;
+  org_id: string;
+  provider: string;
+  repository: string;
+  reverted_at: Timestamp | null;
+  reviews: number;
+  /**
+   * how often something was pushed after it was opened
+   */
+  rounds: number;
+  updated_at: Timestamp;
+}
+
 export interface DecisionCase {
   action: string | null;
   agent_tool_id: number;
@@ -650,6 +728,21 @@ export interface LatencyHour {
   signals: number;
 }
 
+export interface LateOutcome {
+  occurred_at: Timestamp;
+  operation_id: string;
+  org_id: string;
+  origin: Origin;
+  outcome: Outcome;
+  received_at: Timestamp;
+  settled_at: Timestamp | null;
+  source_id: string;
+  /**
+   * too_old: when the operation was known, its day was past what Belay takes signals of
+   */
+  state: Generated<string>;
+}
+
 export interface ModelCallSize {
   counted_at: Timestamp;
   input_tokens: number;
@@ -734,6 +827,16 @@ export interface Operation {
   signals: number;
   started_at: Timestamp;
   whole_ms: number | null;
+}
+
+export interface OperationCommit {
+  /**
+   * as they said it: often the first seven digits
+   */
+  commit_id: string;
+  observed_at: Timestamp;
+  operation_id: string;
+  org_id: string;
 }
 
 export interface Org {
@@ -1265,6 +1368,44 @@ export interface UnrecognizedItem {
   otlp_signal: string;
 }
 
+export interface WebhookDelivery {
+  delivery_id: string;
+  endpoint_id: string;
+  event: string;
+  /**
+   * what it said that matters here; 0 of an event that says nothing
+   */
+  events: number;
+  org_id: string;
+  received_at: Timestamp;
+  /**
+   * how often it came
+   */
+  times: Generated<number>;
+}
+
+export interface WebhookEndpoint {
+  /**
+   * until when the secret before this one is taken as well
+   */
+  before_until: Timestamp | null;
+  id: Generated<string>;
+  last_refused_at: Timestamp | null;
+  /**
+   * of the secret
+   */
+  made_at: Timestamp;
+  made_by: string | null;
+  org_id: string;
+  provider: string;
+  /**
+   * deliveries whose signature was wrong: they are counted and nothing of them is kept
+   */
+  refused: Generated<number>;
+  sealed_secret: Buffer;
+  sealed_secret_before: Buffer | null;
+}
+
 export interface DB {
   account: Account;
   agent_tool_arrival: AgentToolArrival;
@@ -1285,6 +1426,9 @@ export interface DB {
   budget_period: BudgetPeriod;
   budget_reservation: BudgetReservation;
   change: Change;
+  change_event: ChangeEvent;
+  change_operation: ChangeOperation;
+  change_request: ChangeRequest;
   decision_case: DecisionCase;
   decision_hour: DecisionHour;
   detector_memory: DetectorMemory;
@@ -1299,11 +1443,13 @@ export interface DB {
   incident_label: IncidentLabel;
   ingest_key: IngestKey;
   ingest_minute: IngestMinute;
+  late_outcome: LateOutcome;
   latency_hour: LatencyHour;
   model_call_size: ModelCallSize;
   model_price: ModelPrice;
   model_use: ModelUse;
   operation: Operation;
+  operation_commit: OperationCommit;
   org: Org;
   policy_adoption: PolicyAdoption;
   policy_client: PolicyClient;
@@ -1331,4 +1477,6 @@ export interface DB {
   team_manager: TeamManager;
   team_member: TeamMember;
   unrecognized_item: UnrecognizedItem;
+  webhook_delivery: WebhookDelivery;
+  webhook_endpoint: WebhookEndpoint;
 }

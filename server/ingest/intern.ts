@@ -79,9 +79,10 @@ export function createInterner(db: Kysely<DB>, options: InternerOptions): Intern
         required(names.dimensions[kind].get(value) ?? names.folded[kind].get(value))
       return (signal) => ({
         developerId:
-          signal.identity === null
+          signal.developerId ??
+          (signal.identity === null
             ? names.unattributedId
-            : required(names.developers[signal.identity.kind].get(signal.identity.value)),
+            : required(names.developers[signal.identity.kind].get(signal.identity.value))),
         dimension,
       })
     },

@@ -18,6 +18,8 @@ export interface Signal {
   readonly surface: Surface | null
   /** Whoever the source says it acts for: e-mail, account or installation id. Keyed and hashed before it is stored. */
   readonly identity: Identity | null
+  /** The developer, in what Belay makes itself of what it knows already; goes before `identity`. */
+  readonly developerId: string | null
   readonly operationId: string | null
   readonly parentOperationId: string | null
   readonly sessionId: string | null
@@ -106,6 +108,7 @@ export function toSignal(fields: SignalFields): Signal {
     agentVersion: fields.agentVersion ?? null,
     surface: fields.surface ?? null,
     identity: fields.identity ?? null,
+    developerId: fields.developerId ?? null,
     operationId: fields.operationId ?? null,
     parentOperationId: fields.parentOperationId ?? null,
     sessionId: fields.sessionId ?? null,

@@ -1,5 +1,6 @@
 import { z } from "zod"
 import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
+import { outcomesRequestSchema, outcomesResponseSchema } from "../outcomes/http-schemas.ts"
 import {
   budgetsSchema,
   decideRequestSchema,
@@ -159,6 +160,21 @@ export const OPENAPI = {
             },
           },
           ...NATIVE_REFUSALS,
+        },
+      },
+    },
+    "/v1/outcomes": {
+      post: {
+        summary: "What became of the work of agents, as any other system knows it",
+        description:
+          "For systems that are neither GitHub nor GitLab. An outcome counts once the signals of its operation are counted, whichever comes first; one of more than 30 days ago does not. The key needs the scope ingest.",
+        requestBody: { required: true, content: json(outcomesRequestSchema, "input") },
+        responses: {
+          "200": { description: "Stored.", content: json(outcomesResponseSchema) },
+          "413": refused("More than 1 MiB."),
+          "422": refused("Not as described; nothing of it was stored."),
+          ...REFUSALS,
+          "403": refused("The key may not send outcomes: it needs the scope ingest."),
         },
       },
     },

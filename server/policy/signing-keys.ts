@@ -1,22 +1,14 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createPrivateKey,
-  generateKeyPairSync,
-  hash,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-} from "node:crypto"
+import { createPrivateKey, generateKeyPairSync, hash, type KeyObject } from "node:crypto"
 import { sql } from "kysely"
 import type { PolicyKey } from "#sdk/policy/envelope.ts"
 import { recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
+import { seal, type SealedFor, unseal } from "../sealed.ts"
 import type { PolicyActor } from "./drafts.ts"
 
 /**
- * The keys that an organization's bundles are signed with. Private keys are encrypted (AES-256-GCM, RFC 5116) under a key
- * that is derived from the secret of all processes (HKDF, RFC 5869): a copy of the database signs nothing.
+ * The keys that an organization's bundles are signed with. Private keys are sealed under the secret of all processes: a
+ * copy of the database signs nothing.
  */
 
 /** A new key signs this much later, when every client that fetches daily knows it. */
@@ -48,7 +40,7 @@ export async function readSigningKeys(
   const signing = known.findLast(({ signsFrom }) => signsFrom <= now) ?? known[0]
   if (signing === undefined) throw new Error("An organization without a signing key")
   return {
-    signer: { id: signing.id, privateKey: unseal(signing.sealed, { secret, orgId, id: signing.id }) },
+    signer: { id: signing.id, privateKey: unsealKey(signing.sealed, sealing({ secret, orgId, id: signing.id })) },
     keys: known.filter((key) => key.signsFrom >= signing.signsFrom).map(({ id, publicKey }) => ({ id, publicKey })),
   }
 }
@@ -111,7 +103,7 @@ async function addKey(tx: TenantTx, { orgId, secret, madeAt, signsFrom }: NewKey
       org_id: orgId,
       id,
       public_key: x,
-      sealed_private_key: seal(privateKey, { secret, orgId, id }),
+      sealed_private_key: seal(privateKey.export({ format: "der", type: "pkcs8" }), sealing({ secret, orgId, id })),
       made_at: madeAt,
       signs_from: signsFrom,
     })
@@ -119,34 +111,10 @@ async function addKey(tx: TenantTx, { orgId, secret, madeAt, signsFrom }: NewKey
   return id
 }
 
-const CIPHER = "aes-256-gcm"
-const [NONCE_BYTES, TAG_BYTES] = [12, 16]
-
-interface SealedFor {
-  readonly secret: string
-  readonly orgId: string
-  readonly id: string
+function sealing({ secret, orgId, id }: Pick<NewKey, "secret" | "orgId"> & { readonly id: string }): SealedFor {
+  return { secret, orgId, id, purpose: "belay policy signing key" }
 }
 
-function sealingKey({ secret, orgId }: SealedFor): Buffer {
-  return Buffer.from(hkdfSync("sha256", secret, orgId, "belay policy signing key", 32))
-}
-
-/** Nonce, tag and ciphertext. */
-function seal(privateKey: KeyObject, args: SealedFor): Buffer {
-  const nonce = randomBytes(NONCE_BYTES)
-  const cipher = createCipheriv(CIPHER, sealingKey(args), nonce, { authTagLength: TAG_BYTES })
-  cipher.setAAD(Buffer.from(args.id))
-  const sealed = Buffer.concat([cipher.update(privateKey.export({ format: "der", type: "pkcs8" })), cipher.final()])
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed])
-}
-
-function unseal(sealed: Buffer, args: SealedFor): KeyObject {
-  const decipher = createDecipheriv(CIPHER, sealingKey(args), sealed.subarray(0, NONCE_BYTES), {
-    authTagLength: TAG_BYTES,
-  })
-  decipher.setAAD(Buffer.from(args.id))
-  decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES))
-  const der = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()])
-  return createPrivateKey({ key: der, format: "der", type: "pkcs8" })
+function unsealKey(sealed: Buffer, of: SealedFor): KeyObject {
+  return createPrivateKey({ key: unseal(sealed, of), format: "der", type: "pkcs8" })
 }

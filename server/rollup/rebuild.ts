@@ -13,6 +13,7 @@ const REBUILT = [
   { table: "operation", time: "started_at" },
   { table: "developer_day", time: "day" },
   { table: "decision_hour", time: "hour" },
+  { table: "operation_commit", time: "observed_at" },
 ] as const
 
 /**

@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
 import { addArrivals, addDuplicates } from "./arrivals.ts"
 import { addCells } from "./cells.ts"
+import { addCommits } from "./commits.ts"
 import type { Counting } from "./counting.ts"
 import { addDecisions } from "./decisions.ts"
 import { settleReservations } from "./model-use.ts"
@@ -138,6 +139,7 @@ export async function count(counting: Counting): Promise<number> {
   const rows = await addCells(counting)
   await addOperations(counting)
   await addDecisions(counting)
+  await addCommits(counting)
   return rows
 }
 

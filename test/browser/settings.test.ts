@@ -1,4 +1,5 @@
 import { expect } from "vitest"
+import { createCodeHost, delivery, readWebhook } from "../code-host.ts"
 import { makeSignal, makeTeam, storeAndCount } from "../factories.ts"
 import { expectGoodOnPhone } from "./axe.ts"
 import { test } from "./browser.ts"
@@ -75,4 +76,34 @@ test("storage says what is kept and for how long, first without telemetry and th
   const row = page.getByRole("row").filter({ hasText: "Signals, as they came" })
   await row.getByText("30 days").waitFor()
   await expectGoodOnPhone(page)
+})
+
+test("a webhook is made, its secret shown once, and what comes in with it stands below", async ({ page }) => {
+  await page.goto("/settings")
+  await page.getByRole("link", { name: "Webhooks", exact: true }).click()
+  await page.getByText("No pull or merge request was told of in the last 30 days.").waitFor()
+  await page.getByText("Nothing has come in with a right signature.").waitFor()
+  await page.getByRole("button", { name: "Make a webhook for GitHub" }).click()
+  const secret = (await page.getByText(/^blw_/).textContent()) ?? ""
+  const url = (await page.getByText(/\/webhooks\/github\//).textContent()) ?? ""
+  await expectGoodOnPhone(page)
+
+  const host = createCodeHost("github", url, secret)
+  const pull = await readWebhook("github-pull_request")
+  expect(await host.deliver(delivery("ping", { zen: "Words" }))).toBe(202)
+  expect(await host.deliver(delivery("pull_request", pull))).toBe(202)
+  expect(await host.deliver(delivery("pull_request", pull), "wrong")).toBe(401)
+  await page.reload()
+  await page.getByText("Of 1 pull or merge request in the last 30 days 1 is joined to agent work; 0 are not.").waitFor()
+  await page.getByRole("row").filter({ hasText: "pull_request" }).getByText("Kept 1 event").waitFor()
+  await page.getByRole("row").filter({ hasText: "ping" }).getByText("Nothing to keep").waitFor()
+  await page.getByText("1 delivery refused for a wrong signature").waitFor()
+  expect(await page.getByText(/^blw_/).count()).toBe(0)
+  await expectGoodOnPhone(page)
+
+  await page.getByRole("button", { name: "Make a new secret for GitHub" }).click()
+  await page.getByRole("alertdialog").getByRole("button", { name: "Make a new secret" }).click()
+  await page.getByText("the one before still works").waitFor()
+  expect(await page.getByText(/^blw_/).textContent()).not.toBe(secret)
+  expect(await host.deliver(delivery("ping", {}))).toBe(202)
 })

@@ -34,6 +34,19 @@ import {
 } from "#server/ingest/queries.ts"
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
+import { joinByCommit, recordChangeEvents } from "#server/outcomes/changes.ts"
+import { recordDelivery } from "#server/outcomes/deliveries.ts"
+import {
+  listWebhookDeliveries,
+  listWebhookEndpoints,
+  makeWebhookSecret,
+  noteRefusedDelivery,
+  readWebhookSecrets,
+} from "#server/outcomes/endpoints.ts"
+import type { ChangeEvent } from "#server/outcomes/events.ts"
+import { countJoins, getTaskLife, listRungOutcomes } from "#server/outcomes/queries.ts"
+import { recordReportedOutcomes } from "#server/outcomes/reported.ts"
+import { listKnownOutcomes, markSettled } from "#server/outcomes/settle.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
 import { findByEnduser, findByEndusers, listClients, noteClient } from "#server/policy/clients.ts"
 import { countStandings, getConvergence, listReach } from "#server/policy/coverage.ts"
@@ -149,6 +162,26 @@ const POLICY: PolicyDocument = {
 }
 const PRICE = { inputUsd: 1, cachedUsd: null, cacheWriteUsd: null, outputUsd: 1 }
 const PERIOD = { startsAt: new Date("2026-11-01T00:00:00Z"), endsAt: new Date("2026-12-01T00:00:00Z") }
+const CHANGE: ChangeEvent = {
+  kind: "state",
+  repository: "xanadu",
+  number: 7,
+  at: NOW.toISOString(),
+  openedAt: NOW.toISOString(),
+  closedAt: NOW.toISOString(),
+  mergedAt: NOW.toISOString(),
+  branch: "xanadu",
+  headCommit: "abcdef0".padEnd(40, "0"),
+  mergeCommit: null,
+  linesAdded: null,
+  linesRemoved: null,
+  filesChanged: null,
+  operations: ["blo1~2~xanadu"],
+  revertsNumbers: [],
+  reverts: [],
+}
+const OURS: ChangeEvent = { ...CHANGE, repository: "ours", branch: "ours", operations: [] }
+const REPORTED = { id: "xanadu", operation: "blo1~2~xanadu", outcome: "merged", origin: "human" } as const
 const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
 
 function actorOf(orgId: string, actorId: string) {
@@ -173,6 +206,7 @@ async function makeXanadu(database: TestDatabase) {
     makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
     makeSignal({ person: "xanadu", kind: "model_call", model: "xanadu", inputTokens: 7 }),
     makeSignal({ person: "xanadu", operationId: "xanadu" }),
+    makeSignal({ person: "xanadu", operationId: "xanadu", kind: "outcome", action: "commit abcdef0" }),
     makeSignal({ person: "xanadu", kind: "policy_decision", action: "xanadu", policyEffect: "deny" }),
   ])
   await storeSignals(database, orgId, [
@@ -232,7 +266,12 @@ async function makeXanadu(database: TestDatabase) {
     const said = { id: "xanadu", agentTool: "xanadu", agentVersion: null, belayVersion: null, canary: null }
     const report = { ...said, state: "none" as const, version: null, refusal: null }
     await noteClient(tx, { report, orgId, developerId: null, keyId: key.ok ? key.id : "", now: NOW })
+    const { id: endpointId } = await makeWebhookSecret(tx, { provider: "github", secret: SECRET, by })
+    const given = { endpointId, provider: "github" as const, deliveryId: "xanadu", event: "xanadu", now: NOW }
+    await recordDelivery(tx, { orgId, ...given, events: [CHANGE] })
+    await recordReportedOutcomes(tx, { orgId, outcomes: [{ ...REPORTED, at: NOW.toISOString() }], now: NOW })
     return {
+      endpointId,
       layerId: draft.ok ? draft.layerId : "",
       exceptionId: exception.ok ? exception.id : "",
       orgId,
@@ -315,6 +354,50 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     getAuditExport: (tx) => getAuditExport(tx),
     listAuditActions: (tx) => listAuditActions(tx),
     listAuditEntries: (tx) => listAuditEntries(tx, { beforeSequence: null, action: null, limit: 10 }),
+    recordChangeEvents: (tx) =>
+      recordChangeEvents(tx, { orgId: ours.orgId, provider: "github", now: NOW, events: [OURS] }),
+    recordDelivery: async (tx) => {
+      const given = { orgId: ours.orgId, endpointId: x.endpointId, provider: "github" as const, now: NOW }
+      // Its endpoint is no endpoint of ours: the foreign key refuses it.
+      const refused = sql`savepoint ours`
+        .execute(tx)
+        .then(() => recordDelivery(tx, { ...given, deliveryId: "ours", event: "ours", events: [OURS] }))
+      await expect(refused).rejects.toThrow(/foreign key/)
+      await sql`rollback to savepoint ours`.execute(tx)
+    },
+    joinByCommit: async (tx) => {
+      expect(await joinByCommit(tx, { now: NOW })).toBe(0)
+    },
+    makeWebhookSecret: async (tx) => {
+      const { id } = await makeWebhookSecret(tx, { provider: "gitlab", secret: SECRET, by })
+      expect(id).not.toBe(x.endpointId)
+    },
+    readWebhookSecrets: async (tx) => {
+      const asked = { id: x.endpointId, orgId: x.orgId, secret: SECRET, now: NOW }
+      expect(await readWebhookSecrets(tx, asked)).toEqual([])
+    },
+    noteRefusedDelivery: (tx) => noteRefusedDelivery(tx, x.endpointId, NOW),
+    listWebhookEndpoints: (tx) => listWebhookEndpoints(tx),
+    listWebhookDeliveries: (tx) => listWebhookDeliveries(tx, 10),
+    recordReportedOutcomes: async (tx) => {
+      const outcomes = [{ ...REPORTED, at: NOW.toISOString() }]
+      expect(await recordReportedOutcomes(tx, { orgId: ours.orgId, outcomes, now: NOW })).toBe(1)
+    },
+    listKnownOutcomes: async (tx) => {
+      // The operation is of the other organization.
+      expect(await listKnownOutcomes(tx, { now: LATER, limit: 10 })).toEqual([])
+    },
+    markSettled: (tx) => markSettled(tx, { sourceIds: ["reported:xanadu"], state: "sent", now: NOW }),
+    getTaskLife: async (tx) => {
+      expect(await getTaskLife(tx, { operationId: "xanadu", now: LATER })).toBeUndefined()
+    },
+    listRungOutcomes: async (tx) => {
+      const found = await listRungOutcomes(tx, { from: scope.from, to: LATER })
+      expect(found.map(({ state }) => state)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    },
+    countJoins: async (tx) => {
+      expect(await countJoins(tx, scope.from)).toMatchObject({ joined: 0 })
+    },
     listLatestArrivals: (tx) => listLatestArrivals(tx),
     listUnrecognized: (tx) => listUnrecognized(tx, 10),
     getIntake: async (tx) => {

@@ -4,6 +4,7 @@ import { Tabs } from "../../ui/tabs.tsx"
 const TABS = [
   { name: "Organization", path: paths.settings() },
   { name: "Prices", path: paths.prices() },
+  { name: "Webhooks", path: paths.webhooks() },
   { name: "Ingest", path: paths.ingestStatus() },
   { name: "Storage", path: paths.storage() },
 ]

@@ -58,6 +58,7 @@ test("a signal of our own comes out with every fact that it came with", () => {
       agentTool: "release-bot",
       agentVersion: "3.2.0",
       surface: "ci",
+      developerId: null,
       identity: { kind: "email", value: "dev@example.com" },
       operationId: "op-1",
       parentOperationId: "op-0",

@@ -237,3 +237,15 @@ test.each([
   const record = aRecord({ "event.name": "permission_mode_changed", from_mode: "auto", to_mode: "default", trigger })
   expect(signalsOf(logsOf(events, [record]))).toMatchObject([{ kind: "mode_change", mode: "default", origin }])
 })
+
+test("the commit that a shell command made is a signal of its own; what is no commit id is none", () => {
+  const ofTool = (git_commit_id: string) => {
+    const tool_parameters = JSON.stringify({ bash_command: "git", git_commit_id })
+    const record = { "event.name": "tool_result", tool_name: "Bash", success: "true", tool_parameters }
+    return signalsOf(logsOf(events, [aRecord(record)]))
+  }
+  const [commit, call] = ofTool("ABCDEF0123")
+  expect(commit).toMatchObject({ kind: "outcome", rung: "agent", action: "commit abcdef0123", outcome: null })
+  expect(call).toMatchObject({ kind: "tool_call", operationId: commit?.operationId })
+  expect(ofTool("words, not an id").map(({ kind }) => kind)).toEqual(["tool_call"])
+})

@@ -1,7 +1,7 @@
 import type { Origin, Outcome, Rung, Surface } from "#sdk/ladder.ts"
 import { toShellAction } from "#sdk/shell-action.ts"
 import type { Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
-import { type Signal, toSignal } from "../signal.ts"
+import { type Signal, type SignalFields, toSignal } from "../signal.ts"
 import {
   readBoolean,
   readCount,
@@ -365,6 +365,7 @@ function readRecord(
       const isFailed = readBoolean(attributes, "success") === false
       const toolUseId = toId(readText(attributes, "tool_use_id"))
       return [
+        ...readCommit(base, attributes),
         toSignal({
           ...base,
           kind: "tool_call",
@@ -413,6 +414,14 @@ function readRecord(
     default:
       return SILENT_EVENTS.has(name) ? SILENT : null
   }
+}
+
+/** The commit that a shell command made, as Claude Code reads it from what git prints: often its first digits. */
+function readCommit(base: Omit<SignalFields, "kind" | "rung">, attributes: Attributes): readonly Signal[] {
+  const commitId = readText(readFields(attributes.get("tool_parameters")), "git_commit_id")?.toLowerCase() ?? ""
+  if (!/^[0-9a-f]{7,64}$/.test(commitId)) return []
+  const sourceId = `${base.sourceId}:commit`
+  return [toSignal({ ...base, kind: "outcome", rung: "agent", action: `commit ${commitId}`, sourceId })]
 }
 
 /** The parameters, where the person lets them be sent, only name the program or the MCP server. */

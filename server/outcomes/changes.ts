@@ -1,0 +1,220 @@
+import { type RawBuilder, sql } from "kysely"
+import { parseToken } from "#sdk/token.ts"
+import type { TenantTx } from "../db/tenant.ts"
+import type { Json } from "../db/types.ts"
+import { type ChangeEvent, changeEventSchema, eventIdOf, type Provider } from "./events.ts"
+import { type Change, foldChange, identityOfChange } from "./fold.ts"
+
+interface Of {
+  readonly orgId: string
+  readonly provider: Provider
+  readonly now: Date
+}
+
+/**
+ * Stores what a code host said and folds anew the changes that it is about. What was said before changes nothing, and the
+ * order in which it is said neither.
+ */
+export async function recordChangeEvents(
+  tx: TenantTx,
+  { events, ...of }: Of & { readonly events: readonly ChangeEvent[] },
+): Promise<void> {
+  const byRepository = Map.groupBy(events, (event) => event.repository)
+  // In one order, since each is locked.
+  for (const repository of [...byRepository.keys()].toSorted()) {
+    const said = byRepository.get(repository) ?? []
+    // One writer at a time in a repository: each reads all that is known of a change.
+    await sql`select pg_advisory_xact_lock(hashtext('belay_change'), hashtext(${of.orgId + repository}))`.execute(tx)
+    if (!(await insertEvents(tx, of, said))) continue
+    const numbers = await findTouched(tx, of, repository, said)
+    for (const number of numbers) await refold(tx, of, repository, number)
+    await noteOutcomes(
+      tx,
+      sql`c.provider = ${of.provider} and c.repository = ${repository} and c.number = any(${numbers}::integer[])`,
+      of.now,
+    )
+  }
+}
+
+/** Whether any is new. */
+async function insertEvents(
+  tx: TenantTx,
+  { orgId, provider, now }: Of,
+  events: readonly ChangeEvent[],
+): Promise<boolean> {
+  const result = await tx
+    .insertInto("change_event")
+    .values(
+      events.map((event) => ({
+        org_id: orgId,
+        event_id: eventIdOf(provider, event),
+        provider,
+        repository: event.repository,
+        number: "number" in event ? event.number : null,
+        branch: "branch" in event ? event.branch : null,
+        commit_id: "commitId" in event ? event.commitId : null,
+        reverts: sql<string[]>`${"reverts" in event ? event.reverts : []}::text[]`,
+        reverts_numbers: sql<number[]>`${"revertsNumbers" in event ? event.revertsNumbers : []}::integer[]`,
+        event: sql<Json>`${JSON.stringify(event)}::text::jsonb`,
+        received_at: now,
+      })),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst()
+  return (result.numInsertedOrUpdatedRows ?? 0n) > 0n
+}
+
+/** The changes that these events are about: by number, branch or commit, or because they are taken back. */
+async function findTouched(
+  tx: TenantTx,
+  { provider }: Of,
+  repository: string,
+  events: readonly ChangeEvent[],
+): Promise<readonly number[]> {
+  const numbers = events.flatMap((event) => ("number" in event ? [event.number] : []))
+  const reverted = events.flatMap((event) => (event.kind === "state" ? event.revertsNumbers : []))
+  const branches = events.flatMap((event) => ("branch" in event ? [event.branch] : []))
+  const commits = events.flatMap((event) => [
+    ...("commitId" in event ? [event.commitId] : []),
+    ...("reverts" in event ? event.reverts : []),
+  ])
+  const known = await sql<{ number: number }>`
+    select number from change_request
+    where provider = ${provider} and repository = ${repository}
+      and (branch = any(${branches}::text[]) or commit_ids && ${commits}::text[] or number = any(${reverted}::integer[]))
+    `.execute(tx)
+  return [...new Set([...numbers, ...known.rows.map((row) => row.number)])].toSorted((a, b) => a - b)
+}
+
+async function refold(tx: TenantTx, of: Of, repository: string, number: number): Promise<void> {
+  const { provider } = of
+  const read = async (condition: RawBuilder<unknown>): Promise<readonly ChangeEvent[]> => {
+    const found = await sql<{ event: unknown }>`
+      select event from change_event where provider = ${provider} and repository = ${repository} and (${condition})`.execute(
+      tx,
+    )
+    return found.rows.map((row) => changeEventSchema.parse(row.event))
+  }
+  const own = await read(sql`number = ${number}`)
+  const states = own.filter((event) => event.kind === "state")
+  const identity = identityOfChange(states)
+  // Reviewed before it was opened, as far as we heard.
+  if (identity === null) return
+
+  const { branch, openedAt, closedAt, knownCommits } = identity
+  const before = await sql<{ closed_at: Date | null }>`
+    select max(closed_at) as closed_at from change_request
+    where provider = ${provider} and repository = ${repository} and branch = ${branch} and number <> ${number}
+      and closed_at < ${openedAt}::timestamptz`.execute(tx)
+  const [from, to] = [before.rows[0]?.closed_at?.toISOString() ?? "", closedAt ?? "9999"]
+  const pushed = await read(
+    sql`branch = ${branch} and commit_id is not null or commit_id = any(${knownCommits}::text[])`,
+  )
+  const commits = pushed
+    .filter((event) => event.kind === "commit")
+    .filter((event) => {
+      if (knownCommits.includes(event.commitId)) return true
+      // A branch may be of a change before, and after.
+      return event.branch === branch && !event.isDefault && event.at > from && event.at <= to
+    })
+  const commitIds = [...new Set([...knownCommits, ...commits.map((event) => event.commitId)])]
+  const ofCommits = await read(sql`commit_id = any(${commitIds}::text[])`)
+  const reverting = await read(
+    sql`reverts && ${commitIds}::text[] and reverts <> '{}' or reverts_numbers && ${[number]}::integer[] and reverts_numbers <> '{}'`,
+  )
+  const change = foldChange({
+    states,
+    commits,
+    others: [...own, ...ofCommits],
+    reverting: reverting.filter((event) => event.kind !== "state" || event.number !== number),
+  })
+  if (change !== null) await writeChange(tx, of, { repository, number, change })
+}
+
+async function writeChange(
+  tx: TenantTx,
+  { orgId, provider, now }: Of,
+  { repository, number, change }: { repository: string; number: number; change: Change },
+): Promise<void> {
+  const values = {
+    branch: change.branch,
+    commit_ids: sql<string[]>`${change.commitIds}::text[]`,
+    opened_at: change.openedAt,
+    first_review_at: change.firstReviewAt,
+    approved_at: change.approvedAt,
+    reviews: change.reviews,
+    rounds: change.rounds,
+    checked_at: change.checkedAt,
+    failed_checks: change.failedChecks,
+    closed_at: change.closedAt,
+    merged_at: change.mergedAt,
+    deployed_at: change.deployedAt,
+    reverted_at: change.revertedAt,
+    abandoned_at: change.abandonedAt,
+    lines_added: change.linesAdded,
+    lines_removed: change.linesRemoved,
+    files_changed: change.filesChanged,
+    file_kinds: sql<Json>`${JSON.stringify(change.fileKinds)}::text::jsonb`,
+    updated_at: now,
+  }
+  const of = { org_id: orgId, provider, repository, number }
+  await tx
+    .insertInto("change_request")
+    .values({ ...of, ...values })
+    .onConflict((conflict) => conflict.columns(["org_id", "provider", "repository", "number"]).doUpdateSet(values))
+    .execute()
+  const joined = change.operations.flatMap((token) => parseToken(token) ?? [])
+  if (joined.length === 0) return
+  await tx
+    .insertInto("change_operation")
+    .values(
+      joined.map(({ operationId, rung }) => ({
+        ...of,
+        operation_id: operationId,
+        evidence: "trailer",
+        rung,
+        joined_at: now,
+      })),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+}
+
+/** How long after its last word a change is still looked at for commits that agents say they made. */
+const JOINED_WITHIN_MS = 30 * 86_400_000
+
+/** Joins changes to the operations whose agents said that they made one of its commits. Returns how many joins are new. */
+export async function joinByCommit(tx: TenantTx, { now }: { readonly now: Date }): Promise<number> {
+  const since = new Date(now.getTime() - JOINED_WITHIN_MS)
+  // Agents say the first digits, as git prints them.
+  const result = await sql`
+    insert into change_operation (org_id, provider, repository, number, operation_id, evidence, joined_at)
+    select distinct c.org_id, c.provider, c.repository, c.number, o.operation_id, 'commit_id', ${now}::timestamptz
+    from change_request c
+    cross join unnest(c.commit_ids) as of_change(commit_id)
+    join operation_commit o on o.org_id = c.org_id and o.commit_id = any(array(
+      select left(of_change.commit_id, digits) from generate_series(7, length(of_change.commit_id)) digits
+    ))
+    where c.updated_at >= ${since}::timestamptz
+    on conflict do nothing`.execute(tx)
+  const joins = Number(result.numAffectedRows ?? 0)
+  if (joins > 0) await noteOutcomes(tx, sql`o.evidence = 'commit_id' and o.joined_at = ${now}::timestamptz`, now)
+  return joins
+}
+
+/** Notes what became of the operations in the changes that meet the condition. */
+async function noteOutcomes(tx: TenantTx, condition: RawBuilder<unknown>, now: Date): Promise<void> {
+  // What waits takes an earlier time; what is a signal already stays one.
+  await sql`
+    insert into late_outcome as l (org_id, source_id, operation_id, outcome, origin, occurred_at, received_at)
+    select distinct c.org_id, concat('change:', c.provider, ':', c.repository, '#', c.number, ':', o.operation_id, ':', v.outcome),
+      o.operation_id, v.outcome::outcome, 'human'::origin, v.at, ${now}::timestamptz
+    from change_request c
+    join change_operation o using (org_id, provider, repository, number)
+    cross join lateral (
+      values ('merged', c.merged_at), ('reverted', c.reverted_at), ('abandoned', c.abandoned_at)
+    ) as v(outcome, at)
+    where v.at is not null and (${condition})
+    on conflict (org_id, source_id) do update set occurred_at = excluded.occurred_at
+    where l.state = 'waiting' and excluded.occurred_at < l.occurred_at`.execute(tx)
+}

@@ -1,0 +1,196 @@
+import { hash } from "node:crypto"
+import { z } from "zod"
+import { OPERATION_TRAILER, parseToken, toToken } from "#sdk/token.ts"
+
+/**
+ * What a code host says, in the words of none: ids, numbers, times and kinds. No titles, names of people, messages or
+ * paths; of a branch a digest.
+ */
+
+export const PROVIDERS = ["github", "gitlab"] as const
+export type Provider = (typeof PROVIDERS)[number]
+
+export const FILE_KINDS = ["source", "test", "docs", "generated", "lock_file"] as const
+export type FileKind = (typeof FILE_KINDS)[number]
+export type FileKinds = Readonly<Record<FileKind, number>>
+
+const time = z.iso.datetime()
+const commitId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/)
+const repository = z.string().min(1).max(400)
+/** Of the column. */
+const NUMBER_MAX = 2_147_483_647
+const number = z.int().positive().max(NUMBER_MAX)
+const count = z.int().nonnegative().max(NUMBER_MAX)
+const tokens = z.array(z.string()).max(100)
+
+/** A pull or merge request as it stood at a time. */
+const stateSchema = z.object({
+  kind: z.literal("state"),
+  repository,
+  number,
+  at: time,
+  openedAt: time,
+  /** Null while it is open; of a merged one when that was. */
+  closedAt: time.nullable(),
+  mergedAt: time.nullable(),
+  branch: z.string(),
+  headCommit: commitId.nullable(),
+  mergeCommit: commitId.nullable(),
+  linesAdded: count.nullable(),
+  linesRemoved: count.nullable(),
+  filesChanged: count.nullable(),
+  operations: tokens,
+  /** Changes and commits that it says to take back, once it is merged. */
+  revertsNumbers: z.array(number).max(100),
+  reverts: z.array(z.string()).max(100),
+})
+
+const reviewSchema = z.object({
+  kind: z.literal("review"),
+  repository,
+  number,
+  at: time,
+  verdict: z.enum(["approved", "changes_requested", "commented"]),
+})
+
+/** A commit that was pushed to a branch. */
+const commitSchema = z.object({
+  kind: z.literal("commit"),
+  repository,
+  commitId,
+  /** When it was pushed, as far as the host says. */
+  at: time,
+  branch: z.string(),
+  /** Whether the branch is the one that changes are merged into. */
+  isDefault: z.boolean(),
+  operations: tokens,
+  reverts: z.array(z.string()).max(100),
+  files: z.record(z.enum(FILE_KINDS), count),
+})
+
+const checkSchema = z.object({
+  kind: z.literal("check"),
+  repository,
+  commitId,
+  at: time,
+  conclusion: z.enum(["passed", "failed", "other"]),
+})
+
+const deploymentSchema = z.object({
+  kind: z.literal("deployment"),
+  repository,
+  commitId,
+  at: time,
+  isProduction: z.boolean(),
+})
+
+export const changeEventSchema = z.discriminatedUnion("kind", [
+  stateSchema,
+  reviewSchema,
+  commitSchema,
+  checkSchema,
+  deploymentSchema,
+])
+export type ChangeEvent = z.infer<typeof changeEventSchema>
+export type StateEvent = z.infer<typeof stateSchema>
+export type CommitEvent = z.infer<typeof commitSchema>
+
+/** What a provider's payload says that matters; null when it is not what its event should be. */
+export type Reduce = (event: string, payload: unknown) => readonly ChangeEvent[] | null
+
+/** Reads of a payload what `schema` names, and makes events of it; null when it is not so. */
+export function reading<T>(schema: z.ZodType<T>, reduce: (payload: T) => readonly ChangeEvent[]) {
+  return (payload: unknown): readonly ChangeEvent[] | null => {
+    const parsed = schema.safeParse(payload)
+    return parsed.success ? reduce(parsed.data) : null
+  }
+}
+
+/** Events that none of the reducers is for say nothing that matters here. */
+export function createReduce(reducers: Readonly<Record<string, ReturnType<typeof reading>>>): Reduce {
+  const byEvent = new Map(Object.entries(reducers))
+  return (event, payload) => {
+    const reducer = byEvent.get(event)
+    if (reducer === undefined) return []
+    const events = z.array(changeEventSchema).safeParse(reducer(payload))
+    return events.success ? events.data : null
+  }
+}
+
+/**
+ * ISO 8601 in UTC, also of seconds since 1970 and of `2026-11-20 12:00:00 UTC` and `2026-11-20 12:00:00 +0000`, which
+ * GitLab writes too. Of what is no time it is empty, which no event may be.
+ */
+export function toTime(value: string | number): string {
+  const iso =
+    typeof value === "number"
+      ? value * 1000
+      : value.replace(
+          /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) (UTC|[+-]\d{4})$/,
+          (_, day: string, clock: string, zone: string) => `${day}T${clock}${zone === "UTC" ? "Z" : zone}`,
+        )
+  const at = new Date(iso)
+  return Number.isNaN(at.getTime()) ? "" : at.toISOString()
+}
+
+/** 16 bytes that tell it from all that says something else. */
+export function eventIdOf(provider: Provider, event: ChangeEvent): Buffer {
+  const said = Object.entries(event).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return hash("sha256", JSON.stringify([provider, said]), "buffer").subarray(0, 16)
+}
+
+/** Equal for the same branch of a repository; says nothing of its name to who does not guess it. */
+export function branchDigest(repositoryName: string, branch: string): string {
+  return hash("sha256", `${repositoryName}\n${branch}`, "hex").slice(0, 32)
+}
+
+const TRAILER = new RegExp(`^[ \\t]*${OPERATION_TRAILER}:[ \\t]*(\\S{1,256})[ \\t]*$`, "gim")
+const REVERTED_COMMIT = /\bThis reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)\b/gi
+const SAID_MAX = 100
+
+/** Tokens of operations in a message's trailers. A squash puts those of all its commits into one message. */
+export function operationsIn(message: string): string[] {
+  const found = new Set<string>()
+  for (const [, token] of message.matchAll(TRAILER)) {
+    const operation = parseToken(token)
+    if (operation !== undefined) found.add(toToken(operation))
+  }
+  return [...found].slice(0, SAID_MAX)
+}
+
+/** Commits that a message says to take back, in the words that git and both hosts write. */
+export function revertsIn(message: string): string[] {
+  return unique(message.matchAll(REVERTED_COMMIT)).slice(0, SAID_MAX)
+}
+
+/** Numbers of changes among texts of digits. */
+export function toNumbers(texts: readonly string[]): number[] {
+  return [...new Set(texts.map(Number))].filter((value) => value > 0 && value <= NUMBER_MAX).slice(0, SAID_MAX)
+}
+
+function unique(matches: Iterable<RegExpMatchArray>): string[] {
+  return [...new Set([...matches].map(([, found = ""]) => found.toLowerCase()))]
+}
+
+const LOCK_FILES =
+  /(^|\/)(package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|bun\.lockb?|cargo\.lock|go\.sum|poetry\.lock|uv\.lock|pipfile\.lock|gemfile\.lock|composer\.lock|mix\.lock|podfile\.lock|packages\.lock\.json|flake\.lock|gradle\.lockfile|deno\.lock)$/
+const GENERATED =
+  /(^|\/)(dist|build|out|vendor|node_modules|generated|__generated__|gen)\/|\.(min\.(js|css)|map|snap|pb\.go|g\.dart)$|[._](generated|gen)\.[a-z]+$|_pb2(_grpc)?\.py$/
+const TESTS =
+  /(^|\/)(tests?|specs?|__tests__|e2e|testdata|fixtures)\/|[._-](test|spec)\.[a-z]+$|(^|\/)test_[^/]+\.py$|_test\.(go|py|rb|exs)$/
+const DOCS = /(^|\/)docs?\/|\.(md|mdx|rst|adoc|txt)$|(^|\/)(readme|changelog|license|licence|notice)[^/]*$/
+
+/** All that is kept of a path. */
+export function fileKindOf(path: string): FileKind {
+  const name = path.toLowerCase()
+  if (LOCK_FILES.test(name)) return "lock_file"
+  if (GENERATED.test(name)) return "generated"
+  if (TESTS.test(name)) return "test"
+  return DOCS.test(name) ? "docs" : "source"
+}
+
+export function countKinds(paths: readonly string[]): FileKinds {
+  const kinds = { source: 0, test: 0, docs: 0, generated: 0, lock_file: 0 }
+  for (const path of new Set(paths)) kinds[fileKindOf(path)]++
+  return kinds
+}

@@ -1,0 +1,131 @@
+import { type ChangeEvent, type CommitEvent, FILE_KINDS, type FileKinds, type StateEvent } from "./events.ts"
+
+/** A pull or merge request and what became of it. Times are ISO 8601 in UTC; null is what nobody said yet. */
+export interface Change {
+  readonly branch: string
+  /** Its commits as far as they were told of, and the one it was merged as; sorted. */
+  readonly commitIds: readonly string[]
+  readonly openedAt: string
+  readonly firstReviewAt: string | null
+  readonly approvedAt: string | null
+  readonly reviews: number
+  /** How often something was pushed after it was opened. */
+  readonly rounds: number
+  /** When a check or a pipeline first passed on one of its commits. */
+  readonly checkedAt: string | null
+  readonly failedChecks: number
+  readonly closedAt: string | null
+  readonly mergedAt: string | null
+  /** When one of its commits first was in production. */
+  readonly deployedAt: string | null
+  /** When it was first taken back, after it was merged. */
+  readonly revertedAt: string | null
+  /** When it was first closed without being merged; it may have been opened again. */
+  readonly abandonedAt: string | null
+  readonly linesAdded: number | null
+  readonly linesRemoved: number | null
+  readonly filesChanged: number | null
+  readonly fileKinds: FileKinds
+  /** Tokens of the operations that its commits and its description name; sorted. */
+  readonly operations: readonly string[]
+}
+
+/** What states of a change say of where else to look for it. */
+export function identityOfChange(states: readonly StateEvent[]) {
+  const ordered = states.toSorted(byTime)
+  const last = ordered.at(-1)
+  if (last === undefined) return null
+  const heads = new Set(ordered.flatMap(({ headCommit }) => (headCommit === null ? [] : [headCommit])))
+  const mergeCommit = ordered.findLast((state) => state.mergeCommit !== null)?.mergeCommit ?? null
+  return {
+    branch: last.branch,
+    openedAt: earliest(ordered.map((state) => state.openedAt)) ?? last.openedAt,
+    closedAt: closedAtOf(ordered),
+    heads,
+    knownCommits: mergeCommit === null ? [...heads] : [...heads, mergeCommit],
+  }
+}
+
+/**
+ * A change from everything that is known of it. The order of the events means nothing; each may be there more than once.
+ *
+ * `commits` were pushed to its branch while it was its own, or are commits that its states name. `reverting` says to take
+ * the change or one of its commits back.
+ */
+export function foldChange(given: {
+  readonly states: readonly StateEvent[]
+  readonly commits: readonly CommitEvent[]
+  /** Reviews of it; checks and deployments of its commits. */
+  readonly others: readonly ChangeEvent[]
+  readonly reverting: readonly ChangeEvent[]
+}): Change | null {
+  const identity = identityOfChange(given.states)
+  if (identity === null) return null
+  const states = given.states.toSorted(byTime)
+  const last = <T>(of: (state: StateEvent) => T | null): T | null =>
+    states.reduce<T | null>((known, state) => of(state) ?? known, null)
+  const commits = new Map(given.commits.map((commit) => [commit.commitId, commit]))
+  const commitIds = new Set([...identity.knownCommits, ...commits.keys()])
+
+  const others = unique(given.others)
+  const reviews = others.flatMap((event) => (event.kind === "review" ? [event] : []))
+  const checks = others.flatMap((event) => (event.kind === "check" ? [event] : []))
+  const timesOf = (events: readonly ChangeEvent[]) => events.map((event) => event.at)
+  const mergedAt = earliest(states.flatMap((state) => state.mergedAt ?? []))
+  const revertedAt = earliest(
+    given.reverting.flatMap((event) => {
+      // What its own branch took back before the merge is no part of it.
+      if (event.kind === "commit") return event.isDefault && !commitIds.has(event.commitId) ? [event.at] : []
+      return event.kind === "state" ? (event.mergedAt ?? []) : []
+    }),
+  )
+  return {
+    branch: identity.branch,
+    commitIds: [...commitIds].toSorted(),
+    openedAt: identity.openedAt,
+    firstReviewAt: earliest(timesOf(reviews)),
+    approvedAt: earliest(timesOf(reviews.filter(({ verdict }) => verdict === "approved"))),
+    reviews: reviews.length,
+    rounds: Math.max(0, identity.heads.size - 1),
+    checkedAt: earliest(timesOf(checks.filter(({ conclusion }) => conclusion === "passed"))),
+    failedChecks: checks.filter(({ conclusion }) => conclusion === "failed").length,
+    closedAt: identity.closedAt,
+    mergedAt,
+    deployedAt: earliest(timesOf(others.filter((event) => event.kind === "deployment" && event.isProduction))),
+    revertedAt: mergedAt === null ? null : revertedAt,
+    abandonedAt: earliest(states.flatMap((state) => (state.mergedAt === null ? (state.closedAt ?? []) : []))),
+    linesAdded: last((state) => state.linesAdded),
+    linesRemoved: last((state) => state.linesRemoved),
+    filesChanged: last((state) => state.filesChanged),
+    fileKinds: sumKinds([...commits.values()]),
+    operations: [
+      ...new Set([...states, ...commits.values()].flatMap(({ operations }: { operations: string[] }) => operations)),
+    ].toSorted(),
+  }
+}
+
+/** Of states of one second the closed one is the later. */
+function byTime(a: StateEvent, b: StateEvent): number {
+  const [keyOfA, keyOfB] = [a, b].map((state) => [state.at, state.closedAt ?? "", JSON.stringify(state)].join(" "))
+  return (keyOfA ?? "") < (keyOfB ?? "") ? -1 : 1
+}
+
+/** Since when it has been closed for good, as far as is known: the first word of it since it was last open. */
+function closedAtOf(ordered: readonly StateEvent[]): string | null {
+  const lastOpen = ordered.findLastIndex(({ closedAt }) => closedAt === null)
+  return earliest(ordered.slice(lastOpen + 1).flatMap(({ closedAt }) => closedAt ?? []))
+}
+
+function earliest(times: readonly string[]): string | null {
+  return times.toSorted()[0] ?? null
+}
+
+function unique(events: readonly ChangeEvent[]): readonly ChangeEvent[] {
+  return [...new Map(events.map((event) => [JSON.stringify(event), event])).values()]
+}
+
+function sumKinds(commits: readonly CommitEvent[]): FileKinds {
+  const sum = { source: 0, test: 0, docs: 0, generated: 0, lock_file: 0 }
+  for (const { files } of commits) for (const kind of FILE_KINDS) sum[kind] += files[kind] ?? 0
+  return sum
+}

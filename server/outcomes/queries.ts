@@ -1,0 +1,172 @@
+import { sql } from "kysely"
+import { RUNGS, type Rung } from "#sdk/ladder.ts"
+import type { TenantTx } from "../db/tenant.ts"
+import { MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+
+export const STAGES = [
+  "planned",
+  "ran",
+  "verified",
+  "reviewed",
+  "merged",
+  "alive_1_day",
+  "alive_7_days",
+  "alive_14_days",
+  "abandoned",
+  "reverted",
+] as const
+export type Stage = (typeof STAGES)[number]
+
+export interface TaskLife {
+  /** Stages that were reached, in the order of `STAGES`, each with when. */
+  readonly stages: readonly { readonly stage: Stage; readonly at: Date }[]
+  /** The last that was reached by time: how the task stands. */
+  readonly standing: Stage
+  /** The changes that its work is in; what says so, the best first. */
+  readonly changes: readonly {
+    readonly provider: string
+    readonly repository: string
+    readonly number: number
+    readonly evidence: readonly ("trailer" | "commit_id")[]
+  }[]
+}
+
+const DAY_MS = 86_400_000
+
+/**
+ * The life of a task until `now`; undefined of an operation that is not counted. Of several changes each stage is of the
+ * first that reached it, and work that was taken back anywhere counts as taken back. It says nothing of whose the task is:
+ * who asks has to be allowed to see that.
+ */
+export async function getTaskLife(
+  tx: TenantTx,
+  { operationId, now }: { readonly operationId: string; readonly now: Date },
+): Promise<TaskLife | undefined> {
+  const operation = await tx
+    .selectFrom("operation")
+    .select(["asked_at as askedAt", "last_at as lastAt"])
+    .where("operation_id", "=", operationId)
+    .executeTakeFirst()
+  if (operation === undefined) return undefined
+  const changes = await sql<
+    Record<"verified" | "reviewed" | "merged" | "abandoned" | "reverted", Date | null> & TaskLife["changes"][number]
+  >`
+    select c.provider, c.repository, c.number, array_agg(o.evidence order by o.evidence = 'trailer' desc) as evidence,
+      least(c.checked_at, c.approved_at) as verified, c.first_review_at as reviewed, c.merged_at as merged,
+      c.abandoned_at as abandoned, c.reverted_at as reverted
+    from change_operation o join change_request c using (org_id, provider, repository, number)
+    where o.operation_id = ${operationId}
+    group by c.org_id, c.provider, c.repository, c.number
+    order by c.opened_at, c.provider, c.repository, c.number`.execute(tx)
+  const reported = await sql<{ outcome: "merged" | "abandoned" | "reverted"; at: Date }>`
+    select outcome, min(occurred_at) as at from late_outcome where operation_id = ${operationId} group by outcome`.execute(
+    tx,
+  )
+
+  const first = (stage: "verified" | "reviewed" | "merged" | "abandoned" | "reverted") => {
+    const times = [
+      ...changes.rows.flatMap((row) => row[stage] ?? []),
+      ...reported.rows.flatMap((row) => (row.outcome === stage ? row.at : [])),
+    ]
+    return times.length === 0 ? null : new Date(Math.min(...times.map((at) => at.getTime())))
+  }
+  const [merged, reverted] = [first("merged"), first("reverted")]
+  const aliveAfter = (days: number) => {
+    if (merged === null) return null
+    const at = new Date(merged.getTime() + days * DAY_MS)
+    return at <= now && (reverted === null || reverted > at) ? at : null
+  }
+  const times: Record<Stage, Date | null> = {
+    planned: operation.askedAt,
+    ran: operation.lastAt,
+    verified: first("verified"),
+    reviewed: first("reviewed"),
+    merged,
+    alive_1_day: aliveAfter(1),
+    alive_7_days: aliveAfter(7),
+    alive_14_days: aliveAfter(14),
+    abandoned: first("abandoned"),
+    reverted,
+  }
+  const stages = STAGES.flatMap((stage) => {
+    const at = times[stage]
+    return at === null || at > now ? [] : { stage, at }
+  })
+  const standing = stages.reduce<{ stage: Stage; at: Date }>((last, one) => (one.at >= last.at ? one : last), {
+    stage: "ran",
+    at: operation.lastAt,
+  }).stage
+  return {
+    stages,
+    standing,
+    changes: changes.rows.map(({ provider, repository, number, evidence }) => ({
+      provider,
+      repository,
+      number,
+      evidence,
+    })),
+  }
+}
+
+export interface RungOutcomes {
+  readonly rung: Rung
+  /** Why figures are null: nothing became of any operation that is known, or of fewer than k people's. */
+  readonly state: "shown" | "withheld" | "no_data"
+  /** Operations of which it is known what became. */
+  readonly decided: number | null
+  /** Of these those that were merged and stand, a ratio 0..1. */
+  readonly acceptance: number | null
+  /** Of those that were merged those that were not taken back until now, a ratio 0..1. Null also when none was. */
+  readonly survival: number | null
+}
+
+/**
+ * What became of the operations of each rung that began in [from, to), as far as outcomes are counted; always four rows,
+ * lowest rung first. Suggestions are no such operations.
+ */
+export async function listRungOutcomes(
+  tx: TenantTx,
+  { from, to }: { readonly from: Date; readonly to: Date },
+): Promise<readonly RungOutcomes[]> {
+  const found = await sql<Omit<RungOutcomes, "rung"> & { rung: Rung }>`
+    select rung,
+      case when is_shown then 'shown' else 'withheld' end as state,
+      case when is_shown then decided end as decided,
+      case when is_shown then standing::float8 / decided end as acceptance,
+      case when is_shown then standing::float8 / nullif(merged, 0) end as survival
+    from (
+      select rung, count(distinct developer_id) >= ${MIN_GROUP_SIZE} as is_shown, count(*)::int as decided,
+        count(*) filter (where is_merged) as merged, count(*) filter (where is_merged and not is_reverted) as standing
+      from (
+        select o.rung, o.developer_id,
+          bool_or(l.outcome = 'merged') as is_merged, bool_or(l.outcome = 'reverted') as is_reverted
+        from operation o join late_outcome l on l.org_id = o.org_id and l.operation_id = o.operation_id
+        where l.state = 'sent' and o.started_at >= ${from}::timestamptz and o.started_at < ${to}::timestamptz
+        group by o.operation_id, o.rung, o.developer_id
+      ) of_operation
+      group by rung
+    ) of_rung`.execute(tx)
+  const byRung = new Map(found.rows.map((row) => [row.rung, row]))
+  return RUNGS.map(
+    (rung) => byRung.get(rung) ?? { rung, state: "no_data", decided: null, acceptance: null, survival: null },
+  )
+}
+
+/** Changes that were told of since, how many of them agent work is joined to, and outcomes that wait for their operation. */
+export async function countJoins(tx: TenantTx, since: Date) {
+  const found = await sql<{ changes: number; joined: number; byTrailer: number; waiting: number; tooOld: number }>`
+    select count(*)::int as changes,
+      count(*) filter (where evidence is not null)::int as joined,
+      count(*) filter (where 'trailer' = any(evidence))::int as "byTrailer",
+      (select count(*) from late_outcome where state = 'waiting')::int as waiting,
+      (select count(*) from late_outcome where state = 'too_old')::int as "tooOld"
+    from (
+      select (
+        select array_agg(o.evidence) from change_operation o
+        where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)
+      ) as evidence
+      from change_request c where c.updated_at >= ${since}::timestamptz
+    ) told`.execute(tx)
+  const counts = found.rows[0] ?? { changes: 0, joined: 0, byTrailer: 0, waiting: 0, tooOld: 0 }
+  return { ...counts, unjoined: counts.changes - counts.joined }
+}

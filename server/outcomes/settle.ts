@@ -1,0 +1,136 @@
+import { type Kysely, sql } from "kysely"
+import type { Origin, Outcome, Rung } from "#sdk/ladder.ts"
+import { asTenant, type TenantTx } from "../db/tenant.ts"
+import type { DB } from "../db/types.ts"
+import type { SignalStore } from "../ingest/signal-store.ts"
+import { type Signal, toSignal } from "../ingest/signal.ts"
+import { joinByCommit } from "./changes.ts"
+
+/** Outcomes become signals once the operation that they are of is counted: then it is known whose they are. */
+
+/** Older signals are not taken: their rollups may be closed. */
+const SIGNAL_AGE_MAX_MS = 30 * 86_400_000
+const AT_ONCE = 500
+/** As often as signals are counted. */
+const EVERY_MS = 5000
+
+interface Options {
+  /** Acts as `belay_worker`, which knows of all organizations. */
+  readonly worker: Kysely<DB>
+  /** Acts as `belay_app`. */
+  readonly app: Kysely<DB>
+  readonly store: Pick<SignalStore, "store">
+}
+
+/**
+ * Joins changes to what agents said of their commits, and sends the outcomes of operations that are known. What was sent
+ * and could not be noted is sent again, and stored once.
+ */
+export async function settleAll(options: Options, now: Date): Promise<void> {
+  const organizations = await options.worker.selectFrom("org").select("id").orderBy("id").execute()
+  const errors: unknown[] = []
+  for (const { id } of organizations) {
+    try {
+      await asTenant(options.app, id, (tx) => joinByCommit(tx, { now }))
+      while ((await settle(options, id, now)) === AT_ONCE);
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
+
+/** Returns how many were settled. */
+async function settle({ app, store }: Options, orgId: string, now: Date): Promise<number> {
+  const known = await asTenant(app, orgId, (tx) => listKnownOutcomes(tx, { now, limit: AT_ONCE }))
+  const isTooOld = (row: KnownOutcome) => now.getTime() - row.occurredAt.getTime() > SIGNAL_AGE_MAX_MS
+  const sent = known.filter((row) => !isTooOld(row))
+  if (sent.length > 0) await store.store(orgId, { signals: sent.map(toOutcomeSignal), unrecognized: [] })
+  await asTenant(app, orgId, async (tx) => {
+    await markSettled(tx, { sourceIds: sent.map((row) => row.sourceId), state: "sent", now })
+    await markSettled(tx, { sourceIds: known.filter(isTooOld).map((row) => row.sourceId), state: "too_old", now })
+  })
+  return known.length
+}
+
+export interface KnownOutcome {
+  readonly sourceId: string
+  readonly operationId: string
+  readonly outcome: Outcome
+  readonly origin: Origin
+  readonly occurredAt: Date
+  readonly developerId: string
+  readonly agentTool: string
+  readonly rung: Rung
+}
+
+/** Outcomes that wait and whose operation is counted, the oldest first. */
+export async function listKnownOutcomes(
+  tx: TenantTx,
+  { now, limit }: { readonly now: Date; readonly limit: number },
+): Promise<readonly KnownOutcome[]> {
+  const found = await sql<KnownOutcome>`
+    select l.source_id as "sourceId", l.operation_id as "operationId", l.outcome, l.origin,
+      l.occurred_at as "occurredAt", o.developer_id as "developerId", d.value as "agentTool", o.rung
+    from late_outcome l
+    join operation o on o.org_id = l.org_id and o.operation_id = l.operation_id
+    join dimension d on d.org_id = o.org_id and d.id = o.agent_tool_id
+    where l.state = 'waiting' and l.occurred_at <= ${now}::timestamptz
+    order by l.occurred_at, l.source_id
+    limit ${limit}`.execute(tx)
+  return found.rows
+}
+
+/** Marks outcomes that waited as done with. */
+export async function markSettled(
+  tx: TenantTx,
+  args: { readonly sourceIds: readonly string[]; readonly state: "sent" | "too_old"; readonly now: Date },
+): Promise<void> {
+  if (args.sourceIds.length === 0) return
+  await tx
+    .updateTable("late_outcome")
+    .set({ state: args.state, settled_at: args.now })
+    .where("source_id", "in", args.sourceIds)
+    .where("state", "=", "waiting")
+    .execute()
+}
+
+function toOutcomeSignal(row: KnownOutcome): Signal {
+  return toSignal({
+    observedUnixNano: BigInt(row.occurredAt.getTime()) * 1_000_000n,
+    sourceId: `outcome:${row.sourceId}`,
+    // Also when the operation is somebody else's by then.
+    occurrence: { id: `outcome:${row.sourceId}`, evidence: "primary" },
+    kind: "outcome",
+    rung: row.rung,
+    agentTool: row.agentTool,
+    developerId: row.developerId,
+    operationId: row.operationId,
+    outcome: row.outcome,
+    origin: row.origin,
+  })
+}
+
+/** Looks every few seconds until it is stopped. */
+export function startOutcomes(
+  options: Options & { readonly now: () => Date; readonly log: (message: string, error: unknown) => void },
+): { stop(): Promise<void> } {
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
+  let work: Promise<unknown> = Promise.resolve()
+  const run = () => {
+    work = settleAll(options, options.now())
+      .catch((error: unknown) => options.log("outcomes fell behind", error))
+      .finally(() => {
+        if (!isStopped) timer = setTimeout(run, EVERY_MS)
+      })
+  }
+  run()
+  return {
+    async stop() {
+      isStopped = true
+      clearTimeout(timer)
+      await work
+    },
+  }
+}

@@ -1,0 +1,284 @@
+import { sql } from "kysely"
+import { expect } from "vitest"
+import { toToken } from "#sdk/token.ts"
+import { asTenant, type TenantTx } from "#server/db/tenant.ts"
+import { listWebhookDeliveries, listWebhookEndpoints, makeWebhookSecret } from "#server/outcomes/endpoints.ts"
+import type { Provider } from "#server/outcomes/events.ts"
+import { countJoins, getTaskLife, listRungOutcomes } from "#server/outcomes/queries.ts"
+import { settleAll } from "#server/outcomes/settle.ts"
+import { verifyRollups } from "#server/rollup/rebuild.ts"
+import { readAuthSecret } from "#server/sign-in/auth.ts"
+import { ADMIN, INGEST_KEY, startTestBelay } from "../belay.ts"
+import { createCodeHost, type Delivery, delivery, readWebhook } from "../code-host.ts"
+import { type TestDatabase, test } from "../db.ts"
+import { makeSignal } from "../factories.ts"
+
+const [HEAD, MERGE, REVERT] = ["a".repeat(40), "b".repeat(40), "9".repeat(40)]
+const PEOPLE = ["ada", "bob", "cyd", "dan", "eve"]
+const RAN_AT = new Date("2026-11-10T08:40:00Z")
+
+async function start(database: TestDatabase, provider: Provider = "github") {
+  const belay = await startTestBelay(database)
+  const { orgId } = belay
+  const account = await database.owner
+    .selectFrom("account")
+    .select("id")
+    .where("email", "=", ADMIN.email)
+    .executeTakeFirstOrThrow()
+  const by = { orgId, actorId: account.id, actorEmail: ADMIN.email, occurredAt: belay.now(), requestId: "request" }
+  const secret = await readAuthSecret(database.auth, undefined)
+  const work = <T>(of: (tx: TenantTx) => Promise<T>) => asTenant(database.app, orgId, of)
+  const makeSecret = () => work((tx) => makeWebhookSecret(tx, { provider, secret, by }))
+  const { id, webhookSecret } = await makeSecret()
+  const url = `${belay.url}/webhooks/${provider}/${id}`
+  const options = { worker: database.worker, app: database.app, store: belay.store }
+  return {
+    belay,
+    orgId,
+    work,
+    url,
+    webhookSecret,
+    makeSecret,
+    host: createCodeHost(provider, url, webhookSecret),
+    /** What Belay does every few seconds. */
+    settle: async () => {
+      await belay.count()
+      await settleAll(options, belay.now())
+      await belay.count()
+    },
+    /** One agent task of each person, of which the outcome is a matter of its own. */
+    runTasks: async () => {
+      await belay.store.store(orgId, {
+        signals: PEOPLE.map((person, index) =>
+          makeSignal({
+            person,
+            kind: "task",
+            rung: "agent",
+            at: RAN_AT,
+            operationId: `task-${index + 1}`,
+            outcome: "accepted",
+            origin: "human",
+          }),
+        ),
+        unrecognized: [],
+      })
+    },
+  }
+}
+
+/** A task's change from its push to its revert three days after the merge, in the order in which it happened. */
+async function lifeOfChange(): Promise<readonly Delivery[]> {
+  const [push, pull, review, check] = await Promise.all(
+    ["github-push", "github-pull_request", "github-pull_request_review", "github-check_suite"].map(readWebhook),
+  )
+  const pullRequest = { ...(pull?.["pull_request"] as object), body: "Words" }
+  const repository = { ...(pull?.["repository"] as object), pushed_at: Date.parse("2026-11-10T12:00:01Z") / 1000 }
+  const pushToMain = (id: string, message: string, at: string) => ({
+    ref: "refs/heads/main",
+    repository: { ...repository, pushed_at: Date.parse(at) / 1000 },
+    commits: [{ id, message, timestamp: at, added: [], modified: ["src/a.ts"], removed: [] }],
+  })
+  const merged = {
+    ...pullRequest,
+    state: "closed",
+    updated_at: "2026-11-10T12:00:00Z",
+    closed_at: "2026-11-10T12:00:00Z",
+    merged_at: "2026-11-10T12:00:00Z",
+    merge_commit_sha: MERGE,
+  }
+  return [
+    delivery("push", push),
+    delivery("pull_request", { ...pull, pull_request: pullRequest }),
+    delivery("check_suite", check),
+    delivery("pull_request_review", review),
+    delivery("pull_request", { ...pull, action: "closed", pull_request: merged }),
+    delivery("push", pushToMain(MERGE, "Merge pull request #7", "2026-11-10T12:00:01Z")),
+    delivery("push", pushToMain(REVERT, `Revert\n\nThis reverts commit ${MERGE}.`, "2026-11-13T12:00:00Z")),
+  ]
+}
+
+async function snapshot(database: TestDatabase) {
+  const tables = ["change_event", "change_request", "change_operation", "late_outcome"]
+  const rows = await Promise.all(
+    tables.map((table) =>
+      sql`select to_jsonb(t) - array['org_id', 'received_at', 'updated_at', 'joined_at', 'settled_at'] as row
+          from ${sql.table(table)} t order by 1`.execute(database.owner),
+    ),
+  )
+  return rows.map((result) => result.rows)
+}
+
+test("from an agent's task to its revert: the task shows it, the rung's outcomes fall, and the rollups are those of a rebuild", async ({
+  database,
+}) => {
+  const { belay, orgId, work, host, settle, runTasks } = await start(database)
+  await runTasks()
+  const deliveries = await lifeOfChange()
+  const life = () => work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))
+  const agent = async () => {
+    const range = { from: new Date("2026-11-01T00:00:00Z"), to: belay.now() }
+    return (await work((tx) => listRungOutcomes(tx, range))).find(({ rung }) => rung === "agent")
+  }
+  for (const one of deliveries.slice(0, -1)) expect(await host.deliver(one)).toBe(202)
+  expect(
+    await report(
+      belay.url,
+      PEOPLE.slice(1).map((_, index) => mergedTask(index + 2)),
+    ),
+  ).toMatchObject({ taken: 4 })
+  await settle()
+  expect(await agent()).toEqual({ rung: "agent", state: "shown", decided: 5, acceptance: 1, survival: 1 })
+  expect(await life()).toMatchObject({ standing: "alive_7_days" })
+
+  expect(await host.deliver(deliveries.at(-1) ?? delivery("", {}))).toBe(202)
+  await settle()
+  expect(await life()).toEqual({
+    standing: "reverted",
+    stages: [
+      { stage: "ran", at: RAN_AT },
+      { stage: "verified", at: new Date("2026-11-10T09:20:00Z") },
+      { stage: "reviewed", at: new Date("2026-11-10T11:00:00Z") },
+      { stage: "merged", at: new Date("2026-11-10T12:00:00Z") },
+      { stage: "alive_1_day", at: new Date("2026-11-11T12:00:00Z") },
+      { stage: "reverted", at: new Date("2026-11-13T12:00:00Z") },
+    ],
+    changes: [{ provider: "github", repository: "acme/shop", number: 7, evidence: ["trailer"] }],
+  })
+  expect(await agent()).toEqual({ rung: "agent", state: "shown", decided: 5, acceptance: 0.8, survival: 0.8 })
+  const signals = await sql`
+    select s.outcome, s.origin, s.rung, s.developer_id = o.developer_id as is_of_person
+    from signal s join operation o using (org_id, operation_id)
+    where s.kind = 'outcome' and s.operation_id = 'task-1' order by s.observed_at`.execute(database.owner)
+  const ofPerson = { origin: "human", rung: "agent", is_of_person: true }
+  expect(signals.rows).toEqual([
+    { outcome: "merged", ...ofPerson },
+    { outcome: "reverted", ...ofPerson },
+  ])
+  const differences = await verifyRollups(database.worker, orgId, { now: belay.now(), isRepair: false })
+  expect(differences.filter(({ wrong, missing }) => wrong + missing > 0)).toEqual([])
+  expect(differences.find(({ table }) => table === "signal_hour")?.rows).toBeGreaterThan(0)
+  await belay.close()
+})
+
+test("late, twice, out of order and among forgeries: the same end state, and nothing is lost or counted twice", async ({
+  database,
+}) => {
+  const deliveries = await lifeOfChange()
+  const inOrder = await start(database)
+  await inOrder.runTasks()
+  for (const one of deliveries) await inOrder.host.deliver(one)
+  await inOrder.settle()
+  const wanted = await snapshot(database)
+  expect(wanted.map((rows) => rows.length)).toEqual([8, 1, 1, 2])
+  await inOrder.belay.close()
+
+  // Everything is forgotten, and comes again in the worst way.
+  await sql`truncate change_event, change_request, change_operation, late_outcome, webhook_delivery, webhook_endpoint`.execute(
+    database.owner,
+  )
+  await sql`truncate signal_occurrence`.execute(database.owner)
+  await sql`delete from signal where kind = 'outcome'`.execute(database.owner)
+  const { belay, work, host, settle, webhookSecret, url } = await start(database)
+  for (const one of deliveries.toReversed()) {
+    expect(await host.deliver(one, "wrong")).toBe(401)
+    expect(await host.deliver(one)).toBe(202)
+    await settle()
+  }
+  for (const one of deliveries) {
+    expect(await host.deliver(one)).toBe(202)
+    // What was recorded on its way, under another name.
+    expect(await host.deliver({ ...one, id: "replayed" })).toBe(202)
+  }
+  await Promise.all(deliveries.map((one) => createCodeHost("github", url, webhookSecret).deliver(one)))
+  await settle()
+  expect(await snapshot(database)).toEqual(wanted)
+  const outcomes = await sql`select outcome from signal where kind = 'outcome' order by observed_at`.execute(
+    database.owner,
+  )
+  expect(outcomes.rows).toEqual([{ outcome: "merged" }, { outcome: "reverted" }])
+  expect(await work((tx) => listWebhookEndpoints(tx))).toMatchObject([{ provider: "github", refused: 7 }])
+  expect(await work((tx) => listWebhookDeliveries(tx, 50))).toHaveLength(8)
+  await belay.close()
+})
+
+test("commits that agents report join as trailers do; what nobody reports is counted as such", async ({ database }) => {
+  const { belay, orgId, work, host, settle } = await start(database, "gitlab")
+  const merge = await readWebhook("gitlab-merge_request")
+  const attributes = { ...(merge["object_attributes"] as object), description: "Words" }
+  expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: attributes }))).toBe(202)
+  const other = { ...attributes, iid: 8, source_branch: "other", last_commit: null, merge_commit_sha: null }
+  expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: other }))).toBe(202)
+  await settle()
+  const counts = () => work((tx) => countJoins(tx, RAN_AT))
+  expect(await counts()).toEqual({ changes: 2, joined: 0, byTrailer: 0, unjoined: 2, waiting: 0, tooOld: 0 })
+  const of = { person: "ada", rung: "agent" as const, operationId: "task-1", at: RAN_AT }
+  await belay.store.store(orgId, {
+    signals: [
+      makeSignal({ ...of, kind: "task" }),
+      makeSignal({ ...of, kind: "outcome", action: `commit ${HEAD.slice(0, 7)}` }),
+    ],
+    unrecognized: [],
+  })
+  await settle()
+  expect(await counts()).toMatchObject({ changes: 2, joined: 1, byTrailer: 0, unjoined: 1 })
+  const life = await work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))
+  expect(life).toMatchObject({ standing: "alive_7_days", changes: [{ number: 7, evidence: ["commit_id"] }] })
+  const differences = await verifyRollups(database.worker, orgId, { now: belay.now(), isRepair: false })
+  expect(differences.filter(({ wrong, missing }) => wrong + missing > 0)).toEqual([])
+  expect(differences.find(({ table }) => table === "operation_commit")).toMatchObject({ rows: 1 })
+  await belay.close()
+})
+
+test("a secret that was changed is taken for a day more; a wrong address, body or method is refused", async ({
+  database,
+}) => {
+  const { belay, host, url, makeSecret } = await start(database)
+  const [push] = await lifeOfChange()
+  if (push === undefined) throw new Error("no delivery")
+  const { webhookSecret } = await makeSecret()
+  expect([await host.deliver(push), await host.deliver(push, webhookSecret)]).toEqual([202, 202])
+  belay.advance(25 * 3_600_000)
+  expect([await host.deliver(push), await host.deliver(push, webhookSecret)]).toEqual([401, 202])
+  const elsewhere = createCodeHost("github", url.replace(/.{4}$/, "0000"), webhookSecret)
+  const asGitlab = createCodeHost("gitlab", url.replace("github", "gitlab"), webhookSecret)
+  expect([await elsewhere.deliver(push), await asGitlab.deliver(push)]).toEqual([404, 404])
+  expect(await host.deliver({ ...push, payload: { ref: 7 } }, webhookSecret)).toBe(422)
+  expect((await fetch(url)).status).toBe(405)
+  expect((await fetch(`${belay.url}/webhooks/elsewhere`, { method: "POST" })).status).toBe(404)
+  await belay.close()
+})
+
+const mergedTask = (index: number) => ({
+  id: `merge of ${index}`,
+  operation: toToken({ rung: "agent", operationId: `task-${index}`, sessionId: undefined }),
+  outcome: "merged",
+  at: "2026-11-10T12:00:00Z",
+})
+
+async function report(url: string, outcomes: readonly object[], key = INGEST_KEY): Promise<object> {
+  const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" }
+  const answer = await fetch(`${url}/v1/outcomes`, { method: "POST", headers, body: JSON.stringify({ outcomes }) })
+  return { status: answer.status, ...((await answer.json()) as object) }
+}
+
+test("any other system reports outcomes, once however often it does, also before the operation is known", async ({
+  database,
+}) => {
+  const { belay, work, settle, runTasks } = await start(database)
+  const outcomes = [mergedTask(1), mergedTask(2)]
+  expect(await report(belay.url, outcomes)).toEqual({ status: 200, taken: 2, known: 0 })
+  expect(await report(belay.url, outcomes)).toEqual({ status: 200, taken: 0, known: 2 })
+  await settle()
+  expect(await work((tx) => countJoins(tx, RAN_AT))).toMatchObject({ waiting: 2 })
+  await runTasks()
+  await settle()
+  expect(await work((tx) => countJoins(tx, RAN_AT))).toMatchObject({ waiting: 0 })
+  expect(await work((tx) => getTaskLife(tx, { operationId: "task-2", now: belay.now() }))).toMatchObject({
+    standing: "alive_7_days",
+    changes: [],
+  })
+  expect(await report(belay.url, outcomes, "wrong")).toMatchObject({ status: 401, error: "unknown_key" })
+  expect(await report(belay.url, [{ ...mergedTask(1), operation: "task-1" }])).toMatchObject({ status: 422 })
+  expect(await report(belay.url, [])).toMatchObject({ status: 422 })
+  await belay.close()
+})
