@@ -24,8 +24,6 @@ const PAGE = 50
 const DAYS = 30
 const DAY_MS = 86_400_000
 const RELEASES = 8
-/** What needs somebody first. */
-const STANDINGS = ["not_enforced", "behind", "silent", "unproven", "enforced"] as const satisfies Standing[]
 
 export const loader = guard("policy.manage", async ({ viewer, request, context }) => {
   const search = Object.fromEntries(new URL(request.url).searchParams)
