@@ -311,6 +311,7 @@ test("only a key that may read policies is answered, and only by the method that
     "/v1/policy/events",
     "/v1/policy/native/{tool}",
     "/v1/policy/native/{tool}/{file}",
+    "/v1/outcomes",
     "/v1/policy/budgets",
     "/v1/policy/status",
     "/v1/decide",
