@@ -10,6 +10,8 @@ import { joinByCommit } from "./changes.ts"
 
 /** Older signals are not taken: their rollups may be closed. */
 const SIGNAL_AGE_MAX_MS = 30 * 86_400_000
+/** A delivery is kept on record that long, to be looked at when something is missing. */
+const DELIVERY_AGE_MAX_MS = 30 * 86_400_000
 const AT_ONCE = 500
 /** As often as signals are counted. */
 const EVERY_MS = 5000
@@ -33,6 +35,11 @@ export async function settleAll(options: Options, now: Date): Promise<void> {
     try {
       await asTenant(options.app, id, (tx) => joinByCommit(tx, { now }))
       while ((await settle(options, id, now)) === AT_ONCE);
+      await options.worker
+        .deleteFrom("webhook_delivery")
+        .where("org_id", "=", id)
+        .where("received_at", "<", new Date(now.getTime() - DELIVERY_AGE_MAX_MS))
+        .execute()
     } catch (error) {
       errors.push(error)
     }

@@ -14,7 +14,7 @@ test("budgets show how they stand for groups, and tell nothing of fewer than fiv
   database,
   page,
 }) => {
-  await page.goto("/policy/budgets")
+  await page.goto("/policy/budgets", { waitUntil: "networkidle" })
   await page.getByText("No budget is in force", { exact: true }).waitFor()
   await expectGoodOnPhone(page)
 
@@ -64,7 +64,7 @@ test("a price is added for what has none, found again, and taken back", async ({
   await storeAndCount(database, belay.orgId, [
     makeSignal({ kind: "model_call", model: "our-own", inputTokens: 500, outputTokens: 7 }),
   ])
-  await page.goto("/settings/prices")
+  await page.goto("/settings/prices", { waitUntil: "networkidle" })
   await page.getByText("1 model used in the last 30 days has no price.").waitFor()
   await page.getByRole("link", { name: "Add a price of our-own" }).click()
   await page.getByLabel("Input, $", { exact: true }).fill("2")

@@ -232,7 +232,7 @@ test("commits that agents report join as trailers do; what nobody reports is cou
 test("a secret that was changed is taken for a day more; a wrong address, body or method is refused", async ({
   database,
 }) => {
-  const { belay, host, url, makeSecret } = await start(database)
+  const { belay, host, url, makeSecret, work, settle } = await start(database)
   const [push] = await lifeOfChange()
   if (push === undefined) throw new Error("no delivery")
   const { webhookSecret } = await makeSecret()
@@ -245,6 +245,11 @@ test("a secret that was changed is taken for a day more; a wrong address, body o
   expect(await host.deliver({ ...push, payload: { ref: 7 } }, webhookSecret)).toBe(422)
   expect((await fetch(url)).status).toBe(405)
   expect((await fetch(`${belay.url}/webhooks/elsewhere`, { method: "POST" })).status).toBe(404)
+  await settle()
+  expect(await work((tx) => listWebhookDeliveries(tx, 50))).not.toEqual([])
+  belay.advance(31 * 86_400_000)
+  await settle()
+  expect(await work((tx) => listWebhookDeliveries(tx, 50))).toEqual([])
   await belay.close()
 })
 
