@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely"
 import type { DB } from "../db/types.ts"
+import { repeat, type Repeating } from "../repeat.ts"
 import { addOrganizations, DETECTOR, type Detecting, type Detector, detectNext, type DetectStep } from "./step.ts"
 
 const EVERY_MS = 60_000
@@ -38,36 +39,18 @@ export async function detectAllWith<State>(
   return steps
 }
 
-export interface Detection {
-  /** Waits for the step in hand. */
-  stop(): Promise<void>
-}
-
 /** Looks every minute until it is stopped. */
 export function startDetection(options: {
   readonly db: Kysely<DB>
   readonly now: () => Date
   readonly tell: (line: string) => void
   readonly log: (message: string, error: unknown) => void
-}): Detection {
+}): Repeating {
   const { db, now, tell, log } = options
   const zones = new Map()
-  let timer: NodeJS.Timeout | undefined
-  let isStopped = false
-  let work: Promise<unknown> = Promise.resolve()
-  const run = () => {
-    work = detectAll({ db, now: now(), zones, tell })
-      .catch((error: unknown) => log("detection fell behind", error))
-      .finally(() => {
-        if (!isStopped) timer = setTimeout(run, EVERY_MS)
-      })
-  }
-  run()
-  return {
-    async stop() {
-      isStopped = true
-      clearTimeout(timer)
-      await work
-    },
-  }
+  return repeat({
+    everyMs: EVERY_MS,
+    work: () => detectAll({ db, now: now(), zones, tell }),
+    onError: (error) => log("detection fell behind", error),
+  })
 }

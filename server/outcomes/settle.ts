@@ -4,6 +4,7 @@ import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
 import { type Signal, toSignal } from "../ingest/signal.ts"
+import { repeat, type Repeating } from "../repeat.ts"
 import { joinByCommit } from "./changes.ts"
 
 /** Outcomes become signals once the operation that they are of is counted: then it is known whose they are. */
@@ -121,23 +122,10 @@ function toOutcomeSignal(row: KnownOutcome): Signal {
 /** Looks every few seconds until it is stopped. */
 export function startOutcomes(
   options: Options & { readonly now: () => Date; readonly log: (message: string, error: unknown) => void },
-): { stop(): Promise<void> } {
-  let timer: NodeJS.Timeout | undefined
-  let isStopped = false
-  let work: Promise<unknown> = Promise.resolve()
-  const run = () => {
-    work = settleAll(options, options.now())
-      .catch((error: unknown) => options.log("outcomes fell behind", error))
-      .finally(() => {
-        if (!isStopped) timer = setTimeout(run, EVERY_MS)
-      })
-  }
-  run()
-  return {
-    async stop() {
-      isStopped = true
-      clearTimeout(timer)
-      await work
-    },
-  }
+): Repeating {
+  return repeat({
+    everyMs: EVERY_MS,
+    work: () => settleAll(options, options.now()),
+    onError: (error) => options.log("outcomes fell behind", error),
+  })
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely"
 import { sql } from "kysely"
 import type { DB } from "../db/types.ts"
+import { repeat, type Repeating } from "../repeat.ts"
 import { rebuildNext } from "./rebuild.ts"
 import { countNext, type Step } from "./step.ts"
 
@@ -25,11 +26,9 @@ async function findLagSeconds(db: Kysely<DB>, now: Date): Promise<number> {
   return since === null ? 0 : Math.max(0, now.getTime() / 1000 - since / 1e6)
 }
 
-export interface Rollups {
+export interface Rollups extends Repeating {
   /** Null before the first look. */
   lagSeconds(): number | null
-  /** Waits for the step in hand. */
-  stop(): Promise<void>
 }
 
 /** Counts every few seconds until it is stopped. */
@@ -38,28 +37,14 @@ export function startRollups(options: {
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
 }): Rollups {
-  let timer: NodeJS.Timeout | undefined
-  let isStopped = false
   let lagSeconds: number | null = null
-  let work = Promise.resolve()
-  const look = async () => {
-    lagSeconds = await findLagSeconds(options.db, options.now())
-    await countAll(options.db, options.now())
-  }
-  const run = () => {
-    work = look()
-      .catch((error: unknown) => options.log("rollups fell behind", error))
-      .finally(() => {
-        if (!isStopped) timer = setTimeout(run, EVERY_MS)
-      })
-  }
-  run()
-  return {
-    lagSeconds: () => lagSeconds,
-    async stop() {
-      isStopped = true
-      clearTimeout(timer)
-      await work
+  const loop = repeat({
+    everyMs: EVERY_MS,
+    async work() {
+      lagSeconds = await findLagSeconds(options.db, options.now())
+      await countAll(options.db, options.now())
     },
-  }
+    onError: (error) => options.log("rollups fell behind", error),
+  })
+  return { ...loop, lagSeconds: () => lagSeconds }
 }

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely"
 import { asTenant } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
+import { repeat, type Repeating } from "../repeat.ts"
 import { budgetsMark, recountBudgets } from "./recount.ts"
 
 /** As often as signals are counted. */
@@ -39,24 +40,11 @@ export async function recountAll(
 /** Looks every few seconds until it is stopped. */
 export function startBudgets(
   options: Databases & { readonly now: () => Date; readonly log: (message: string, error: unknown) => void },
-): { stop(): Promise<void> } {
+): Repeating {
   const marks = new Map<string, string>()
-  let timer: NodeJS.Timeout | undefined
-  let isStopped = false
-  let work: Promise<unknown> = Promise.resolve()
-  const run = () => {
-    work = recountAll(options, options.now(), marks)
-      .catch((error: unknown) => options.log("budgets fell behind", error))
-      .finally(() => {
-        if (!isStopped) timer = setTimeout(run, EVERY_MS)
-      })
-  }
-  run()
-  return {
-    async stop() {
-      isStopped = true
-      clearTimeout(timer)
-      await work
-    },
-  }
+  return repeat({
+    everyMs: EVERY_MS,
+    work: () => recountAll(options, options.now(), marks),
+    onError: (error) => options.log("budgets fell behind", error),
+  })
 }

@@ -1,5 +1,6 @@
 import { Form, useSubmit } from "@remix-run/react"
 import { RUNGS } from "#sdk/ladder.ts"
+import { Filter } from "../../ui/filter.tsx"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
 import { CAUSE_LABELS, KIND_LABELS, STATE_LABELS } from "./incident-words.ts"
 import type { IncidentList } from "./load.server.ts"
@@ -62,20 +63,5 @@ export function Filters({ list }: { list: IncidentList }) {
         ))}
       </Filter>
     </Form>
-  )
-}
-
-function Filter(props: { label: string; name: string; value: string | null; children: React.ReactNode }) {
-  return (
-    <label className="flex items-center gap-2 text-sm text-ink-soft">
-      {props.label}
-      <select
-        name={props.name}
-        defaultValue={props.value ?? ""}
-        className="h-8 rounded-md border border-line-strong bg-surface px-2 text-sm text-ink"
-      >
-        {props.children}
-      </select>
-    </label>
   )
 }

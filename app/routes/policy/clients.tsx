@@ -10,6 +10,7 @@ import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
+import { Filter } from "../../ui/filter.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Converged, Reach } from "./convergence.tsx"
 import { PolicyTabs } from "./tabs.tsx"
@@ -296,21 +297,6 @@ function Filters(props: {
           ))}
       </Filter>
     </Form>
-  )
-}
-
-function Filter(props: { label: string; name: string; value: string | number | null; children: React.ReactNode }) {
-  return (
-    <label className="flex items-center gap-2 text-sm text-ink-soft">
-      {props.label}
-      <select
-        name={props.name}
-        defaultValue={props.value ?? ""}
-        className="h-8 rounded-md border border-line-strong bg-surface px-2 text-sm text-ink"
-      >
-        {props.children}
-      </select>
-    </label>
   )
 }
 
