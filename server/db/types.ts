@@ -771,6 +771,7 @@ export interface ModelPrice {
    * canonical; * for every provider
    */
   provider: string;
+  sequence: Generated<number>;
   /**
    * from midnight UTC on
    */

@@ -13,7 +13,7 @@ import { countAll } from "../rollup/loop.ts"
 import { verifyRollups } from "../rollup/rebuild.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import { recountAll } from "./loop.ts"
-import { setPrice } from "./price-table.ts"
+import { listPrices, setPrice } from "./price-table.ts"
 import { calendarOf } from "./periods.ts"
 import { getUse, listUnpricedModels } from "./use.ts"
 
@@ -100,8 +100,16 @@ test("the source's cost counts, else the price of the day; what has no price is 
   })
   expect(await read()).toEqual({ usd: 1.25 + 3.9 + 2 + 4 + 0.001, tokens: 5_200_507, unpricedTokens: 0, people: 1 })
   expect(await work((tx) => listUnpricedModels(tx, from))).toEqual([])
+  // Of several changes in one instant, the last counts.
+  for (const price of [own.price, null, own.price, null, own.price, null]) {
+    await work((tx) => setPrice(tx, { ...own, model: "another", validFrom: "2026-11-20", price, by }))
+    const listed = (await work((tx) => listPrices(tx, by.occurredAt))).find(({ model }) => model === "another")
+    expect(listed?.price ?? null).toEqual(price)
+  }
   const audit = await database.owner.selectFrom("audit_event").select("action").where("org_id", "=", orgId).execute()
-  expect(audit.map(({ action }) => action)).toEqual(["price.set", "price.set"])
+  const all = audit.map(({ action }) => action)
+  expect(all.filter((action) => action === "price.set")).toHaveLength(5)
+  expect(all.filter((action) => action === "price.reset")).toHaveLength(3)
 })
 
 test("days begin in the organization's zone or the budget's own, and late signals count where they belong", async ({

@@ -10,8 +10,7 @@ export async function listSetPrices(tx: TenantTx): Promise<readonly (SetPrice & 
     .leftJoin("account as a", "a.id", "p.changed_by")
     .select(["p.model", "p.provider", sql<string>`p.valid_from::text`.as("validFrom"), "p.changed_at as changedAt"])
     .select(["p.input_usd", "p.cached_usd", "p.cache_write_usd", "p.output_usd", "a.email as changedBy"])
-    .orderBy("p.changed_at")
-    .orderBy("p.id")
+    .orderBy("p.sequence")
     .execute()
   return rows.map(({ model, provider, validFrom, changedAt, changedBy, ...row }) => ({
     model,
