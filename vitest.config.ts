@@ -1,9 +1,13 @@
 import { availableParallelism } from "node:os"
 import { defineConfig } from "vitest/config"
+import { useMemoryFolder } from "./test/setup/memory-folder.ts"
 
 const TESTS = "{app,server,sdk,test}/**/*.test.{ts,tsx}"
 const DB_TESTS = "{app,server,sdk,test}/**/*.db.test.ts"
 const BROWSER_TESTS = "test/browser/**/*.test.ts"
+
+// For this process, which starts Postgres, and for the workers.
+useMemoryFolder()
 
 // Apart from vite.config.ts, to keep the Remix plugin out of test runs. The suffix decides what a test may touch:
 // nothing outside the process, a real database, or a real browser.

@@ -58,8 +58,8 @@ export async function startTestBelay(
   } = {},
 ): Promise<TestBelay> {
   let now = options.now ?? CAPTURED_AT
-  await maintainPartitions(database.worker, { now, retentionDays: 90 })
-  await maintainRollups(database.worker, { now, retentionDays: 90 })
+  await maintainPartitions(database.worker, { now, retentionDays: 30 })
+  await maintainRollups(database.worker, { now, retentionDays: 30 })
   const first: FirstStart = await ensureOrganization(database.owner, {
     name: "Example",
     isDemo: false,

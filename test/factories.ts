@@ -35,8 +35,8 @@ export function emailOf(person: string): string {
 
 /** An organization with partitions around NOW. */
 export async function makeOrganization(database: TestDatabase): Promise<string> {
-  await maintainPartitions(database.worker, { now: NOW, retentionDays: 90 })
-  await maintainRollups(database.worker, { now: NOW, retentionDays: 90 })
+  await maintainPartitions(database.worker, { now: NOW, retentionDays: 30 })
+  await maintainRollups(database.worker, { now: NOW, retentionDays: 30 })
   const row = await database.owner
     .insertInto("org")
     .values({ name: "Example", pseudonym_key: Buffer.alloc(32, made) })

@@ -61,7 +61,7 @@ test("storage says what each table takes, how long it is kept, and what it will 
   await storeAndCount(database, orgId, [...daysAgo(1), ...daysAgo(2)])
   const tables = await asTenant(db, orgId, (tx) => listStorage(tx, { now: NOW, retentionDays: 30 }))
   const signal = tables.find((table) => table.name === "signal")
-  expect(signal).toMatchObject({ keptDays: 30, partitions: 39 })
+  expect(signal).toMatchObject({ keptDays: 30, partitions: 38 })
   // Two days of 2,000 signals: each takes more than the 150 bytes of a row, and less than ten times that.
   expect(signal?.bytesPerDay).toBeGreaterThan(2000 * 150)
   expect(signal?.bytesPerDay).toBeLessThan(2000 * 1500)
