@@ -12,8 +12,9 @@ const COLOURS = ["color-contrast", "link-in-text-block"]
 /** Fails with each rule that the page breaks and where; of all rules, or of those that are named. */
 export async function expectAccessible(page: Page, rules?: readonly string[]): Promise<void> {
   await page.locator('[aria-busy="true"]').waitFor({ state: "detached" })
-  // A colour on its way to another has the contrast of neither.
-  await page.evaluate(() => {
+  // A colour on its way to another has the contrast of neither. A theme just chosen is there with the next frame.
+  await page.evaluate(async () => {
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
     for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish()
   })
   // Evaluated and not added as a script, which the page's own policy forbids.
