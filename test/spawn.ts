@@ -32,20 +32,27 @@ export async function readPostmasterPid(dataDir: string): Promise<number> {
   return Number(pidFile.split("\n")[0])
 }
 
-/** What `npm start` gives Node. */
-async function readArguments(): Promise<string[]> {
+/** What `npm start` gives Node: variables of the environment, and arguments. */
+async function readStart(): Promise<{ env: Record<string, string>; args: string[] }> {
   const { scripts } = JSON.parse(await readFile(path.join(ROOT, "package.json"), "utf8")) as {
     scripts: { start: string }
   }
-  return scripts.start.replace(/^exec node /, "").split(" ")
+  const [, variables = "", args = ""] = /^exec env (.*) node (.*)$/.exec(scripts.start) ?? []
+  if (args === "") throw new Error(`npm start is not as expected: ${scripts.start}`)
+  return {
+    env: Object.fromEntries(variables.split(" ").map((variable) => variable.split("="))) as Record<string, string>,
+    args: args.split(" "),
+  }
 }
 
 /** Runs Belay as a user does, on free ports. Rejects with what it printed when it ends before it serves. */
 export async function spawnBelay(dataDir: string, env: Record<string, string> = {}): Promise<BelayProcess> {
-  const child = spawn(process.execPath, await readArguments(), {
+  const start = await readStart()
+  const child = spawn(process.execPath, start.args, {
     cwd: ROOT,
     env: {
       ...process.env,
+      ...start.env,
       PORT: "0",
       OTLP_PORT: "0",
       OTLP_GRPC_PORT: "0",

@@ -18,18 +18,7 @@ import {
 import { markOf } from "./people.ts"
 import { addVolume, fadeVolumes, placesOf, type UnitPlace } from "./scope.ts"
 import { SETTINGS } from "./settings.ts"
-import {
-  addCount,
-  addShare,
-  isForgotten,
-  makeSeries,
-  restart,
-  type Series,
-  seriesKey,
-  settle,
-  shareOf,
-  type Whose,
-} from "./series.ts"
+import { addCount, addShare, isForgotten, restart, type Series, settle, shareOf, type Whose } from "./series.ts"
 import { type DetectorState, NEW_DAYS, type Step } from "./state.ts"
 import { checkTelemetry, noteUse } from "./telemetry.ts"
 import { isTaskRung } from "./watched.ts"
@@ -70,7 +59,7 @@ export function observe(
   for (const rung of state.telemetry.newlyQuiet.splice(0)) {
     faults.push({ fault: "rung_stopped", rung, figure: state.telemetry.missing.get(rung) ?? 0 })
   }
-  for (const series of state.series.values()) settle(series, arrivals.until)
+  for (const series of state.series) settle(series, arrivals.until)
   const isSilent = state.reference === null || step.day - state.firstDay < SILENT_DAYS
   return updateIncidents(step, orgId, faults, isSilent)
 }
@@ -111,7 +100,7 @@ function startDay(state: DetectorState, day: number): void {
   state.today = day
   forgetBefore(state.history, day)
   const recent = day - 28
-  for (const [key, series] of state.series) if (isForgotten(series, recent)) state.series.delete(key)
+  state.series.deleteAll((series) => isForgotten(series, recent))
   for (const [id, on] of state.judged) if (on < day - 3) state.judged.delete(id)
   fadeVolumes(state.volumes)
   forgetClosed(state, day)
@@ -164,23 +153,18 @@ function seriesOf(step: Step, rung: Rung, watched: Watched, place: UnitPlace): r
   const key = `${rung}|${watched}|${place.team}|${place.client}|${place.model}|${place.language}|${place.mode}`
   let found = step.found.get(key)
   if (found === undefined) {
-    found = placesOf(place).map(({ dimension, values }) => seriesFor(step.state, rung, watched, dimension, values))
+    found = placesOf(place).map(({ dimension, values }) =>
+      step.state.series.getOrMake(rung, watched, dimension, values),
+    )
     step.found.set(key, found)
   }
   return found
 }
 
-function seriesFor(
-  state: DetectorState,
-  rung: Rung,
-  watched: Watched,
-  dimension: string,
-  values: readonly string[],
-): Series {
-  const key = seriesKey(rung, watched, dimension, values)
-  let series = state.series.get(key)
-  if (series === undefined) state.series.set(key, (series = makeSeries(rung, watched, dimension, values)))
-  return series
+function numberOf({ numbers }: DetectorState, name: string): number {
+  let number = numbers.get(name)
+  if (number === undefined) numbers.set(name, (number = numbers.size))
+  return number
 }
 
 function noteFirst(step: Step, rung: Rung, place: UnitPlace): void {
@@ -196,9 +180,9 @@ function whose(step: Step, rung: Rung, watched: Watched, place: UnitPlace): Whos
   const known = step.state.reference?.doubts.get(`${rung}|${watched}|${developer}`)
   return {
     day: step.day,
-    developer,
+    person: numberOf(step.state, developer),
+    team: numberOf(step.state, team),
     mark: markOf(developer),
-    team,
     doubt: isOfPerson ? (known ?? doubtOfStranger()) : 0,
   }
 }
@@ -453,7 +437,7 @@ function judgeUse(step: Step): void {
     if (people.length === 0) continue
     // Over all teams: an exporter that stops does so for all of them.
     if (noteUse(telemetry, rung, sumOf(people, "units"), sumOf(people, "expected"), step.until)) {
-      for (const series of state.series.values()) if (series.rung === rung && series.watched === "use") restart(series)
+      for (const series of state.series) if (series.rung === rung && series.watched === "use") restart(series)
     }
     const quietSince = telemetry.quiet.get(rung)
     if (quietSince !== undefined && step.until - quietSince < QUIET_PAUSE_MS) continue
@@ -515,7 +499,13 @@ function addHalf(step: Step, { team, half, people }: Half, rung: Rung, index: nu
 function addUse(step: Step, rung: Rung, index: number, team: string, of: Expected): void {
   const { developer, person, units, expected } = of
   if (expected < 0.05) return
-  const at = { day: step.day, developer, mark: markOf(developer), team, doubt: 0 }
+  const at = {
+    day: step.day,
+    person: numberOf(step.state, developer),
+    team: numberOf(step.state, team),
+    mark: markOf(developer),
+    doubt: 0,
+  }
   const last = person.last[index]
   const places: [string, string[]][] = [
     ["", []],
@@ -527,7 +517,7 @@ function addUse(step: Step, rung: Rung, index: number, team: string, of: Expecte
   }
   if (rung !== "autocomplete" && expected >= 0.5) places.push(["developer", [developer]])
   for (const [dimension, values] of places) {
-    addCount(seriesFor(step.state, rung, "use", dimension, values), at, units, expected)
+    addCount(step.state.series.getOrMake(rung, "use", dimension, values), at, units, expected)
   }
 }
 

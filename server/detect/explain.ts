@@ -4,8 +4,8 @@ import { countMarks, withMarks, withoutMarks } from "./people.ts"
 import { SETTINGS } from "./settings.ts"
 import { NEW_DAYS, type Step, sumUse } from "./state.ts"
 import { daysOf, fromLogit, isWeekend } from "./reference.ts"
-import { isInside } from "./scope.ts"
-import { daysBetween, logEvidence, marksBetween, type Series, seriesKey, type Sums, sumsBetween } from "./series.ts"
+import { cellsOf, isInside } from "./scope.ts"
+import { daysBetween, logEvidence, marksBetween, type Series, type Sums, sumsBetween } from "./series.ts"
 import { isBeyondLimit, isTaskRung, SPECS } from "./watched.ts"
 
 /** The figures of an incident: what stands where, for how many people, and what was ruled out. */
@@ -49,7 +49,7 @@ export function explainIncident(step: Step, incident: DetectedIncident, place: S
 const ALL = Object.keys(SPECS) as Watched[]
 
 function seriesAt(step: Step, rung: Rung, watched: Watched, dimension: string, values: readonly string[]) {
-  return step.state.series.get(seriesKey(rung, watched, dimension, values))
+  return step.state.series.get(rung, watched, dimension, values)
 }
 
 interface PlaceNamed {
@@ -64,7 +64,7 @@ interface PlaceNamed {
 function outsideOf(step: Step, rung: Rung, watched: Watched, place: PlaceNamed): readonly Series[] {
   const names = place.dimension.split("+")
   const outside: Series[] = []
-  for (const series of step.state.series.values()) {
+  for (const series of step.state.series) {
     if (series.rung !== rung || series.watched !== watched) continue
     const at = names.indexOf(series.dimension)
     if (at >= 0 && series.values[0] !== place.values[at]) outside.push(series)
@@ -213,7 +213,7 @@ function peopleIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched
 function developersIn(step: Step, rung: Rung, scope: IncidentScope, leading: Watched): ReadonlySet<string> {
   const { history, volumes, reference } = step.state
   const developers = new Set<string>()
-  for (const cell of volumes.cells.values()) {
+  for (const cell of cellsOf(volumes)) {
     if (cell.rung === rung && isInside(scope, cell.place)) developers.add(cell.place.developer)
   }
   if (scope.developer !== undefined) developers.add(scope.developer)

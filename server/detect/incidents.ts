@@ -25,7 +25,6 @@ import {
   logEvidence,
   ratioOf,
   type Series,
-  seriesKey,
   sinceOf,
   sincesOf,
   sumsBetween,
@@ -47,7 +46,7 @@ export function updateIncidents(
   const { state } = step
   const byRung = new Map<Rung, Series[]>(RUNGS.map((rung) => [rung, []]))
   let count = 0
-  for (const series of state.series.values()) {
+  for (const series of state.series) {
     if (!series.dimension.includes("+")) count++
     if (bestOf(series) > 1) byRung.get(series.rung)!.push(series)
   }
@@ -496,7 +495,7 @@ function isGone(step: Step, place: Series): boolean {
   const { rung, watched, dimension } = place
   if (!dimension.includes("client") && !dimension.includes("model")) return false
   const from = step.day - 3
-  const whole = step.state.series.get(seriesKey(rung, watched, "", []))
+  const whole = step.state.series.get(rung, watched, "", [])
   return lastDayOf(place) < from && whole !== undefined && sumsBetween(whole, from, step.day).units >= FEWEST_ELSEWHERE
 }
 

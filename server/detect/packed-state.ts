@@ -2,6 +2,9 @@ import type { DetectorState, OpenIncident } from "./state.ts"
 import type { Daily, Person } from "./reference.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import type { Cell } from "./scope.ts"
+import { NO_SUMS } from "./sums.ts"
+import { AllSeries } from "./all-series.ts"
 import { countNumbers, makeSeries, Series } from "./series.ts"
 
 /**
@@ -12,13 +15,12 @@ import { countNumbers, makeSeries, Series } from "./series.ts"
 type Part =
   | { readonly part: "series"; readonly of: PackedSeries }
   | { readonly part: "units"; readonly of: PackedUnits }
-  | { readonly part: "volumes"; readonly of: readonly (readonly [string, Cell])[] }
+  | { readonly part: "volumes"; readonly of: readonly (readonly [string, readonly Cell[]])[] }
   | { readonly part: "people"; readonly of: readonly (readonly [string, PackedPerson])[] }
   | { readonly part: "rest"; readonly of: Rest }
 
 interface PackedSeries {
   readonly keys: string
-  readonly names: string
   readonly numbers: Float64Array
 }
 
@@ -33,8 +35,6 @@ interface PackedPerson {
   readonly halves: Float64Array
 }
 
-type Cell = DetectorState["volumes"]["cells"] extends Map<string, infer Value> ? Value : never
-
 interface Rest extends Omit<DetectorState, "series" | "history" | "volumes" | "incidents"> {
   readonly latency: DetectorState["history"]["latency"]
   readonly open: readonly PackedIncident[]
@@ -46,8 +46,8 @@ interface Rest extends Omit<DetectorState, "series" | "history" | "volumes" | "i
 type PackedIncident = Omit<OpenIncident, "primary" | "place"> & { readonly primary: string; readonly place: string }
 
 const SEPARATOR = "\n"
-/** Series, people or places in a part: half a megabyte of numbers. */
-const PART_SIZE = 1024
+/** Series, people or places in a part: some hundred kilobytes, so that what is made of a part is freed soon. */
+const PART_SIZE = 256
 
 /** Each part is to be written before the next is asked for, which takes its place. */
 export function* packState(state: DetectorState): Generator {
@@ -57,7 +57,7 @@ export function* packState(state: DetectorState): Generator {
 function* partsOf(state: DetectorState): Generator<Part> {
   const { series, history, volumes, incidents, ...rest } = state
   const numbers = new Writer()
-  for (const some of chunks(series.values())) yield { part: "series", of: packSeries(some, numbers) }
+  for (const some of chunks(series)) yield { part: "series", of: packSeries(some, numbers) }
   for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some, numbers) }
   for (const some of chunks(volumes.cells)) yield { part: "volumes", of: some }
   for (const some of chunks(history.people)) {
@@ -88,7 +88,7 @@ function* chunks<Item>(items: Iterable<Item>): Generator<Item[]> {
 
 /** Takes the parts in the order in which they were written. */
 export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unknown>): Promise<DetectorState> {
-  const series = new Map<string, Series>()
+  const series = new AllSeries()
   const units = new Map<string, Daily>()
   const cells: DetectorState["volumes"]["cells"] = new Map()
   const once = shareTexts()
@@ -99,8 +99,14 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
     const part = read as Part
     if (part.part === "series") unpackSeries(part.of, series, once)
     else if (part.part === "units") unpackUnits(part.of, units)
-    else if (part.part === "volumes") for (const [key, cell] of part.of) cells.set(key, shareCell(cell, once))
-    else if (part.part === "people") {
+    else if (part.part === "volumes") {
+      for (const [developer, own] of part.of) {
+        cells.set(
+          developer,
+          own.map((cell) => shareCell(cell, once)),
+        )
+      }
+    } else if (part.part === "people") {
       for (const [developer, { halves, ...person }] of part.of) {
         people.set(developer, { ...person, halves: unpackHalves(halves) })
       }
@@ -159,12 +165,14 @@ function unpackHalves(numbers: Float64Array): Map<number, number[]> {
   return halves
 }
 
-function find(series: ReadonlyMap<string, Series>, key: string): Series {
-  const found = series.get(key)
-  if (found !== undefined) return found
-  // Its series has nothing left to remember.
-  const [rung = "", watched = "", dimension = "", ...values] = key.split("|")
-  return makeSeries(rung as Rung, watched as Watched, dimension, values)
+function find(all: AllSeries, key: string): Series {
+  const [rung = "", name = "", dimension = "", ...rest] = key.split("|")
+  const [watched, values] = [name as Watched, dimension === "" ? [] : rest]
+  return (
+    all.get(rung as Rung, watched, dimension, values) ??
+    // It had nothing left to remember.
+    makeSeries(rung as Rung, watched, all.placeOf(dimension, values))
+  )
 }
 
 /** Numbers that are appended one by one. */
@@ -214,48 +222,34 @@ class Reader {
 }
 
 function packSeries(some: readonly Series[], numbers: Writer): PackedSeries {
-  const names = new Map<string, number>()
-  const pushSums = (sums: ReadonlyMap<string, number> | null) => {
-    numbers.push(sums?.size ?? 0)
-    for (const [name, value] of sums ?? []) {
-      let index = names.get(name)
-      if (index === undefined) names.set(name, (index = names.size))
-      numbers.push(index)
-      numbers.push(value)
-    }
-  }
   for (const series of some) {
     numbers.pushAll(series.numbers)
-    numbers.push(series.daily.length)
-    numbers.pushAll(series.daily)
-    pushSums(series.byPerson)
-    pushSums(series.byTeam)
+    for (const list of [series.daily, series.byPerson, series.byTeam]) {
+      numbers.push(list.length)
+      numbers.pushAll(list)
+    }
   }
-  return {
-    keys: some.map(({ key }) => key).join(SEPARATOR),
-    names: [...names.keys()].join(SEPARATOR),
-    numbers: numbers.finish(),
-  }
+  return { keys: some.map(({ key }) => key).join(SEPARATOR), numbers: numbers.finish() }
 }
 
-function unpackSeries({ keys, names: joined, numbers }: PackedSeries, into: Map<string, Series>, once: Once): void {
-  const names = joined.split(SEPARATOR).map(once)
+function unpackSeries({ keys, numbers }: PackedSeries, into: AllSeries, once: Once): void {
   const reader = new Reader(numbers)
   const takeSums = () => {
-    const size = reader.next()
-    if (size === 0) return null
-    const sums = new Map<string, number>()
-    for (let left = size; left > 0; left--) sums.set(names[reader.next()]!, reader.next())
-    return sums
+    const length = reader.next()
+    return length === 0 ? NO_SUMS : reader.take(length)
   }
   for (const key of keys.split(SEPARATOR)) {
     const [rung = "", name = "", dimension = "", ...values] = key.split("|").map(once)
     const watched = name as Watched
-    const of = { key, rung: rung as Rung, watched, dimension, values: dimension === "" ? [] : values }
-    const series = new Series(of, reader.take(countNumbers(watched)), reader.take(reader.next()))
+    const place = into.placeOf(dimension, dimension === "" ? [] : values)
+    const series = new Series(
+      { rung: rung as Rung, watched, place },
+      reader.take(countNumbers(watched)),
+      reader.take(reader.next()),
+    )
     series.byPerson = takeSums()
     series.byTeam = takeSums()
-    into.set(key, series)
+    into.add(series)
   }
 }
 

@@ -52,17 +52,17 @@ export function makeHistory(): History {
 }
 
 export function remember(history: History, key: string, day: number, units: number, sum: number): void {
-  let daily = history.units.get(key)
-  if (daily === undefined) {
-    daily = []
-    history.units.set(key, daily)
-  }
+  const daily = history.units.get(key) ?? []
   let at = daily.length - DAILY_FIELDS
   while (at >= 0 && daily[at]! > day) at -= DAILY_FIELDS
   if (at >= 0 && daily[at] === day) {
     daily[at + 1]! += units
     daily[at + 2]! += sum
-  } else daily.splice(at + DAILY_FIELDS, 0, day, units, sum)
+    return
+  }
+  const next = at + DAILY_FIELDS
+  // Exactly as long as it is: an array that grows keeps room for half as much again.
+  history.units.set(key, daily.slice(0, next).concat([day, units, sum], daily.slice(next)))
 }
 
 export function rememberLatency(history: History, key: string, day: number, bucket: number, times: number): void {

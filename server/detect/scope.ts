@@ -58,9 +58,17 @@ export function isInside(scope: IncidentScope, unit: UnitPlace): boolean {
   return true
 }
 
-/** How much was done where lately: units by place, rung by rung. Old work fades by the day. */
+/** How much was done where lately, of one person at one rung in one place. */
+export interface Cell {
+  readonly rung: Rung
+  readonly place: UnitPlace
+  units: number
+}
+
+/** Of everyone. Old work fades by the day. */
 export interface Volumes {
-  readonly cells: Map<string, { readonly rung: Rung; readonly place: UnitPlace; units: number }>
+  /** By developer: each has a few. */
+  readonly cells: Map<string, readonly Cell[]>
 }
 
 export function makeVolumes(): Volumes {
@@ -68,17 +76,33 @@ export function makeVolumes(): Volumes {
 }
 
 export function addVolume(volumes: Volumes, rung: Rung, place: UnitPlace, units: number): void {
-  const key = `${rung}|${place.team}|${place.developer}|${place.client}|${place.model}|${place.language}|${place.mode}`
-  const cell = volumes.cells.get(key)
-  if (cell === undefined) volumes.cells.set(key, { rung, place, units })
+  const own = volumes.cells.get(place.developer) ?? []
+  const cell = own.find((one) => one.rung === rung && isSame(one.place, place))
+  if (cell === undefined) volumes.cells.set(place.developer, own.concat([{ rung, place, units }]))
   else cell.units += units
+}
+
+function isSame(one: UnitPlace, other: UnitPlace): boolean {
+  return (
+    one.team === other.team &&
+    one.client === other.client &&
+    one.model === other.model &&
+    one.language === other.language &&
+    one.mode === other.mode
+  )
+}
+
+export function* cellsOf(volumes: Volumes): Generator<Cell> {
+  for (const own of volumes.cells.values()) yield* own
 }
 
 /** Once a day. */
 export function fadeVolumes(volumes: Volumes): void {
-  for (const [key, cell] of volumes.cells) {
-    cell.units *= 0.6
-    if (cell.units < 0.05) volumes.cells.delete(key)
+  for (const [developer, own] of volumes.cells) {
+    for (const cell of own) cell.units *= 0.6
+    const kept = own.filter(({ units }) => units >= 0.05)
+    if (kept.length === 0) volumes.cells.delete(developer)
+    else volumes.cells.set(developer, kept)
   }
 }
 
@@ -93,7 +117,7 @@ export interface VolumeIndex {
 export function indexVolumes(volumes: Volumes, rung: Rung): VolumeIndex {
   const cells = new Map<string, { readonly place: UnitPlace; readonly units: number }[]>()
   const all: { readonly place: UnitPlace; readonly units: number }[] = []
-  for (const cell of volumes.cells.values()) {
+  for (const cell of cellsOf(volumes)) {
     if (cell.rung !== rung) continue
     all.push(cell)
     for (const dimension of SINGLE) {

@@ -2,6 +2,7 @@ import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
 import { withMarks } from "./people.ts"
 import { SETTINGS } from "./settings.ts"
+import { added, NO_SUMS, sumOfSquares, type SumsByNumber } from "./sums.ts"
 import { SPECS } from "./watched.ts"
 
 // Lists here have a number for each alternative of the signal, which the linter is told (.oxlintrc.json): a fallback for
@@ -21,39 +22,48 @@ import { SPECS } from "./watched.ts"
  * @see Shin, Ramdas and Rinaldo, "E-detectors" (2023), section 3; Page, "Continuous inspection schemes" (1954)
  */
 export class Series {
-  /** Unlike any other of the organization. */
-  readonly key: string
   readonly rung: Rung
   readonly watched: Watched
-  /** Names of the dimensions of the place, joined by `+`: empty for the organization. */
-  readonly dimension: string
-  /** Their values, in the same order. */
-  readonly values: readonly string[]
+  readonly place: Place
   /** All its single numbers, and its lists by alternative, one after the other: there are a hundred thousand series. */
   readonly numbers: number[]
   /** Flat: day, observed, expected, units, marks of who added to them (`people.ts`), of each day with any. */
-  readonly daily: number[]
+  daily: number[]
   /** Information or expectation of the present day by person and team: what varies together. */
-  byPerson: Map<string, number> | null
-  byTeam: Map<string, number> | null
+  byPerson: SumsByNumber
+  byTeam: SumsByNumber
   isTouched: boolean
 
-  constructor(
-    of: Pick<Series, "key" | "rung" | "watched" | "dimension" | "values">,
-    numbers: number[],
-    daily: number[],
-  ) {
-    this.key = of.key
+  constructor(of: Pick<Series, "rung" | "watched" | "place">, numbers: number[], daily: number[]) {
     this.rung = of.rung
     this.watched = of.watched
-    this.dimension = of.dimension
-    this.values = of.values
+    this.place = of.place
     this.numbers = numbers
     this.daily = daily
-    this.byPerson = null
-    this.byTeam = null
+    this.byPerson = NO_SUMS
+    this.byTeam = NO_SUMS
     this.isTouched = false
   }
+
+  get dimension(): string {
+    return this.place.dimension
+  }
+
+  get values(): readonly string[] {
+    return this.place.values
+  }
+
+  /** Unlike that of any other of the organization. */
+  get key(): string {
+    return `${this.rung}|${this.watched}|${this.dimension}|${this.values.join("|")}`
+  }
+}
+
+export interface Place {
+  /** Names of its dimensions, joined by `+`: empty for the organization. */
+  readonly dimension: string
+  /** Their values, in the same order. */
+  readonly values: readonly string[]
 }
 
 /** Where a single number is. */
@@ -99,28 +109,25 @@ function slot(series: Series, list: List, alternative: number): number {
   return SINGLE + LIST[list] * alternativesOf(series) + alternative
 }
 
-export function seriesKey(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): string {
-  return `${rung}|${watched}|${dimension}|${values.join("|")}`
-}
-
 /** How many numbers a series of the signal has. */
 export function countNumbers(watched: Watched): number {
   return SINGLE + LISTS * SPECS[watched].alternatives.length
 }
 
-export function makeSeries(rung: Rung, watched: Watched, dimension: string, values: readonly string[]): Series {
+export function makeSeries(rung: Rung, watched: Watched, place: Place): Series {
   const numbers = Array.from({ length: countNumbers(watched) }, () => 0)
   numbers[AT.day] = -1
-  return new Series({ key: seriesKey(rung, watched, dimension, values), rung, watched, dimension, values }, numbers, [])
+  return new Series({ rung, watched, place }, numbers, [])
 }
 
 /** Whose work, and on which day it counts. */
 export interface Whose {
   readonly day: number
-  readonly developer: string
+  /** Numbers of the person and the team. */
+  readonly person: number
+  readonly team: number
   /** `markOf` the developer. */
   readonly mark: number
-  readonly team: string
   /** Variance of what is expected of the person, as far as that is not known. */
   readonly doubt: number
 }
@@ -181,8 +188,9 @@ function noteUnits(series: Series, { day, mark }: Whose, observed: number, expec
     daily[last + 4] = withMarks(daily[last + 4]!, mark)
     return
   }
-  daily.push(day, observed, expected, units, mark)
-  if (daily.length > KEPT_DAYS * FIELDS) daily.splice(0, FIELDS)
+  const kept = daily.length < KEPT_DAYS * FIELDS ? daily : daily.slice(FIELDS)
+  // Exactly as long as it is: an array that grows keeps room for half as much again.
+  series.daily = kept.concat([day, observed, expected, units, mark])
 }
 
 /** Sums over days, both ends included. */
@@ -225,13 +233,8 @@ export function lastDayOf({ daily }: Series): number {
 }
 
 function noteShared(series: Series, whose: Whose, value: number): void {
-  series.byPerson = added(series.byPerson, whose.developer, value * doubtFactor(series.watched, whose.doubt))
+  series.byPerson = added(series.byPerson, whose.person, value * doubtFactor(series.watched, whose.doubt))
   series.byTeam = added(series.byTeam, whose.team, value)
-}
-
-function added(sums: Map<string, number> | null, key: string, value: number): Map<string, number> {
-  if (sums === null) return new Map([[key, value]])
-  return sums.set(key, (sums.get(key) ?? 0) + value)
 }
 
 /** What varies with the person is the days of one person, and what nobody knows of them yet. */
@@ -243,11 +246,7 @@ function doubtFactor(watched: Watched, doubt: number): number {
 /** Σ of squares by person and team, times how much those vary. */
 function sharedVariance(series: Series): number {
   const { person, team } = SPECS[series.watched].dispersion
-  let ofPeople = 0
-  for (const value of series.byPerson?.values() ?? []) ofPeople += value * value
-  let ofTeams = 0
-  for (const value of series.byTeam?.values() ?? []) ofTeams += value * value
-  return SETTINGS.dispersion * (person * ofPeople + team * ofTeams)
+  return SETTINGS.dispersion * (person * sumOfSquares(series.byPerson) + team * sumOfSquares(series.byTeam))
 }
 
 /** The evidence of the present day, by alternative. */
@@ -307,8 +306,8 @@ function forgetDay(series: Series): void {
   numbers[AT.dayUnits] = 0
   numbers[AT.dayObserved] = 0
   numbers[AT.dayExpected] = 0
-  series.byPerson = null
-  series.byTeam = null
+  series.byPerson = NO_SUMS
+  series.byTeam = NO_SUMS
 }
 
 /** Brings `now` up to what was added, at the end of an hour. */

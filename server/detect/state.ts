@@ -2,6 +2,7 @@ import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { DetectedIncident, Roster } from "./contract.ts"
 import { type History, makeHistory, type Reference } from "./reference.ts"
 import { makeVolumes, type UnitPlace, type Volumes } from "./scope.ts"
+import { AllSeries } from "./all-series.ts"
 import { restart, type Series } from "./series.ts"
 import { makeTelemetry, type Telemetry } from "./telemetry.ts"
 
@@ -26,7 +27,9 @@ export interface DetectorState {
   today: number
   reference: Reference | null
   readonly history: History
-  readonly series: Map<string, Series>
+  readonly series: AllSeries
+  /** Of each person and team that ever added to one. */
+  readonly numbers: Map<string, number>
   readonly operations: Map<string, OpenOperation>
   /** Operations that were judged, and on which day: what still comes of them is too late. */
   readonly judged: Map<string, number>
@@ -50,7 +53,8 @@ export function startDetector(): DetectorState {
     today: -1,
     reference: null,
     history: makeHistory(),
-    series: new Map(),
+    series: new AllSeries(),
+    numbers: new Map(),
     operations: new Map(),
     judged: new Map(),
     volumes: makeVolumes(),
@@ -105,7 +109,7 @@ export interface Step {
 
 /** After an incident nothing of it counts as evidence any more. */
 export function restartRung(state: DetectorState, rung: Rung): void {
-  for (const series of state.series.values()) if (series.rung === rung) restart(series)
+  for (const series of state.series) if (series.rung === rung) restart(series)
 }
 
 /** What is kept of an incident between hours. */
