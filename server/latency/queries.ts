@@ -45,8 +45,13 @@ export interface LatencyFigures extends Percentiles {
 export interface LatencyBucket extends LatencyFigures {
   /** Midnight of the day, or of the week's Monday, in the given zone. */
   readonly bucketStart: Date
-  /** How many took how long, by band (`bandOf`), ascending; empty unless latency is shown. */
-  readonly bands: readonly { readonly band: number; readonly count: number }[]
+  /** How many took how long, by band `[fromMs, toMs)`, ascending; empty unless latency is shown. */
+  readonly bands: readonly {
+    readonly band: number
+    readonly fromMs: number
+    readonly toMs: number
+    readonly count: number
+  }[]
   /** Operations of the bucket, and whose; both null unless that is shown. */
   readonly useState: FigureState
   readonly operations: number | null
@@ -60,25 +65,32 @@ export interface Latency {
   readonly bucket: "day" | "week"
   readonly buckets: readonly LatencyBucket[]
   /** By team and rung; a team's include its sub-teams'. Of the whole organization only. */
-  readonly teams: readonly (LatencyFigures & { readonly teamId: string })[]
+  readonly teams: readonly TeamLatency[]
+  readonly previousTeams: readonly TeamLatency[]
+}
+
+export interface TeamLatency extends LatencyFigures {
+  readonly teamId: string
 }
 
 /** Latency of every rung in a period and the previous one, by day or week, and by team. */
 export async function getLatency(tx: TenantTx, scope: LatencyScope): Promise<Latency> {
   const rows = await readFigures(tx, { ...scope, ownDeveloperIds: null })
-  const periodsOf = (isCurrent: boolean) =>
-    rows.filter((row) => row.by === "period" && row.is_current === isCurrent)
+  const periodsOf = (isCurrent: boolean) => rows.filter((row) => row.by === "period" && row.is_current === isCurrent)
   const totalsOf = (isCurrent: boolean) =>
     RUNGS.map((rung) => {
       const row = periodsOf(isCurrent).find((candidate) => candidate.is_main && candidate.rung === rung)
       return row === undefined ? { ...NOTHING, rung, weeks: { shown: 0, total: 0 }, lateShare: null } : toFigures(row)
     })
+  const teamsOf = (isCurrent: boolean) =>
+    periodsOf(isCurrent).flatMap((row) => (row.is_main ? [] : [{ ...toFigures(row), teamId: row.node_id }]))
   return {
     rungs: totalsOf(true),
     previous: totalsOf(false),
     bucket: isByDay({ ...scope, ownDeveloperIds: null }) ? "day" : "week",
     buckets: rows.flatMap((row) => (row.by === "bucket" ? [toBucket(row)] : [])),
-    teams: periodsOf(true).flatMap((row) => (row.is_main ? [] : [{ ...toFigures(row), teamId: row.node_id }])),
+    teams: teamsOf(true),
+    previousTeams: teamsOf(false),
   }
 }
 
@@ -104,7 +116,7 @@ function toBucket(row: RawFigures): LatencyBucket {
   return {
     ...toFigures(row),
     bucketStart: row.bucket_start,
-    bands: [...bands].map(([band, count]) => ({ band, count })).toSorted((a, b) => a.band - b.band),
+    bands: [...bands].map(([band, count]) => ({ band, ...bandOf(band), count })).toSorted((a, b) => a.band - b.band),
     useState: stateOf({ shown: row.volume_weeks_shown, total: row.volume_weeks }),
     operations: row.operations,
     users: row.developers,
@@ -123,7 +135,7 @@ function toPercentiles(args: {
 
 /** A cut of one rung's latency, over the period and by week. */
 export interface LatencySplit extends Percentiles {
-  /** The agent tool's or model's name; null where the source names none, and of everything together. */
+  /** The agent tool's or model's name; null where the source names none, where it is withheld, and of everything together. */
   readonly name: string | null
   readonly weeks: Weeks
   readonly previous: Percentiles
@@ -219,7 +231,7 @@ async function readSplits(
       ) cell
       group by piece_id, is_current, week
     )
-    select f.*, t.latency_buckets, t.latency_counts, d.value as name
+    select f.*, t.latency_buckets, t.latency_counts, case when f.timed is not null then d.value end as name
     from figure f
     left join timed_figure t on (t.piece_id, t.is_current) = (f.piece_id, f.is_current) and t.week is not distinct from f.week
     left join dimension d on d.id = f.piece_id
@@ -230,7 +242,7 @@ async function readSplits(
     const current = period(true)
     return {
       ...splitOf(current),
-      name: rows[0]?.name ?? null,
+      name: current?.name ?? null,
       weeks: { shown: current?.weeks_shown ?? 0, total: current?.weeks ?? 0 },
       previous: splitOf(period(false)),
       buckets: rows.flatMap((row) =>
@@ -339,10 +351,7 @@ export async function getDoseResponse(
 }
 
 /** Whether anybody decided on anything that was timed; no secret, as withheld is not no data. */
-async function hasDecided(
-  tx: TenantTx,
-  scope: SplitScope & { readonly teamId: string | null },
-): Promise<boolean> {
+async function hasDecided(tx: TenantTx, scope: SplitScope & { readonly teamId: string | null }): Promise<boolean> {
   const isOfNode = scope.teamId === null ? sql`true` : sql`${scope.teamId}::uuid in (top_team_id, sub_team_id)`
   const found = await sql`
     with ${weeksOf(scope)}, ${MEMBERSHIP},

@@ -11,6 +11,7 @@ test("the threshold is where acceptance falls, with the shares on either side", 
   expect(findThreshold(weeks([40, 41, 39, 20, 19]))).toEqual({
     state: "seen",
     band: 13,
+    fromMs: expect.closeTo(1.1 ** 51),
     below: 0.4,
     above: 0.195,
     chance: expect.toSatisfy((chance: number) => chance > 0 && chance < 1e-10),
@@ -30,10 +31,7 @@ test("few decisions, or all in one band, say nothing", () => {
 
 test("a difference between weeks that disagree as much among themselves is none", () => {
   // As far apart as 35 and 25 of 100, which is told when all weeks agree.
-  const split = (spread: number) => [
-    ...weeks([35 + spread, 25 + spread], 4),
-    ...weeks([35 - spread, 25 - spread], 4),
-  ]
+  const split = (spread: number) => [...weeks([35 + spread, 25 + spread], 4), ...weeks([35 - spread, 25 - spread], 4)]
   expect(findThreshold(split(0))).toMatchObject({ state: "seen", band: 11 })
   expect(findThreshold(split(20))).toEqual({ state: "none" })
 })

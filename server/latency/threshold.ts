@@ -1,3 +1,4 @@
+import { bandOf } from "../rollup/histogram.ts"
 import type { Interval } from "../rungs/wilson.ts"
 
 /** What people decided on operations of one band of latency, in one week and group of people. */
@@ -12,8 +13,9 @@ export interface DecidedCell {
 export type Threshold =
   | {
       readonly state: "seen"
-      /** The first band above it. */
+      /** The first band above it, and where that begins. */
       readonly band: number
+      readonly fromMs: number
       /** Shares accepted on either side, 0..1. */
       readonly below: number
       readonly above: number
@@ -61,7 +63,14 @@ export function findThreshold(cells: readonly DecidedCell[]): Threshold {
   if (best === null) return { state: whole.accepted % whole.presented === 0 ? "none" : "no_data" }
   const chance = chanceOf(Math.sqrt(best.chiSquare / dispersionOf(cells, best)))
   if (chance > CHANCE_MAX || best.above >= best.below) return { state: "none" }
-  return { state: "seen", band: best.band, below: best.below, above: best.above, chance }
+  return {
+    state: "seen",
+    band: best.band,
+    fromMs: bandOf(best.band).fromMs,
+    below: best.below,
+    above: best.above,
+    chance,
+  }
 }
 
 function sumOf(cells: readonly DecidedCell[]): { accepted: number; presented: number } {

@@ -246,4 +246,3 @@ export function toHistogram({
 }: Pick<RawFigures, "latency_buckets" | "latency_counts">): ReadonlyMap<number, number> {
   return new Map((buckets ?? []).map((bucket, index) => [bucket, counts?.[index] ?? 0]))
 }
-

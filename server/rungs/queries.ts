@@ -86,8 +86,7 @@ export interface LadderFreshness {
  */
 export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladder> {
   const rows = await readFigures(tx, scope)
-  const periods = (isCurrent: boolean) =>
-    rows.filter((row) => row.by === "period" && row.is_current === isCurrent)
+  const periods = (isCurrent: boolean) => rows.filter((row) => row.by === "period" && row.is_current === isCurrent)
   const totals = (isCurrent: boolean) =>
     RUNGS.map((rung) => {
       const row = periods(isCurrent).find((candidate) => candidate.is_main && candidate.rung === rung)
@@ -101,9 +100,7 @@ export async function getLadder(tx: TenantTx, scope: LadderScope): Promise<Ladde
     rungs: totals(true),
     previous: totals(false),
     bucket: isByDay(scope) ? "day" : "week",
-    buckets: rows.flatMap((row) =>
-      row.by === "bucket" ? [{ ...toFigures(row), bucketStart: row.bucket_start }] : [],
-    ),
+    buckets: rows.flatMap((row) => (row.by === "bucket" ? [{ ...toFigures(row), bucketStart: row.bucket_start }] : [])),
     teams: teams(true),
     previousTeams: teams(false),
     freshness: await getFreshness(tx, scope),
