@@ -4,6 +4,7 @@ import { paths } from "./paths.ts"
 
 export type PageName =
   | "Ladder"
+  | "Latency"
   | "Incidents"
   | "Policy"
   | "Decisions"
@@ -20,6 +21,7 @@ const PAGES: readonly {
   readonly permission: Permission | "signed_in"
 }[] = [
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
+  { name: "Latency", path: paths.latency(), permission: "ladder.read" },
   { name: "Incidents", path: paths.incidents(), permission: "incidents.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },
   { name: "Keys", path: paths.keys(), permission: "keys.test" },

@@ -2,6 +2,9 @@
 export const paths = {
   ladder: (search = "") => `/${search}`,
   ladderCsv: (search = "") => `/ladder.csv${search}`,
+  latency: (search = "") => `/latency${search}`,
+  latencyCsv: (search = "") => `/latency.csv${search}`,
+  glossary: () => "/glossary",
   incidents: (search = "") => `/incidents${search}`,
   incidentsCsv: (search = "") => `/incidents.csv${search}`,
   incident: (id: string) => `/incidents/${id}`,

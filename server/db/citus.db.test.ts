@@ -8,6 +8,8 @@ const LOCAL = [
   "developer_day",
   "developer_usage_day",
   "decision_hour",
+  "first_token_day",
+  "latency_decision_day",
   "account",
   "developer_identity",
   "operation",

@@ -563,6 +563,24 @@ export interface Dimension {
   value: string;
 }
 
+export interface FirstTokenDay {
+  agent_tool_id: number;
+  day: Timestamp;
+  developer_id: string;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  rung: Rung;
+  timed: number;
+}
+
 export interface Incident {
   /**
    * when somebody said that this is the new normal; the detector leaves it closed
@@ -712,6 +730,20 @@ export interface IngestMinute {
    * Acknowledged; duplicates of them were there already
    */
   signals: number;
+}
+
+export interface LatencyDecisionDay {
+  accepted: number;
+  agent_tool_id: number;
+  /**
+   * four buckets of a latency histogram: bucket / 4
+   */
+  band: number;
+  day: Timestamp;
+  developer_id: string;
+  org_id: string;
+  presented: number;
+  rung: Rung;
 }
 
 export interface LatencyHour {
@@ -1439,12 +1471,14 @@ export interface DB {
   developer_identity: DeveloperIdentity;
   developer_usage_day: DeveloperUsageDay;
   dimension: Dimension;
+  first_token_day: FirstTokenDay;
   incident: Incident;
   incident_event: IncidentEvent;
   incident_label: IncidentLabel;
   ingest_key: IngestKey;
   ingest_minute: IngestMinute;
   late_outcome: LateOutcome;
+  latency_decision_day: LatencyDecisionDay;
   latency_hour: LatencyHour;
   model_call_size: ModelCallSize;
   model_price: ModelPrice;

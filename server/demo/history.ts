@@ -27,6 +27,14 @@ const MODELS: Record<string, readonly [string, string]> = {
   kilo: ["anthropic", "claude-opus-4-5"],
 }
 
+/** Until a model begins to answer. */
+const FIRST_TOKEN_MEDIAN_MS: Record<string, number> = {
+  "claude-sonnet-4-5": 850,
+  "claude-opus-4-5": 1500,
+  "gpt-5-codex": 1150,
+  "gpt-5-mini": 480,
+}
+
 /**
  * One developer's signals of one UTC day, in order, none later than `until`. The same developer and day give the same
  * signals, whatever `until` is.
@@ -86,13 +94,16 @@ function createWriter(
   // A day with one model or the other: what comes with a release of the agent can be told from what comes with a model.
   const claude = random.chance(0.4) ? "claude-code, thorough" : "claude-code"
 
+  const modelOf = (agentTool: string) =>
+    MODELS[agentTool === "claude-code" ? claude : agentTool] ?? (["unknown", "unknown"] as const)
+
   const emit = (
     atMs: number,
     rung: Rung,
     agentTool: string,
     fields: Partial<SignalFields> & Pick<SignalFields, "kind">,
   ) => {
-    const [provider, model] = MODELS[agentTool === "claude-code" ? claude : agentTool] ?? ["unknown", "unknown"]
+    const [provider, model] = modelOf(agentTool)
     signals.push({
       observedUnixNano: BigInt(Math.round(atMs)) * 1_000_000n + BigInt(signals.length % 1000) * 1000n,
       sourceId: `demo ${key} ${signals.length}`,
@@ -112,6 +123,8 @@ function createWriter(
   const nextOperation = (rung: Rung) =>
     `demo-${rung}-${key.replaceAll(/[^a-z0-9]+/gi, "-").slice(0, 40)}-${operations++}`
 
+  // Chance of their own, so that the rest of the day is the same with them and without.
+  const firstTokens = createRandom(`${key} first tokens`)
   const modelCall = (atMs: number, rung: Rung, tool: string, operationId: string, size: number) =>
     emit(atMs, rung, tool, {
       kind: "model_call",
@@ -121,6 +134,7 @@ function createWriter(
       cachedTokens: Math.round(random.logNormal(2500 * size, 0.4)),
       costUsd: Number((0.012 * size * (0.5 + random.next())).toFixed(6)),
       durationMs: random.logNormal(3500, 0.5),
+      latencyMs: firstTokens.logNormal(FIRST_TOKEN_MEDIAN_MS[modelOf(tool)[1]] ?? 900, 0.45),
     })
 
   const decide = (acceptance: number): Outcome => {
@@ -149,7 +163,7 @@ function createWriter(
     emit(atMs, rung, tool, { kind: "permission", operationId, outcome, origin: "human", waitMs, action })
   }
 
-  // Chance of their own, so that the rest of the day is the same with them and without.
+  // Chance of their own here too.
   const decisions = createRandom(`${key} decisions`)
   /** What a hook decides on a command. */
   const decision = (atMs: number, rung: Rung, tool: string) => {

@@ -94,15 +94,7 @@ function disclosedDays(minGroupSize: RawBuilder<number>) {
   const key = sql`week, rung, family`
   return sql`
     day_member as (
-      select distinct c.week, c.rung, c.family, c.day, c.developer_id,
-        case when s.is_visible then s.node_id when t.is_visible then t.node_id else o.node_id end as region_id
-      from contribution c
-      join disclosed_organization o using (${key})
-      left join disclosed_top_team t
-        on (t.week, t.rung, t.family, t.node_id) = (c.week, c.rung, c.family, c.top_team_id)
-      left join disclosed_sub_team s
-        on (s.week, s.rung, s.family, s.node_id) = (c.week, c.rung, c.family, c.sub_team_id)
-      where o.is_visible
+      select distinct ${key}, day, developer_id, region_id from (${regionsOf("contribution")}) placed
     ), day_size as (
       select *, bool_or(region_people < ${minGroupSize}) over (partition by ${key}, day) as is_small
       from (
@@ -131,5 +123,97 @@ function disclosedDays(minGroupSize: RawBuilder<number>) {
         from day_rest window of_week as (partition by ${key})
       ) placed
       group by ${key}, day, people, place, withheld_days
+    )`
+}
+
+/** The group of people, told apart by the visible teams, to which a row with a week, rung, family and teams belongs. */
+export function regionsOf(relation: string) {
+  const key = sql`week, rung, family`
+  return sql`
+    select c.*, case when s.is_visible then s.node_id when t.is_visible then t.node_id else o.node_id end as region_id
+    from ${sql.table(relation)} c
+    join disclosed_organization o using (${key})
+    left join disclosed_top_team t
+      on (t.week, t.rung, t.family, t.node_id) = (c.week, c.rung, c.family, c.top_team_id)
+    left join disclosed_sub_team s
+      on (s.week, s.rung, s.family, s.node_id) = (c.week, c.rung, c.family, c.sub_team_id)
+    where o.is_visible`
+}
+
+/**
+ * Common table expression `disclosed_cell (week, rung, family, region_id, cell_id, people, is_visible)`, after
+ * `disclosureOf`: cuts of every region along another line, as a level of the tree below the teams. Reads a CTE
+ * `cell_contribution`, which is `contribution` with a `cell_id`, null for what is never shown apart.
+ *
+ * A cell is visible when it has at least k people, and what is left of its region is nobody or at least k people. A figure
+ * of a node sums the visible cells of the regions in it: `region_id` is the organization's, a team's or a sub-team's id.
+ */
+export function disclosedCells(minGroupSize: RawBuilder<number>) {
+  return sql`
+    cell_member as (${regionsOf("cell_contribution")}), ${disclosedChildren({
+      name: "cell_of_region",
+      of: sql`select week, rung, family, developer_id, region_id as parent_id, cell_id as node_id from cell_member`,
+      minGroupSize,
+    })}, disclosed_cell as (
+      select week, rung, family, parent_id as region_id, node_id as cell_id, people, is_visible
+      from disclosed_cell_of_region
+    )`
+}
+
+/** Pieces beyond so many, the smallest, are not told apart: every set of them is looked at. */
+const PIECES_MAX = 6
+
+/**
+ * Common table expression `disclosed_piece (week, rung, family, piece_id, people, is_visible)`, after `disclosureOf`: which
+ * pieces of the whole organization (agent tools, models) are visible beside its teams. No team is shown by pieces. Reads a
+ * CTE `piece_contribution`, which is `contribution` with a `piece_id`.
+ *
+ * Teams and pieces cut the same people twice, and sums over some of the ones less sums over some of the others leave what
+ * is in exactly one of the two. For a set of pieces the least that can be left is, of every region, the smaller of those
+ * within the set and those without. That is nobody or at least k people for every set of the visible pieces, for which the
+ * smallest are withheld. People of several regions in a week are not counted on. docs/decisions/023-pieces.md has why no
+ * other arithmetic leaves less.
+ */
+export function disclosedPieces(minGroupSize: RawBuilder<number>) {
+  const key = sql`week, rung, family`
+  const all = sql.lit((1 << PIECES_MAX) - 1)
+  return sql`
+    piece_member as (${regionsOf("piece_contribution")}), piece_size as (
+      select *, row_number() over (partition by ${key} order by people desc, piece_id)::int as place
+      from (
+        select ${key}, piece_id, count(distinct developer_id)::int as people from piece_member group by ${key}, piece_id
+      ) sized
+    ), piece_person as (
+      select ${key}, region_id, developer_id,
+        bit_or(case when place <= ${sql.lit(PIECES_MAX)} then 1 << (place - 1) else 0 end) as bits,
+        bool_or(place > ${sql.lit(PIECES_MAX)}) as has_rest
+      from piece_member join piece_size using (${key}, piece_id) group by ${key}, region_id, developer_id
+    ), piece_group as (
+      select ${key}, region_id, bits, has_rest, count(*) as people from piece_person group by ${key}, region_id, bits, has_rest
+    ), piece_cut as (
+      select ${key}, shown, chosen, sum(least(inside, outside)) as people
+      from (
+        select ${key}, shown, chosen, region_id,
+          coalesce(sum(people) filter (where bits & chosen <> 0), 0) as inside,
+          coalesce(sum(people) filter (where bits & ~chosen & ${all} <> 0 or has_rest), 0) as outside
+        from piece_group
+        cross join generate_series(1, ${sql.lit(PIECES_MAX)}) as shown
+        cross join lateral generate_series(1, (1 << shown) - 1) as chosen
+        group by ${key}, shown, chosen, region_id
+      ) of_region
+      group by ${key}, shown, chosen
+    ), piece_mover as (
+      select ${key}, count(*) as people
+      from (select ${key} from piece_person group by ${key}, developer_id having count(*) > 1) mover group by ${key}
+    ), piece_shown as (
+      select ${key}, max(shown) filter (where is_safe) as shown
+      from (
+        select ${key}, shown, bool_and(c.people = 0 or c.people - coalesce(m.people, 0) >= ${minGroupSize}) as is_safe
+        from piece_cut c left join piece_mover m using (${key}) group by ${key}, shown
+      ) counted
+      group by ${key}
+    ), disclosed_piece as (
+      select ${key}, piece_id, people, coalesce(place <= shown, false) and people >= ${minGroupSize} as is_visible
+      from piece_size left join piece_shown using (${key})
     )`
 }

@@ -19,6 +19,36 @@ export function latencyBucketOf(ms: number): number {
   return ms < 1 ? 0 : Math.min(LATENCY_BUCKETS - 1, Math.floor(Math.log(ms) / Math.log(GROWTH)) + 1)
 }
 
+/** Where a bucket begins, milliseconds. */
+function startOf(bucket: number): number {
+  return bucket === 0 ? 0 : GROWTH ** (bucket - 1)
+}
+
+/** What is too little for a bucket each stands in bands of so many: 1.46 times as long from one to the next. */
+export const BUCKETS_PER_BAND = 4
+
+/** A band of latencies, `[fromMs, toMs)`; the last has no end. */
+export function bandOf(band: number): { readonly fromMs: number; readonly toMs: number } {
+  const next = (band + 1) * BUCKETS_PER_BAND
+  return { fromMs: startOf(band * BUCKETS_PER_BAND), toMs: next >= LATENCY_BUCKETS ? Infinity : startOf(next) }
+}
+
+/**
+ * The share of a histogram above a limit in milliseconds; null when it is empty. Of the bucket that the limit is in, the
+ * part above it on the logarithmic scale counts.
+ */
+export function shareAbove(histogram: Histogram, limitMs: number): number | null {
+  const at = latencyBucketOf(limitMs)
+  const part = at === 0 ? 1 : 1 - Math.log(limitMs / startOf(at)) / Math.log(GROWTH)
+  let [total, above] = [0, 0]
+  for (const [bucket, count] of histogram) {
+    total += count
+    if (bucket > at) above += count
+    else if (bucket === at) above += count * part
+  }
+  return total <= 0 ? null : above / total
+}
+
 /** Milliseconds that stand for a bucket. */
 function middleOf(bucket: number): number {
   if (bucket === 0) return 0.5

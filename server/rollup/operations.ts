@@ -1,11 +1,11 @@
 import { type RawBuilder, sql } from "kysely"
-import { ADD_HISTOGRAM, HISTOGRAM_OF_CELLS } from "./histogram.ts"
+import { ADD_HISTOGRAM, BUCKETS_PER_BAND, HISTOGRAM_OF_CELLS } from "./histogram.ts"
 import { IS_ACCEPTED, IS_PRESENTED, IS_PROMPT } from "./measures.ts"
 import { SCRATCH_COLUMNS } from "./scratch.ts"
 import type { Counting } from "./counting.ts"
 
 /**
- * Adds the counted signals to `operation`, and to `developer_day` what that changes.
+ * Adds the counted signals to `operation`, and to `developer_day` and `latency_decision_day` what that changes.
  *
  * What signals of an operation say together is folded one by one, in any order: sums, the highest, the first. Only where
  * a signal that was counted has changed since is an operation folded anew from all of its signals. Suggestions are no
@@ -65,6 +65,8 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
     ) nobody
     group by operation_id`
 }
+
+const BAND_KEY = sql.raw(`day, developer_id, rung, agent_tool_id, band`)
 
 /** What becomes of the work comes days later and is no part of doing it. */
 const IS_OF_OPERATION = sql`operation_id is not null and rung <> 'autocomplete' and kind <> 'outcome'`
@@ -178,40 +180,58 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
     where org_id = ${orgId}::uuid and rung <> 'autocomplete'
       and (developer_id, day) in (select developer_id, day from touched_day)`.execute(tx)
   await sql`
+    delete from latency_decision_day d
+    where org_id = ${orgId}::uuid and rung <> 'autocomplete'
+      and (developer_id, day) in (select developer_id, day from touched_day)`.execute(tx)
+  // Both at once, as finding the operations is most of the work.
+  await sql`
+    with timed as materialized (
+      select *, belay_latency_bucket(timed_ms::real) as bucket from (${operationsOf({ orgId, timeZone })}) placed
+    ), decision as (
+      insert into latency_decision_day (org_id, ${BAND_KEY}, accepted, presented)
+      select ${orgId}::uuid, day, developer_id, rung, agent_tool_id, bucket / ${BUCKETS_PER_BAND}::int as band,
+        sum(accepted), sum(presented)
+      from timed where bucket is not null and presented > 0
+      group by day, developer_id, rung, agent_tool_id, band
+    )
     insert into developer_day (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
       timed, latency_buckets, latency_counts)
     select ${orgId}::uuid, day, developer_id, rung, agent_tool_id,
       sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
       ${HISTOGRAM_OF_CELLS}
     from (
-      select day, developer_id, rung, agent_tool_id, belay_latency_bucket(timed_ms::real) as bucket, count(*)::integer as times,
+      select day, developer_id, rung, agent_tool_id, bucket, count(*)::integer as times,
         count(*) filter (where is_whole) as operations, sum(accepted) as accepted, sum(presented) as presented,
         sum(prompts) as prompts
-      from (
-        select *, case
-          when not is_whole then null
-          when rung in ('autocomplete', 'chat') then first_ms
-          else coalesce(whole_ms, span_ms)
-        end as timed_ms
-        from (
-          select t.day, t.developer_id, o.agent_tool_id, o.accepted, o.presented, o.prompts, o.first_ms, o.whole_ms,
-            o.parent_operation_id is null as is_whole,
-            greatest(o.rung, p.rung, case when exists (
-              select from operation c
-              where c.org_id = ${orgId}::uuid and c.parent_operation_id = o.operation_id and c.rung = 'orchestration'
-            ) then 'orchestration'::rung end) as rung,
-            case when o.signals > 1 then extract(epoch from o.last_at - o.asked_at) * 1000 end as span_ms
-          from (select distinct developer_id, day from touched_day) t
-          join operation o on o.org_id = ${orgId}::uuid and o.developer_id = t.developer_id
-            and o.started_at >= t.day::timestamp at time zone ${timeZone}
-            and o.started_at < (t.day + 1)::timestamp at time zone ${timeZone}
-          left join operation p on p.org_id = ${orgId}::uuid and p.operation_id = o.parent_operation_id
-        ) placed
-      ) timed
+      from timed
       group by day, developer_id, rung, agent_tool_id, bucket
     ) cell
     group by day, developer_id, rung, agent_tool_id
     order by day, developer_id, rung, agent_tool_id`.execute(tx)
+}
+
+/** Operations that began on the touched days, each on its rung, with what of it is timed. */
+function operationsOf({ orgId, timeZone }: Pick<Counting, "orgId" | "timeZone">) {
+  return sql`
+    select *, case
+      when not is_whole then null
+      when rung in ('autocomplete', 'chat') then first_ms
+      else coalesce(whole_ms, span_ms)
+    end as timed_ms
+    from (
+      select t.day, t.developer_id, o.agent_tool_id, o.accepted, o.presented, o.prompts, o.first_ms, o.whole_ms,
+        o.parent_operation_id is null as is_whole,
+        greatest(o.rung, p.rung, case when exists (
+          select from operation c
+          where c.org_id = ${orgId}::uuid and c.parent_operation_id = o.operation_id and c.rung = 'orchestration'
+        ) then 'orchestration'::rung end) as rung,
+        case when o.signals > 1 then extract(epoch from o.last_at - o.asked_at) * 1000 end as span_ms
+      from (select distinct developer_id, day from touched_day) t
+      join operation o on o.org_id = ${orgId}::uuid and o.developer_id = t.developer_id
+        and o.started_at >= t.day::timestamp at time zone ${timeZone}
+        and o.started_at < (t.day + 1)::timestamp at time zone ${timeZone}
+      left join operation p on p.org_id = ${orgId}::uuid and p.operation_id = o.parent_operation_id
+    ) placed`
 }
 
 /** Suggestions are counted as they come, from the cells: each is an operation, and its own minute is when it began. */
@@ -245,5 +265,20 @@ async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Prom
   await sql`
     delete from developer_day
     where org_id = ${orgId}::uuid and rung = 'autocomplete' and (operations, accepted, presented, prompts, timed) = (0, 0, 0, 0, 0)
+      and day in (select (observed_at at time zone ${timeZone})::date from counted_signal where sign < 0)`.execute(tx)
+  await sql`
+    insert into latency_decision_day as r (org_id, ${BAND_KEY}, accepted, presented)
+    select ${orgId}::uuid, (minute at time zone ${timeZone})::date as day, developer_id, 'autocomplete', agent_tool_id,
+      bucket / ${BUCKETS_PER_BAND}::int as band, sum(accepted), sum(presented)
+    from counted_cell
+    where has_operation and rung = 'autocomplete' and kind in ('suggestion', 'turn') and bucket is not null
+      and (minute at time zone ${timeZone})::date >= (${daysFrom}::text)::date
+    group by day, developer_id, agent_tool_id, band having (sum(accepted), sum(presented)) <> (0, 0)
+    order by day, developer_id, agent_tool_id, band
+    on conflict (org_id, ${BAND_KEY}) do update set
+      accepted = r.accepted + excluded.accepted, presented = r.presented + excluded.presented`.execute(tx)
+  await sql`
+    delete from latency_decision_day
+    where org_id = ${orgId}::uuid and rung = 'autocomplete' and presented = 0
       and day in (select (observed_at at time zone ${timeZone})::date from counted_signal where sign < 0)`.execute(tx)
 }

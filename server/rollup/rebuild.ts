@@ -12,6 +12,8 @@ const REBUILT = [
   { table: "model_use", time: "slot" },
   { table: "operation", time: "started_at" },
   { table: "developer_day", time: "day" },
+  { table: "latency_decision_day", time: "day" },
+  { table: "first_token_day", time: "day" },
   { table: "decision_hour", time: "hour" },
   { table: "operation_commit", time: "observed_at" },
 ] as const

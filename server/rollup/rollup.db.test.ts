@@ -189,6 +189,7 @@ const sent: fc.Arbitrary<readonly Sent[]> = fc
       policyEffect: fc.option(fc.constantFrom("allow", "deny")),
       repository: fc.option(fc.constantFrom("acme/shop", "acme/site")),
       rung: fc.constantFrom("autocomplete", "chat", "agent", "orchestration"),
+      model: fc.option(fc.constantFrom("opus", "haiku")),
       person: fc.option(fc.constantFrom("ada", "ben")),
       hoursAgo: fc.nat({ max: 60 }),
       latencyMs: fc.option(fc.integer({ min: 0, max: 1_000_000 })),

@@ -5,6 +5,7 @@ import { addCells } from "./cells.ts"
 import { addCommits } from "./commits.ts"
 import type { Counting } from "./counting.ts"
 import { addDecisions } from "./decisions.ts"
+import { addFirstTokens } from "./first-tokens.ts"
 import { settleReservations } from "./model-use.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
@@ -140,6 +141,7 @@ export async function count(counting: Counting): Promise<number> {
   await addOperations(counting)
   await addDecisions(counting)
   await addCommits(counting)
+  await addFirstTokens(counting)
   return rows
 }
 

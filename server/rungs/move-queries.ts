@@ -14,7 +14,7 @@ import {
   type Standing,
   standingsOf,
 } from "./moves.ts"
-import type { FigureState, Weeks } from "./queries.ts"
+import type { FigureState, Weeks } from "./figures.ts"
 
 export interface MoveScope {
   /** Inclusive; widened to the Monday on or before it. */

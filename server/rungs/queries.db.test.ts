@@ -5,7 +5,8 @@ import { emailOf, joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAn
 import { asTenant } from "../db/tenant.ts"
 import { LATENCY_RELATIVE_ERROR } from "../rollup/histogram.ts"
 import { ensureDeveloper } from "../team/developers.ts"
-import { getLadder, type LadderScope, type TeamFigures } from "./queries.ts"
+import type { LadderScope } from "./figures.ts"
+import { getLadder, type TeamFigures } from "./queries.ts"
 
 const DAY_MS = 86_400_000
 const daysBefore = (days: number) => new Date(NOW.getTime() - days * DAY_MS)

@@ -74,8 +74,17 @@ import { approveSuggestion, dismissSuggestion, listSuggestions } from "#server/p
 import { publishDraft, rollBack } from "#server/policy/publish.ts"
 import { currentRelease, release } from "#server/policy/releases.ts"
 import { listSigningKeys, readSigningKeys, rotateSigningKey } from "#server/policy/signing-keys.ts"
+import {
+  getDoseResponse,
+  getFirstTokens,
+  getLatency,
+  listMarkedChanges,
+  listModelLatency,
+  listToolLatency,
+} from "#server/latency/queries.ts"
+import { readFigures } from "#server/rungs/figures.ts"
 import { getMoves, getOwnRung } from "#server/rungs/move-queries.ts"
-import { getLadder, listTeams } from "#server/rungs/queries.ts"
+import { getFreshness, getLadder, listTeams } from "#server/rungs/queries.ts"
 import { createLink } from "#server/sign-in/links.ts"
 import { decideUnderBudgets, prepareBudgets, readBudgetStates } from "#server/spend/decide.ts"
 import {
@@ -98,6 +107,7 @@ import {
   listUnpricedModels,
   listUse,
 } from "#server/spend/use.ts"
+import { getCoverage } from "#server/usage/queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -413,6 +423,31 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await getLadder(tx, { ...scope, ownDeveloperIds: null }),
       await getLadder(tx, { ...scope, ownDeveloperIds: [x.developerId] }),
     ],
+    readFigures: async (tx) => {
+      expect(await readFigures(tx, { ...scope, ownDeveloperIds: null })).toEqual([])
+    },
+    getFreshness: async (tx) => {
+      expect(await getFreshness(tx, { ...scope, ownDeveloperIds: null })).toMatchObject({ signals: 0 })
+    },
+    getLatency: async (tx) => {
+      expect((await getLatency(tx, scope)).buckets).toEqual([])
+    },
+    listToolLatency: async (tx) => {
+      expect(await listToolLatency(tx, { ...scope, rung: "chat" })).toEqual([])
+    },
+    listModelLatency: async (tx) => {
+      expect(await listModelLatency(tx, { ...scope, rung: "chat" })).toEqual([])
+    },
+    getFirstTokens: async (tx) => {
+      expect(await getFirstTokens(tx, { ...scope, rung: "chat" })).toBeUndefined()
+    },
+    getDoseResponse: async (tx) => {
+      expect(await getDoseResponse(tx, { ...scope, rung: "chat" })).toMatchObject({ state: "no_data" })
+    },
+    listMarkedChanges: (tx) => listMarkedChanges(tx, { from: scope.from, to: LATER }),
+    getCoverage: async (tx) => {
+      expect(await getCoverage(tx, scope)).toEqual({ state: "no_data", eligibleDays: null, seenDays: null })
+    },
     getMoves: (tx) => getMoves(tx, scope),
     getOwnRung: (tx) => getOwnRung(tx, { developerIds: [x.developerId], now: LATER, timeZone: "UTC", limit: 5 }),
     listIncidents: (tx) => listIncidents(tx, { viewer, filter: {}, before: null, limit: 10 }),

@@ -1,16 +1,13 @@
-import { type AppLoadContext, data } from "@remix-run/node"
+import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { countCurrentIncidents } from "#server/detect/queries.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getMoves } from "#server/rungs/move-queries.ts"
-import { getLadder, listTeams } from "#server/rungs/queries.ts"
+import { getLadder } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
-import { getOrganization } from "#server/team/queries.ts"
-import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { mayDo } from "#server/team/roles.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
-import { formatDay } from "../../lib/format.ts"
-import { parseRange, type Range } from "../../lib/range.ts"
+import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeLadder } from "./sentence.ts"
 
 /** Past this many weeks a point stands for a week. */
@@ -20,18 +17,10 @@ const DAILY_UP_TO_WEEKS = 2
 export async function loadLadder(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const now = context.now()
   return asTenant(context.db, viewer.orgId, async (tx) => {
-    const organization = await getOrganization(tx)
-    const readable = await findReadableTeams(tx, viewer, now)
-    const teams = (await listTeams(tx)).filter((team) => readable.teamIds.includes(team.id))
     const own = await listDevelopersOf(tx, viewer.accountId)
-    const range = parseRange(search, now, organization.timeZone)
     const isOwn = search.get("who") === "me" && own.length > 0
-    const wanted = search.get("team")
-    const found = teams.find((candidate) => candidate.id === wanted) ?? null
-    // Another organization's team, one that is not theirs to read and one that never was are answered alike.
-    if (wanted !== null && found === null) throw data("No such team", { status: 404 })
-    const team = found ?? (readable.organization ? null : (teams[0] ?? null))
-    if (team === null && !readable.organization && !isOwn) throw data(describeNothing(viewer), { status: 403 })
+    const scope = await readScope(tx, { viewer, search, now, isOwn })
+    const { organization, readable, teams, team, range } = scope
     const ladder = await getLadder(tx, {
       from: range.from,
       to: range.to,
@@ -74,19 +63,6 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
       objectives: LATENCY_OBJECTIVES,
     }
   })
-}
-
-/** Why a viewer has no figures to read, and who changes that. */
-function describeNothing(viewer: Viewer): string {
-  return viewer.role === "manager"
-    ? "You manage no team yet, so there are no figures to show you. An owner or admin says which teams you manage."
-    : "You are in no team yet, so there are no team figures to show you. Your own are under Me."
-}
-
-/** When, as it ends a sentence. */
-function describeRange({ from, to, preset, weeks }: Range, timeZone: string): string {
-  if (preset !== null) return weeks === 1 ? "this week" : `in the last ${weeks} weeks`
-  return `from ${formatDay(from, timeZone)} to ${formatDay(new Date(to.getTime() - 1), timeZone)}`
 }
 
 export type LadderData = Awaited<ReturnType<typeof loadLadder>>

@@ -2,6 +2,7 @@ import { Tabs } from "radix-ui"
 import { lazy, Suspense } from "react"
 import type { TrendPoint } from "../../charts/trend.tsx"
 import { formatCount, formatDay, formatDuration, formatRate, formatShare, plural } from "../../lib/format.ts"
+import { niceMax } from "../../lib/nice-max.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
 import type { LadderData } from "./load.server.ts"
 import { RUNG_COLORS, RUNG_LABELS } from "./rungs.ts"
@@ -162,14 +163,6 @@ function toPoint(bucket: Bucket, metric: Metric, ladder: LadderData): TrendPoint
         : `${plural(bucket.developers, "person", "people")} · ${plural(bucket.operations, "operation")}`,
     ],
   }
-}
-
-/** The next round number above, so that the axis has room. */
-function niceMax(value: number): number {
-  if (value <= 0) return 1
-  const magnitude = 10 ** Math.floor(Math.log10(value))
-  const steps = [1, 1.5, 2, 3, 4, 5, 7.5, 10]
-  return magnitude * (steps.find((step) => step * magnitude >= value * 1.08) ?? 10)
 }
 
 function Table({ metric, ladder }: { metric: Metric; ladder: LadderData }) {

@@ -11,6 +11,7 @@ import {
   ScrollText,
   Settings,
   ShieldCheck,
+  Timer,
   TrendingUp,
   TriangleAlert,
   UserRoundCog,
@@ -40,6 +41,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
+  Latency: Timer,
   Incidents: TriangleAlert,
   Policy: ShieldCheck,
   Decisions: Gavel,

@@ -1,0 +1,65 @@
+/** What each figure is, in a sentence or two: the only place that says so. Charts show it, and the glossary lists it. */
+export const GLOSSARY = {
+  latency: {
+    title: "Latency",
+    definition:
+      "How long people wait until they can use what an agent made: until a suggestion is shown, until a turn begins to answer, until a task or run is done. p50, p95 and p99 are what half, 95 % and 99 % of the operations stay within, read from a histogram and off by 4.9 % at most.",
+  },
+  latency_objective: {
+    title: "Latency objective",
+    definition:
+      "What 95 % of a rung's operations should stay within: 200 ms for suggestions, 2 s for the first token of a turn, 10 minutes for a task, an hour for a run.",
+  },
+  late_share: {
+    title: "Late share",
+    definition:
+      "Operations that took longer than their rung's objective, of all that were timed. At autocomplete it is the share of suggestions shown later than 200 ms.",
+  },
+  latency_distribution: {
+    title: "Distribution over time",
+    definition:
+      "How the operations of each week or day spread over bands of latency, each 1.46 times as long as the one below. A column adds up to 100 %; the darker, the larger its share.",
+  },
+  dose_response: {
+    title: "Acceptance by latency",
+    definition:
+      "Of what people decided on, the share they accepted, by how long it had taken. With 95 % Wilson intervals. It shows what goes together; teams and weeks differ in more than latency.",
+  },
+  latency_threshold: {
+    title: "Own threshold",
+    definition:
+      "The latency from which on less is accepted: of all places to cut the bands in two the one where acceptance differs most, if chance makes so large a difference less than once in a hundred (maximally selected chi-square, Miller and Siegmund 1982; the spread between weeks is allowed for).",
+  },
+  use_and_latency: {
+    title: "Use over latency",
+    definition:
+      "Operations of each active person above, and p95 latency below, on one time axis. Active people are those with at least one operation of the rung.",
+  },
+  first_token: {
+    title: "Time to first token",
+    definition:
+      "How long until a turn or a call of a model began to answer, where the source says so. By call: an operation may call several models many times.",
+  },
+  latency_by_tool: {
+    title: "By agent tool",
+    definition:
+      "Latency of the whole organization's operations by the agent tool they ran in. Teams are not cut by tool as well: the groups would be too small to show.",
+  },
+  latency_by_model: {
+    title: "By model",
+    definition:
+      "How soon each model began to answer: until its suggestion was shown, or the first token of its turn or call. Of the whole organization. A task as a whole has no one model.",
+  },
+  latency_by_team: {
+    title: "By team",
+    definition:
+      "Latency of each team's operations. People count in the team they were in on the day; a team's figures include those of its sub-teams.",
+  },
+  coverage: {
+    title: "Coverage",
+    definition:
+      "Working days (Monday to Friday) on which a signal came from a person, of all working days of people in a team. What is not covered is unknown, not zero.",
+  },
+} as const satisfies Record<string, { readonly title: string; readonly definition: string }>
+
+export type Term = keyof typeof GLOSSARY

@@ -1,0 +1,41 @@
+import { data } from "@remix-run/node"
+import type { TenantTx } from "#server/db/tenant.ts"
+import { listTeams } from "#server/rungs/queries.ts"
+import type { Viewer } from "#server/sign-in/sessions.ts"
+import { getOrganization } from "#server/team/queries.ts"
+import { findReadableTeams } from "#server/team/readable-teams.ts"
+import { formatDay } from "./format.ts"
+import { parseRange, type Range } from "./range.ts"
+
+/**
+ * The range and team that the URL names, of those that the viewer may read; refuses what they may not. `isOwn` is for people
+ * who look at their own figures, whatever the team.
+ */
+export async function readScope(
+  tx: TenantTx,
+  { viewer, search, now, isOwn }: { viewer: Viewer; search: URLSearchParams; now: Date; isOwn: boolean },
+) {
+  const organization = await getOrganization(tx)
+  const readable = await findReadableTeams(tx, viewer, now)
+  const teams = (await listTeams(tx)).filter((team) => readable.teamIds.includes(team.id))
+  const wanted = search.get("team")
+  const found = teams.find((candidate) => candidate.id === wanted) ?? null
+  // Another organization's team, one that is not theirs to read and one that never was are answered alike.
+  if (wanted !== null && found === null) throw data("No such team", { status: 404 })
+  const team = found ?? (readable.organization ? null : (teams[0] ?? null))
+  if (team === null && !readable.organization && !isOwn) throw data(describeNothing(viewer), { status: 403 })
+  return { organization, readable, teams, team, range: parseRange(search, now, organization.timeZone) }
+}
+
+/** Why a viewer has no figures to read, and who changes that. */
+function describeNothing(viewer: Viewer): string {
+  return viewer.role === "manager"
+    ? "You manage no team yet, so there are no figures to show you. An owner or admin says which teams you manage."
+    : "You are in no team yet, so there are no team figures to show you. Your own are under Me."
+}
+
+/** When, as it ends a sentence. */
+export function describeRange({ from, to, preset, weeks }: Range, timeZone: string): string {
+  if (preset !== null) return weeks === 1 ? "this week" : `in the last ${weeks} weeks`
+  return `from ${formatDay(from, timeZone)} to ${formatDay(new Date(to.getTime() - 1), timeZone)}`
+}
