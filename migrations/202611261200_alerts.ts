@@ -14,6 +14,8 @@ const secure = (table: string) => [
 ]
 
 const STATEMENTS = [
+  `create index audit_event_sign_in_failed on audit_event (org_id, occurred_at) where action = 'session.sign_in_failed'`,
+
   `create table latency_objective (
      org_id uuid not null references org on delete cascade,
      id uuid not null,
@@ -54,10 +56,12 @@ const STATEMENTS = [
   `create table alert_state (
      org_id uuid primary key references org on delete cascade,
      evaluated_at timestamptz,
+     all_evaluated_at timestamptz,
      counted_until timestamptz
    )`,
   `comment on table alert_state is 'Who evaluates an organization''s rules holds the lock on its row'`,
   `comment on column alert_state.counted_until is 'that of rollup_state when the rules were last evaluated'`,
+  `comment on column alert_state.all_evaluated_at is 'rules of latency are evaluated more often than the others'`,
   ...secure("alert_state"),
   `grant select, insert, update on alert_state to belay_app`,
   `grant select, insert on alert_state to belay_worker`,

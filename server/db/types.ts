@@ -240,6 +240,10 @@ export interface AlertSilence {
 
 export interface AlertState {
   /**
+   * rules of latency are evaluated more often than the others
+   */
+  all_evaluated_at: Timestamp | null;
+  /**
    * that of rollup_state when the rules were last evaluated
    */
   counted_until: Timestamp | null;
