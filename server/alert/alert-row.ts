@@ -82,8 +82,12 @@ export async function saveAlerts(tx: TenantTx, orgId: string, alerts: readonly A
           calm_since: eb.ref("excluded.calm_since"),
           notified_at: eb.ref("excluded.notified_at"),
           acknowledged_at: eb.ref("excluded.acknowledged_at"),
-          acknowledged_by: sql<string | null>`case when excluded.acknowledged_at is not null then alert.acknowledged_by end`,
-          acknowledged_via: sql<string | null>`case when excluded.acknowledged_at is not null then alert.acknowledged_via end`,
+          acknowledged_by: sql<
+            string | null
+          >`case when excluded.acknowledged_at is not null then alert.acknowledged_by end`,
+          acknowledged_via: sql<
+            string | null
+          >`case when excluded.acknowledged_at is not null then alert.acknowledged_via end`,
           resolved_at: eb.ref("excluded.resolved_at"),
           resolved_by: sql<string | null>`case when excluded.resolved_at is not null then alert.resolved_by end`,
           paged_until: eb.ref("excluded.paged_until"),
@@ -123,7 +127,7 @@ export async function recordAlertEvents(
       )
       .returning(["alert_id", "sequence"])
       .execute()
-    for (const { alert_id: id, sequence } of rows) last.set(id, Math.max(last.get(id) ?? 0, Number(sequence)))
+    for (const { alert_id: id, sequence } of rows) last.set(id, Math.max(last.get(id) ?? 0, sequence))
   }
   return last
 }

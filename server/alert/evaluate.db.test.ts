@@ -24,9 +24,7 @@ function turns(from: number, to: number, share: number, fields: { agentTool?: st
   for (let minute = from; minute < to; minute++) {
     for (let person = 0; person < 10; person++) {
       const isSlow = person < share * 10
-      signals.push(
-        makeSignal({ at: minutes(minute), person: `p${person}`, latencyMs: isSlow ? 9000 : 300, ...fields }),
-      )
+      signals.push(makeSignal({ at: minutes(minute), person: `p${person}`, latencyMs: isSlow ? 9000 : 300, ...fields }))
     }
   }
   return signals
@@ -39,7 +37,10 @@ async function addChannel({ owner }: TestDatabase, orgId: string): Promise<strin
     .insertInto("alert_channel")
     .values({ org_id: orgId, id, ...channel, is_enabled: true, made_at: NOW })
     .execute()
-  await owner.insertInto("alert_route").values({ org_id: orgId, id: randomUUID(), channel_id: id, made_at: NOW }).execute()
+  await owner
+    .insertInto("alert_route")
+    .values({ org_id: orgId, id: randomUUID(), channel_id: id, made_at: NOW })
+    .execute()
   return id
 }
 
@@ -76,7 +77,9 @@ test("a latency that burns the budget pages once, by whichever process, stays wh
   await storeAndCount(database, orgId, turns(0, 60, 0.9))
   const both = await Promise.all([evaluate(minutes(60)), evaluate(minutes(60)), evaluate(minutes(60))])
   expect(both.filter((one) => one !== null).length).toBeGreaterThan(0)
-  expect(await listAlerts(database)).toMatchObject([{ kind: "latency", state: "open", severity: "page", hasData: true }])
+  expect(await listAlerts(database)).toMatchObject([
+    { kind: "latency", state: "open", severity: "page", hasData: true },
+  ])
 
   // Whether calm or not is not known any more.
   await evaluate(minutes(200))
@@ -141,7 +144,10 @@ test("each other rule fires from what it reads, and not for a person or for too 
   ] as const) {
     const budget = { org_id: orgId, layer_id: layer.id, budget_id: "b", subject_id: subjectId, unit: "usd" }
     const period = { starts_at: minutes(-600), ends_at: minutes(600), spent: 80, unpriced_tokens: 0, counted_at: NOW }
-    await owner.insertInto("budget_period").values({ ...budget, ...period, people }).execute()
+    await owner
+      .insertInto("budget_period")
+      .values({ ...budget, ...period, people })
+      .execute()
     for (const threshold of [0.5, 0.75]) {
       await owner
         .insertInto("budget_crossing")
@@ -202,8 +208,18 @@ test("each other rule fires from what it reads, and not for a person or for too 
       teamId: null,
       facts: expect.objectContaining({ threshold: 0.75, spent: 80, layer: "organization" }),
     },
-    { kind: "canary", severity: "page", teamId: null, facts: { kind: "canary", clients: 1, agentTools: ["claude-code"] } },
-    { kind: "coverage", severity: "ticket", teamId: null, facts: { kind: "coverage", clients: 10, current: 3, version: 2 } },
+    {
+      kind: "canary",
+      severity: "page",
+      teamId: null,
+      facts: { kind: "canary", clients: 1, agentTools: ["claude-code"] },
+    },
+    {
+      kind: "coverage",
+      severity: "ticket",
+      teamId: null,
+      facts: { kind: "coverage", clients: 10, current: 3, version: 2 },
+    },
     { kind: "incident", severity: "ticket", teamId, facts: expect.objectContaining({ people: 8 }) },
     {
       kind: "ingest_errors",
@@ -211,7 +227,12 @@ test("each other rule fires from what it reads, and not for a person or for too 
       teamId: null,
       facts: { kind: "ingest_errors", minutes: 15, requests: 200, refused: 30 },
     },
-    { kind: "silence", severity: "ticket", teamId: null, facts: { kind: "silence", agentTool: "codex", hours: 2, usual: 25 } },
+    {
+      kind: "silence",
+      severity: "ticket",
+      teamId: null,
+      facts: { kind: "silence", agentTool: "codex", hours: 2, usual: 25 },
+    },
   ])
 
   await owner.updateTable("incident").set({ state: "recovered" }).execute()

@@ -101,7 +101,9 @@ export async function holdAlerts(tx: TenantTx, orgId: string): Promise<void> {
 /** Where signals wait to be counted, the rollups are of the time of the last that were: what came since is no silence. */
 async function findCountedAt(tx: TenantTx, at: Date): Promise<Date> {
   const { rows } = await sql<{ at: Date | null }>`
-    select case when exists (select from signal_batch) then (select counted_until from rollup_state) end as at`.execute(tx)
+    select case when exists (select from signal_batch) then (select counted_until from rollup_state) end as at`.execute(
+    tx,
+  )
   const counted = rows[0]?.at ?? null
   return counted === null || counted > at ? at : counted
 }
@@ -171,11 +173,11 @@ async function settle(
   const isOpen = ({ alert }: SteppedAlert) => alert.standing.state !== "resolved"
   if (!stepped.some((one) => isOpen(one) || one.transitions.length > 0 || hasChanged(one))) return
   const parents = findParents(
-    stepped.filter(isOpen).flatMap(({ alert }) =>
-      alert.facts.kind === "latency"
-        ? [{ id: alert.id, scope: alert.facts, severity: alert.standing.severity }]
-        : [],
-    ),
+    stepped
+      .filter(isOpen)
+      .flatMap(({ alert }) =>
+        alert.facts.kind === "latency" ? [{ id: alert.id, scope: alert.facts, severity: alert.standing.severity }] : [],
+      ),
   )
   const grouped = stepped.map((one) =>
     isOpen(one) ? { ...one, alert: { ...one.alert, parentId: parents.get(one.alert.id) ?? null } } : one,
@@ -188,7 +190,8 @@ async function settle(
     if (!speaking(alert)) return []
     // Nobody was told of it so far: it is new, or what kept it silent is over.
     if (standing.state === "open" && standing.notifiedAt === null) {
-      const event = transitions.find((one) => one === "reopened" || one === "escalated" || one === "reminded") ?? "opened"
+      const event =
+        transitions.find((one) => one === "reopened" || one === "escalated" || one === "reminded") ?? "opened"
       return [{ alert: { ...alert, standing: { ...standing, notifiedAt: at.getTime() } }, event }]
     }
     // That a budget's next threshold was reached, or its period ended, is told by itself.
@@ -196,9 +199,7 @@ async function settle(
     return isOver ? [{ alert, event: "resolved" }] : []
   })
   const toldById = new Map(told.map((one) => [one.alert.id, one]))
-  const written = grouped.filter(
-    (one) => one.transitions.length > 0 || toldById.has(one.alert.id) || hasChanged(one),
-  )
+  const written = grouped.filter((one) => one.transitions.length > 0 || toldById.has(one.alert.id) || hasChanged(one))
   await saveAlerts(
     tx,
     orgId,

@@ -29,7 +29,12 @@ export async function findLatency(
     if (judgement.verdict !== "firing" || judgement.severity === null) {
       return { ...subject, verdict: judgement.verdict === "calm" ? ("calm" as const) : ("unknown" as const) }
     }
-    return { ...subject, verdict: "firing" as const, severity: judgement.severity, facts: factsOf(objective, judgement) }
+    return {
+      ...subject,
+      verdict: "firing" as const,
+      severity: judgement.severity,
+      facts: factsOf(objective, judgement),
+    }
   })
 }
 

@@ -20,7 +20,9 @@ interface Told {
 }
 
 /** What is said when these verdicts come at these minutes, somebody being told at once. */
-function run(verdicts: readonly (readonly [minute: number, verdict: Verdict | ((before: Standing) => Standing)])[]): Told {
+function run(
+  verdicts: readonly (readonly [minute: number, verdict: Verdict | ((before: Standing) => Standing)])[],
+): Told {
   let standing: Standing | null = null
   let alerts = 0
   const said: string[] = []

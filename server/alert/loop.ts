@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely"
 import type { DB } from "../db/types.ts"
 import type { Queue } from "../jobs/queue.ts"
 import { repeat, type Repeating } from "../repeat.ts"
+import { deliver, type DeliveryOptions } from "./deliver.ts"
 import { evaluateRules } from "./evaluate.ts"
 
 /** Between looks for what was counted since. */
@@ -60,14 +61,15 @@ export async function queueDeliveries(worker: Kysely<DB>, queue: Pick<Queue, "ad
   })
 }
 
-/** Looks every few seconds until it is stopped. */
-export function startAlerts(
-  options: Databases & {
-    readonly queue: Queue
-    readonly now: () => Date
-    readonly log: (message: string, error: unknown) => void
-  },
-): Repeating {
+/** Deliveries that are sent at once: one that waits for its answer holds up few others. */
+const SENT_AT_ONCE = 4
+
+/** Looks every few seconds, and sends what is queued, until it is stopped. */
+export async function startAlerts(
+  options: Databases &
+    DeliveryOptions & { readonly queue: Queue; readonly log: (message: string, error: unknown) => void },
+): Promise<Repeating> {
+  await options.queue.work("alert_delivery", SENT_AT_ONCE, (job) => deliver(options.worker, job, options))
   return repeat({
     everyMs: EVERY_MS,
     async work() {

@@ -48,7 +48,11 @@ export function isSilenced(alert: Routed, silences: readonly Silence[], at: Date
 export function planRoutes(
   alert: Routed,
   routes: readonly Route[],
-  { at, timeZone, parents }: { readonly at: Date; readonly timeZone: string; readonly parents: ReadonlyMap<string, string> },
+  {
+    at,
+    timeZone,
+    parents,
+  }: { readonly at: Date; readonly timeZone: string; readonly parents: ReadonlyMap<string, string> },
 ): ReadonlyMap<string, Date> {
   const planned = new Map<string, Date>()
   const teams = alert.teamId === null ? [] : [alert.teamId, parents.get(alert.teamId)]

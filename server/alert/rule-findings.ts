@@ -54,7 +54,11 @@ async function findIncidents(tx: TenantTx, { settings, severity }: RuleOf<"incid
 }
 
 /** Of the thresholds that a budget has reached only the highest, until its period is over. */
-async function findBudgets(tx: TenantTx, { settings, severity }: RuleOf<"budget">, at: Date): Promise<readonly Finding[]> {
+async function findBudgets(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"budget">,
+  at: Date,
+): Promise<readonly Finding[]> {
   const { rows } = await sql<{
     layer: string
     layerKind: string
@@ -107,7 +111,11 @@ const WEEKS_MIN = 3
  * Tools that sent nothing in the last whole hours, though in the same hours of most weeks before they did: nights and
  * weekends are quiet and not silent.
  */
-async function findSilence(tx: TenantTx, { settings, severity }: RuleOf<"silence">, at: Date): Promise<readonly Finding[]> {
+async function findSilence(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"silence">,
+  at: Date,
+): Promise<readonly Finding[]> {
   const to = new Date(Math.floor(at.getTime() / HOUR_MS) * HOUR_MS)
   const from = before(to, settings.hours * HOUR_MS)
   const { rows } = await sql<{ agentTool: string; now: number; weeks: number[] }>`
@@ -159,7 +167,11 @@ async function findIngestErrors(
   return [{ ...subject, verdict: "firing", severity, facts }]
 }
 
-async function findCanary(tx: TenantTx, { settings, severity }: RuleOf<"canary">, at: Date): Promise<readonly Finding[]> {
+async function findCanary(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"canary">,
+  at: Date,
+): Promise<readonly Finding[]> {
   const { rows } = await sql<{ known: number; failed: number; agentTools: string[] }>`
     select count(*)::int as known, (count(*) filter (where canary_effect <> 'deny'))::int as failed,
       coalesce(array_agg(distinct agent_tool) filter (where canary_effect <> 'deny' and agent_tool is not null), '{}') as "agentTools"
@@ -197,7 +209,11 @@ const DENIALS_HOURS = 2
 const DENIALS_DAYS = 7
 
 /** In the hour that runs and the one before, beside the same hours of the seven days before. */
-async function findDenials(tx: TenantTx, { settings, severity }: RuleOf<"denials">, at: Date): Promise<readonly Finding[]> {
+async function findDenials(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"denials">,
+  at: Date,
+): Promise<readonly Finding[]> {
   const { rows } = await sql<{ denials: number; people: number; usual: number; isShown: boolean }>`
     select coalesce(sum(d.signals) filter (where day = 0), 0)::float8 as denials,
       coalesce(sum(d.signals) filter (where day > 0), 0)::float8 / ${DENIALS_DAYS} as usual,
@@ -208,7 +224,8 @@ async function findDenials(tx: TenantTx, { settings, severity }: RuleOf<"denials
     join decision_case c on c.org_id = d.org_id and c.id = d.case_id and c.effect = 'deny'`.execute(tx)
   const { denials = 0, usual = 0, isShown = false } = rows[0] ?? {}
   const subject = { ...OF_EVERYONE, kind: "denials" } as const
-  if (!isShown || denials < settings.denialsMin || denials < settings.times * usual) return [{ ...subject, verdict: "calm" }]
+  if (!isShown || denials < settings.denialsMin || denials < settings.times * usual)
+    return [{ ...subject, verdict: "calm" }]
   return [{ ...subject, verdict: "firing", severity, facts: { kind: "denials", denials, usual } }]
 }
 

@@ -15,7 +15,10 @@ export async function listRules(tx: TenantTx): Promise<readonly Rule[]> {
 }
 
 /** Changes a rule; what it was stands in the audit log. */
-export async function setRule(tx: TenantTx, { rule, by }: { readonly rule: Rule; readonly by: AuditActor }): Promise<void> {
+export async function setRule(
+  tx: TenantTx,
+  { rule, by }: { readonly rule: Rule; readonly by: AuditActor },
+): Promise<void> {
   const before = (await listRules(tx)).find(({ kind }) => kind === rule.kind)
   const row = {
     settings: sql<Json>`${JSON.stringify(rule.settings)}::text::jsonb`,

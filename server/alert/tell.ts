@@ -112,6 +112,9 @@ export async function tell(
     }))
   })
   for (let from = 0; from < rows.length; from += ROWS_AT_ONCE) {
-    await tx.insertInto("alert_delivery").values(rows.slice(from, from + ROWS_AT_ONCE)).execute()
+    await tx
+      .insertInto("alert_delivery")
+      .values(rows.slice(from, from + ROWS_AT_ONCE))
+      .execute()
   }
 }

@@ -27,7 +27,7 @@ const QUEUES: Record<keyof Jobs, Parameters<PgBoss["createQueue"]>[1]> = {
     heartbeatSeconds: HEARTBEAT_SECONDS,
     expireInSeconds: 60,
     retryLimit: 1000,
-    retryDelay: 5,
+    retryDelay: 2,
     retryBackoff: true,
     retryDelayMax: 30 * 60,
     retentionSeconds: 3 * 86_400,
@@ -137,7 +137,7 @@ export async function openQueue(options: {
       )
     },
     async work(name, width, handle) {
-      const polling = { pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 2, localConcurrency: width }
+      const polling = { pollingIntervalSeconds: 1, notifyPollingIntervalSeconds: 5, localConcurrency: width }
       await boss.work<Jobs[typeof name]>(name, polling, async ([job]) => {
         if (job !== undefined) await handle(job.data)
       })

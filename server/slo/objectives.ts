@@ -68,12 +68,3 @@ export function isDefaultObjective(id: string): boolean {
 export function scopeKey({ rung, agentTool, model }: ObjectiveScope): string {
   return JSON.stringify([rung, agentTool, model])
 }
-
-/** Whether everything of the inner scope is in the outer one, which is wider or the same. */
-export function isWithin(inner: ObjectiveScope, outer: ObjectiveScope): boolean {
-  return (
-    inner.rung === outer.rung &&
-    (outer.agentTool === null || outer.agentTool === inner.agentTool) &&
-    (outer.model === null || outer.model === inner.model)
-  )
-}
