@@ -5,6 +5,7 @@ import { paths } from "./paths.ts"
 export type PageName =
   | "Ladder"
   | "Incidents"
+  | "Alerts"
   | "Policy"
   | "Decisions"
   | "Me"
@@ -21,6 +22,7 @@ const PAGES: readonly {
 }[] = [
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
   { name: "Incidents", path: paths.incidents(), permission: "incidents.read" },
+  { name: "Alerts", path: paths.alerts(), permission: "alerts.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },
   { name: "Keys", path: paths.keys(), permission: "keys.test" },
   { name: "People", path: paths.people(), permission: "people.manage" },

@@ -26,6 +26,9 @@ export type ChannelSettings = {
   readonly [Kind in ChannelKind]: { readonly kind: Kind } & z.infer<(typeof settingsSchemas)[Kind]>
 }[ChannelKind]
 
+export const PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
+export const OPSGENIE_URL = "https://api.opsgenie.com"
+
 /** What was typed or kept as the settings of a channel; null when it is none. */
 export function parseChannel(kind: string, settings: unknown): ChannelSettings | null {
   const known = CHANNEL_KINDS.find((one) => one === kind)

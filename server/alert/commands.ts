@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto"
+import { randomBytes, randomUUID } from "node:crypto"
 import { sql } from "kysely"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
@@ -235,6 +235,11 @@ function describeChannel(row: {
 }) {
   const { kind, name, target } = row
   return { kind, name, target, isPrivateAllowed: row.is_private_allowed, isEnabled: row.is_enabled }
+}
+
+/** A secret for a webhook, to be shown once. */
+export function makeChannelSecret(): string {
+  return `blc_${randomBytes(32).toString("base64url")}`
 }
 
 /** Removes a channel, its routes and what became of its deliveries. */

@@ -69,3 +69,36 @@ export function toMessage(
     },
   }
 }
+
+/** What a channel is sent to try it out. It says that it is a test. */
+export function testMessage(args: {
+  readonly id: string
+  readonly at: Date
+  readonly organization: string
+}): AlertMessage {
+  const at = args.at.toISOString()
+  return {
+    version: 1,
+    event: "test",
+    at,
+    organization: args.organization,
+    alert: {
+      id: args.id,
+      kind: "test",
+      subject: "test",
+      severity: "ticket",
+      state: "resolved",
+      title: "this is what an alert of Belay looks like",
+      summary: "Somebody pressed the test button of this channel.",
+      todo: "There is nothing to do.",
+      rung: null,
+      team: null,
+      openedAt: at,
+      acknowledgedAt: null,
+      acknowledgedBy: null,
+      resolvedAt: null,
+      grouped: 0,
+      facts: {},
+    },
+  }
+}

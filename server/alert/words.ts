@@ -1,4 +1,4 @@
-import type { Facts } from "./finding.ts"
+import type { AlertKind, Facts } from "./finding.ts"
 
 /** What an alert says to people, in every channel and on its page. Sentence case, without a full stop in the title. */
 export interface AlertWords {
@@ -6,6 +6,18 @@ export interface AlertWords {
   /** What was seen, with its figures. */
   readonly summary: string
   readonly todo: string
+}
+
+export const KIND_NAMES: Record<AlertKind, string> = {
+  latency: "Latency",
+  incident: "Breakage",
+  budget: "Budget",
+  silence: "Silent tool",
+  ingest_errors: "Ingest errors",
+  canary: "Policy not enforced",
+  coverage: "Policy coverage",
+  denials: "Denials",
+  sign_in_failures: "Failed sign-ins",
 }
 
 export function describeFacts(facts: Facts): AlertWords {

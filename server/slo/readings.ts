@@ -245,3 +245,40 @@ export async function readBudgets(
     ]),
   )
 }
+
+/** How many were timed and slow in each minute or hour of a range in which something was, by its start in milliseconds. */
+export async function readSlowCounts(
+  tx: TenantTx,
+  args: {
+    readonly objective: Objective
+    readonly table: "signal_minute" | "signal_hour"
+    /** Inclusive. */
+    readonly from: Date
+    /** Exclusive. */
+    readonly to: Date
+  },
+): Promise<ReadonlyMap<number, Timed>> {
+  const { objective, table, from, to } = args
+  const time = sql.ref(table === "signal_minute" ? "minute" : "hour")
+  const isOf = (column: string, name: string | null) =>
+    name === null ? sql`true` : sql`${sql.ref(column)} in (select id from dimension where value = ${name})`
+  const result = await sql<{ at: number; buckets: string; counts: string }>`
+    select at, string_agg(bucket::text, ',') as buckets, string_agg(times::text, ',') as counts
+    from (
+      select (extract(epoch from ${time}) * 1000)::float8 as at, h.bucket, sum(h.times) as times
+      from ${sql.table(table)} cross join unnest(latency_buckets, latency_counts) as h(bucket, times)
+      where ${time} >= ${instant(from)} and ${time} < ${instant(to)} and ${IS_TIMED}
+        and rung = ${objective.rung}::rung and ${isOf("agent_tool_id", objective.agentTool)}
+        and ${isOf("model_id", objective.model)}
+      group by ${time}, h.bucket
+    ) cell
+    group by at`.execute(tx)
+  return new Map(
+    result.rows.map(({ at, buckets, counts }) => {
+      const histogram = new Float64Array(LATENCY_BUCKETS)
+      const times = counts.split(",").map(Number)
+      for (const [index, bucket] of buckets.split(",").entries()) histogram[Number(bucket)] = times[index] ?? 0
+      return [at, countSlow(histogram, objective.thresholdMs)]
+    }),
+  )
+}

@@ -6,6 +6,7 @@ import {
   Gavel,
   KeyRound,
   LogOut,
+  BellRing,
   type LucideIcon,
   Plug,
   ScrollText,
@@ -40,6 +41,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
+  Alerts: BellRing,
   Incidents: TriangleAlert,
   Policy: ShieldCheck,
   Decisions: Gavel,
