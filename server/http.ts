@@ -6,6 +6,7 @@ import { createRequestHandler } from "@remix-run/express"
 import type { ServerBuild } from "@remix-run/node"
 import express from "express"
 import { sql } from "kysely"
+import type { AlertsEndpoint } from "./alert/http.ts"
 import type { AppContext } from "./context.ts"
 import type { Arrivals } from "./ingest/arrivals.ts"
 import type { OtlpReceiver } from "./ingest/http.ts"
@@ -32,13 +33,14 @@ export function createAppServer(options: {
   context: AppContext
   receiver: OtlpReceiver
   policy: PolicyEndpoint
+  alerts: AlertsEndpoint
   outcomes: OutcomesEndpoint
   arrivals: Arrivals
   pages: PageServer
   selfTelemetry: SelfTelemetry
   isBehindProxy: boolean
 }): Server {
-  const { context, receiver, policy, outcomes, arrivals, pages, selfTelemetry } = options
+  const { context, receiver, policy, alerts, outcomes, arrivals, pages, selfTelemetry } = options
   const app = express()
   app.disable("x-powered-by")
   app.use((_request, response, next) => {
@@ -84,7 +86,7 @@ export function createAppServer(options: {
   app.all("*", (request, response, next) => void answerPage(request, response, next))
 
   return createServer((request, response) => {
-    const endpoints = [receiver, policy, outcomes]
+    const endpoints = [receiver, policy, alerts, outcomes]
     if (!endpoints.some((endpoint) => endpoint.handle(request, response))) app(request, response)
   })
 }

@@ -1,4 +1,5 @@
 import type { Server } from "node:http"
+import { createAlertsEndpoint } from "./alert/http.ts"
 import type { AppContext } from "./context.ts"
 import type { OpenedDatabase } from "./db/client.ts"
 import { createAppServer, createOtlpServer, listen, type PageServer } from "./http.ts"
@@ -105,6 +106,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     now,
     log,
   })
+  const alerts = createAlertsEndpoint({ db: app.kysely, secret: options.authSecret, now, log })
   const outcomes = createOutcomesEndpoint({
     db: app.kysely,
     authenticate: receiving.authenticate,
@@ -173,6 +175,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       context,
       receiver,
       policy,
+      alerts,
       outcomes,
       arrivals,
       pages: await options.pages,

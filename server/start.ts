@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import path from "node:path"
+import { startAlerts } from "./alert/loop.ts"
 import { startAuditExport, toLogsUrl } from "./audit/export.ts"
 import { type Config, readIdentityProvider, readSelfOtlp } from "./config.ts"
 import { openDatabase } from "./db/client.ts"
@@ -13,6 +14,7 @@ import { forgetMinutes, startMeterLog } from "./ingest/meter-log.ts"
 import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
+import { openQueue } from "./jobs/queue.ts"
 import { loadPages } from "./pages.ts"
 import { startOutcomes } from "./outcomes/settle.ts"
 import { createMailer } from "./mail/mailer.ts"
@@ -144,12 +146,15 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       closers.push(() => outcomes.stop())
     }
 
+    const authSecret = await readAuthSecret(auth.kysely, config.BELAY_SECRET)
+    const mailer =
+      config.BELAY_SMTP_URL === undefined ? null : createMailer(config.BELAY_SMTP_URL, config.BELAY_MAIL_FROM)
     const served = await serve({
       app,
       auth,
-      authSecret: await readAuthSecret(auth.kysely, config.BELAY_SECRET),
+      authSecret,
       identityProvider: readIdentityProvider(config),
-      mailer: config.BELAY_SMTP_URL === undefined ? null : createMailer(config.BELAY_SMTP_URL, config.BELAY_MAIL_FROM),
+      mailer,
       ingest,
       store,
       meter,
@@ -173,6 +178,19 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       // After the pages: what it has not seen yet, of weeks in the demo, keeps nobody waiting.
       const detection = startDetection({ db: worker.kysely, now, tell, log })
       closers.push(() => detection.stop())
+      const queue = await openQueue({ url, log })
+      closers.push(() => queue.stop())
+      const alerts = await startAlerts({
+        worker: worker.kysely,
+        app: app.kysely,
+        queue,
+        secret: authSecret,
+        mailer,
+        publicUrl: () => served.url,
+        now,
+        log,
+      })
+      closers.push(() => alerts.stop())
     }
     if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, meter, now, log }))
 

@@ -6,6 +6,7 @@ export type PageName =
   | "Ladder"
   | "Latency"
   | "Incidents"
+  | "Alerts"
   | "Policy"
   | "Decisions"
   | "Me"
@@ -23,6 +24,7 @@ const PAGES: readonly {
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
   { name: "Latency", path: paths.latency(), permission: "ladder.read" },
   { name: "Incidents", path: paths.incidents(), permission: "incidents.read" },
+  { name: "Alerts", path: paths.alerts(), permission: "alerts.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },
   { name: "Keys", path: paths.keys(), permission: "keys.test" },
   { name: "People", path: paths.people(), permission: "people.manage" },

@@ -34,6 +34,25 @@ const RETRY_MS = 100
  * By the driver `pg`, since COPY through postgres.js never settles when the server reports an error.
  */
 export async function openCopyClient(options: CopyClientOptions): Promise<CopyClient> {
+  return (await connectInTime(options)).client
+}
+
+/**
+ * What `pg` needs to connect as `openCopyClient` does, for a library with connections of its own. Of several hosts it is
+ * the one that answers now.
+ */
+export async function findClientConfig(options: CopyClientOptions): Promise<ClientConfig> {
+  const { client, config } = await connectInTime(options)
+  await client.close()
+  return config
+}
+
+interface Connected {
+  readonly client: CopyClient
+  readonly config: ClientConfig
+}
+
+async function connectInTime(options: CopyClientOptions): Promise<Connected> {
   const address = parseDatabaseUrl(options.url)
   const deadline = performance.now() + options.connectTimeoutMs
   for (let attempt = 0; ; attempt++) {
@@ -51,14 +70,17 @@ async function connect(
   options: CopyClientOptions,
   attempt: number,
   timeoutMs: number,
-): Promise<CopyClient> {
-  const config = toConfig(address, options, attempt, timeoutMs)
-  if (address.ssl !== "prefer") return openClient({ ...config, ssl: address.ssl }, options.role)
+): Promise<Connected> {
+  const open = async (ssl: ClientConfig["ssl"]) => {
+    const config = { ...toConfig(address, options, attempt, timeoutMs), ssl }
+    return { client: await openClient(config, options.role), config }
+  }
+  if (address.ssl !== "prefer") return open(address.ssl)
   try {
-    return await openClient({ ...config, ssl: { rejectUnauthorized: false } }, options.role)
+    return await open({ rejectUnauthorized: false })
   } catch (error) {
     if (!(error instanceof Error) || !error.message.includes("does not support SSL")) throw error
-    return openClient({ ...config, ssl: false }, options.role)
+    return open(false)
   }
 }
 

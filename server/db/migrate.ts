@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 
 import { distributeTables } from "./citus.ts"
+import { installQueue } from "../jobs/queue.ts"
 import { openDatabase } from "./client.ts"
 
 const MIGRATIONS = path.resolve(import.meta.dirname, "../../migrations")
@@ -13,7 +14,7 @@ const OLDEST_POSTGRES = 15
  * Brings the database to the newest schema and returns the names of the migrations that it lacked, oldest first.
  *
  * All in one transaction and under a lock of the database: several processes may start together, one migrates and
- * the others wait and find nothing to do. On a Citus cluster it then distributes the tables. `folder` replaces the migrations of this repository, for tests.
+ * the others wait and find nothing to do. On a Citus cluster it then distributes the tables. The job queue gets its own. `folder` replaces the migrations of this repository, for tests.
  *
  * Throws and changes nothing when a migration fails, when the server is older than Postgres 15 or cannot be reached
  * within 10 seconds, when a newer Belay has migrated the database, and when a migration that ran has since been
@@ -47,6 +48,7 @@ export async function migrate(url: string, options: { folder?: string } = {}): P
     // Under a lock of its own, as processes that start together would all distribute.
     await sql`select pg_advisory_lock(hashtext('belay_distribute'))`.execute(database.kysely)
     await distributeTables(database.kysely)
+    if (options.folder === undefined) await installQueue(url, database.kysely)
     return results.map((result) => result.migrationName)
   } finally {
     await database.close()

@@ -72,6 +72,185 @@ export interface AgentToolArrival {
   org_id: string;
 }
 
+export interface Alert {
+  acknowledged_at: Timestamp | null;
+  acknowledged_by: string | null;
+  /**
+   * the name that the channel gave, where somebody acknowledged from outside
+   */
+  acknowledged_via: string | null;
+  /**
+   * since when its rule has not fired; it is resolved once that lasted
+   */
+  calm_since: Timestamp | null;
+  /**
+   * what somebody says that it was
+   */
+  cause: string | null;
+  cause_at: Timestamp | null;
+  cause_by: string | null;
+  facts: Json;
+  /**
+   * when its rule last fired
+   */
+  fired_at: Timestamp;
+  /**
+   * false while nothing is known of its subject: it stays as it was
+   */
+  has_data: boolean;
+  id: string;
+  kind: string;
+  notified_at: Timestamp | null;
+  opened_at: Timestamp;
+  org_id: string;
+  /**
+   * when it last was of severity page
+   */
+  paged_until: Timestamp | null;
+  /**
+   * the alert of a wider scope that speaks for it; it is not told of by itself then
+   */
+  parent_id: string | null;
+  reopened: number;
+  resolved_at: Timestamp | null;
+  resolved_by: string | null;
+  rung: Rung | null;
+  severity: string;
+  state: string;
+  /**
+   * what of the kind it is about: an objective, an incident, a budget at a threshold, a tool
+   */
+  subject: string;
+  team_id: string | null;
+}
+
+export interface AlertChannel {
+  id: string;
+  is_enabled: boolean;
+  /**
+   * an owner allows its host to have an address inside the network
+   */
+  is_private_allowed: boolean;
+  kind: string;
+  made_at: Timestamp;
+  made_by: string | null;
+  name: string;
+  org_id: string;
+  /**
+   * JSON of what is secret, encrypted under the secret that all processes share
+   */
+  sealed_secret: Buffer | null;
+  /**
+   * an address that is no secret: of a page, a mailbox, or the host that it goes to
+   */
+  target: string;
+  test_answer: Json | null;
+  tested_at: Timestamp | null;
+}
+
+export interface AlertDelivery {
+  alert_id: string;
+  answer: Json | null;
+  attempts: number;
+  channel_id: string;
+  delivered_at: Timestamp | null;
+  event: string;
+  /**
+   * from then on it is dead, until somebody sends it again
+   */
+  expires_at: Timestamp;
+  /**
+   * the idempotency key: the same however often it is sent
+   */
+  id: string;
+  made_at: Timestamp;
+  message: Json;
+  /**
+   * the end of quiet hours
+   */
+  not_before: Timestamp;
+  org_id: string;
+  /**
+   * when it was given to the job queue; null until then
+   */
+  queued_at: Timestamp | null;
+  /**
+   * of its alert_event: later ones are not sent before
+   */
+  sequence: number;
+  state: string;
+  tried_at: Timestamp | null;
+}
+
+export interface AlertEvent {
+  /**
+   * null for Belay itself, and for people who are gone
+   */
+  account_id: string | null;
+  alert_id: string;
+  at: Timestamp;
+  details: Json;
+  kind: string;
+  org_id: string;
+  sequence: Generated<number>;
+}
+
+export interface AlertRoute {
+  channel_id: string;
+  id: string;
+  made_at: Timestamp;
+  org_id: string;
+  /**
+   * minutes after midnight in the organization's zone, to quiet_to: what is no page waits until they end
+   */
+  quiet_from: number | null;
+  quiet_to: number | null;
+  /**
+   * null for both
+   */
+  severity: string | null;
+  /**
+   * null for alerts of every team and of none
+   */
+  team_id: string | null;
+}
+
+export interface AlertRule {
+  changed_at: Timestamp;
+  changed_by: string | null;
+  is_enabled: boolean;
+  kind: string;
+  org_id: string;
+  settings: Json;
+  severity: string;
+}
+
+export interface AlertSilence {
+  ends_at: Timestamp;
+  id: string;
+  kind: string | null;
+  made_at: Timestamp;
+  made_by: string | null;
+  org_id: string;
+  reason: string;
+  starts_at: Timestamp;
+  subject: string | null;
+  team_id: string | null;
+}
+
+export interface AlertState {
+  /**
+   * rules of latency are evaluated more often than the others
+   */
+  all_evaluated_at: Timestamp | null;
+  /**
+   * that of rollup_state when the rules were last evaluated
+   */
+  counted_until: Timestamp | null;
+  evaluated_at: Timestamp | null;
+  org_id: string;
+}
+
 export interface ArrivedDelivery {
   /**
    * in which the signals were stored: that of their batch_id
@@ -760,6 +939,30 @@ export interface LatencyHour {
   signals: number;
 }
 
+export interface LatencyObjective {
+  agent_tool: string | null;
+  changed_at: Timestamp;
+  changed_by: string | null;
+  id: string;
+  is_enabled: boolean;
+  model: string | null;
+  org_id: string;
+  /**
+   * in the long window of a burn rate, below which it says nothing
+   */
+  requests_min: number;
+  rung: Rung;
+  /**
+   * share of requests that should stay within threshold_ms
+   */
+  target: number;
+  threshold_ms: number;
+  /**
+   * over which the error budget is counted
+   */
+  window_days: number;
+}
+
 export interface LateOutcome {
   occurred_at: Timestamp;
   operation_id: string;
@@ -1442,6 +1645,14 @@ export interface WebhookEndpoint {
 export interface DB {
   account: Account;
   agent_tool_arrival: AgentToolArrival;
+  alert: Alert;
+  alert_channel: AlertChannel;
+  alert_delivery: AlertDelivery;
+  alert_event: AlertEvent;
+  alert_route: AlertRoute;
+  alert_rule: AlertRule;
+  alert_silence: AlertSilence;
+  alert_state: AlertState;
   arrived_delivery: ArrivedDelivery;
   arrived_operation: ArrivedOperation;
   arrived_presence: ArrivedPresence;
@@ -1480,6 +1691,7 @@ export interface DB {
   late_outcome: LateOutcome;
   latency_decision_day: LatencyDecisionDay;
   latency_hour: LatencyHour;
+  latency_objective: LatencyObjective;
   model_call_size: ModelCallSize;
   model_price: ModelPrice;
   model_use: ModelUse;

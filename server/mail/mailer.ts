@@ -5,11 +5,15 @@ export interface Mail {
   readonly subject: string
   /** Plain text. */
   readonly text: string
+  /** With angle brackets; one is made up without. */
+  readonly messageId?: string
+  /** The id of the message to whose thread it belongs. */
+  readonly references?: string
 }
 
 export interface Mailer {
-  /** Resolves once the mail server has taken it. */
-  send(mail: Mail): Promise<void>
+  /** Resolves once the mail server has taken it, with what that said, where it is known. */
+  send(mail: Mail): Promise<string | void>
 }
 
 const TIMEOUT_MS = 10_000
@@ -24,7 +28,7 @@ export function createMailer(smtpUrl: string, from: string): Mailer {
   })
   return {
     async send(mail) {
-      await transport.sendMail({ from, ...mail })
+      return (await transport.sendMail({ from, ...mail })).response
     },
   }
 }

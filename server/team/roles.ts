@@ -6,6 +6,9 @@ export type Permission =
   | "ladder.read"
   | "incidents.read"
   | "incidents.manage"
+  | "alerts.read"
+  | "alerts.manage"
+  | "alert_rules.manage"
   | "policy.read"
   | "decisions.read"
   | "policy.manage"
@@ -25,6 +28,11 @@ const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "incidents.read": ["owner", "admin", "manager", "on-call", "developer"],
   // Of incidents that are not one's own.
   "incidents.manage": ["owner", "admin", "manager", "on-call"],
+  "alerts.read": ["owner", "admin", "manager", "on-call"],
+  // Of teams those that one may read the figures of.
+  "alerts.manage": ["owner", "admin", "manager", "on-call"],
+  // What fires, and where it goes.
+  "alert_rules.manage": ["owner", "admin"],
   // Of people's own policies only one's own.
   "policy.read": ["owner", "admin", "manager", "on-call", "developer", "auditor"],
   // Of teams those that one may read the figures of.

@@ -149,6 +149,7 @@ import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
 import { type TestDatabase, test } from "../db.ts"
+import { alertCalls, makeAlerts } from "./alert-calls.ts"
 import {
   joinTeam,
   makeIncident,
@@ -317,7 +318,7 @@ async function makeXanadu(database: TestDatabase) {
         .select(["starts_at", "spent", "counted_at", "ends_at"]),
     )
     .execute()
-  return made
+  return { ...made, ...(await makeAlerts(database, by, SECRET)) }
 }
 
 type Xanadu = Awaited<ReturnType<typeof makeXanadu>>
@@ -361,6 +362,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
   const keys = { orgId: ours.orgId, secret: SECRET, now: NOW }
   const people = { text: "", role: null, teamId: null, today: TODAY, limit: 10, offset: 0 }
   const calls: Record<string, (tx: TenantTx) => Promise<unknown>> = {
+    ...alertCalls(x, by, SECRET),
     getAuditExport: (tx) => getAuditExport(tx),
     listAuditActions: (tx) => listAuditActions(tx),
     listAuditEntries: (tx) => listAuditEntries(tx, { beforeSequence: null, action: null, limit: 10 }),

@@ -5,7 +5,7 @@ export const TYPES_ARGUMENTS = [
   "--out-file",
   "server/db/types.ts",
   "--exclude-pattern",
-  "kysely_*",
+  "{kysely_*,pgboss.*}",
   "--type-mapping",
   '{"int8":"number"}',
 ]

@@ -6,6 +6,7 @@ import {
   Gavel,
   KeyRound,
   LogOut,
+  BellRing,
   type LucideIcon,
   Plug,
   ScrollText,
@@ -42,6 +43,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
   Latency: Timer,
+  Alerts: BellRing,
   Incidents: TriangleAlert,
   Policy: ShieldCheck,
   Decisions: Gavel,

@@ -1,0 +1,88 @@
+import {
+  Area,
+  CartesianGrid,
+  ComposedChart,
+  ReferenceArea,
+  ReferenceLine,
+  ResponsiveContainer,
+  Tooltip,
+  XAxis,
+  YAxis,
+} from "recharts"
+import { ChartTooltip, TICK } from "./frame.tsx"
+
+export interface SlowSharePoint {
+  /** Unix milliseconds of the hour's start. */
+  readonly at: number
+  /** 0..1; null is a gap: nothing was timed. */
+  readonly value: number | null
+  readonly tooltip: readonly string[]
+}
+
+/** The share of slow requests by the hour, what is allowed dashed, and when an alert would have been open as bands. */
+export default function SlowShare(props: {
+  readonly points: readonly SlowSharePoint[]
+  readonly from: number
+  readonly to: number
+  readonly allowed: { readonly value: number; readonly label: string }
+  readonly firings: readonly { readonly from: number; readonly to: number; readonly isPage: boolean }[]
+  readonly formatValue: (value: number) => string
+  readonly formatTime: (at: number) => string
+  readonly height: number
+}) {
+  return (
+    <ResponsiveContainer width="100%" height={props.height}>
+      <ComposedChart data={[...props.points]} margin={{ top: 8, right: 12, bottom: 0, left: 0 }} accessibilityLayer>
+        <CartesianGrid vertical={false} stroke="var(--line)" />
+        {props.firings.map(({ from, to, isPage }) => (
+          <ReferenceArea
+            key={from}
+            x1={from}
+            x2={to}
+            fill={isPage ? "var(--bad)" : "var(--warn)"}
+            fillOpacity={0.22}
+            stroke={isPage ? "var(--bad)" : "var(--warn)"}
+            {...(!isPage && { strokeDasharray: "3 3" })}
+            label={{ value: isPage ? "page" : "ticket", position: "insideTop", fill: "var(--ink-soft)", fontSize: 11 }}
+          />
+        ))}
+        <XAxis
+          dataKey="at"
+          type="number"
+          scale="time"
+          domain={[props.from, props.to]}
+          tickFormatter={props.formatTime}
+          tick={TICK}
+          tickLine={false}
+          axisLine={{ stroke: "var(--line-strong)" }}
+          minTickGap={40}
+        />
+        <YAxis
+          domain={[0, 1]}
+          tickFormatter={props.formatValue}
+          tick={TICK}
+          tickLine={false}
+          axisLine={false}
+          width={54}
+          tickCount={5}
+        />
+        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <ReferenceLine
+          y={props.allowed.value}
+          stroke="var(--ink-soft)"
+          strokeDasharray="4 4"
+          label={{ value: props.allowed.label, position: "insideBottomLeft", fill: "var(--ink-soft)", fontSize: 11 }}
+        />
+        <Area
+          dataKey="value"
+          type="step"
+          stroke="var(--rung-3)"
+          fill="var(--rung-3)"
+          fillOpacity={0.16}
+          isAnimationActive={false}
+          connectNulls={false}
+        />
+      </ComposedChart>
+    </ResponsiveContainer>
+  )
+}

@@ -1,0 +1,101 @@
+import fc from "fast-check"
+import { describe, expect, test } from "vitest"
+import { LATENCY_BUCKETS, latencyBucketOf } from "../rollup/histogram.ts"
+import { budgetLeft, BURN_RULES, countSlow, judge, type Readings, type Timed, WINDOWS } from "./burn.ts"
+
+const HOUR_MS = 3_600_000
+const LIMITS = { target: 0.95, requestsMin: 30 }
+const AT = { at: 100 * HOUR_MS, pagedUntil: null }
+
+/** The same share of slow requests everywhere, other than where it is said. */
+function readings(share: number, other: Partial<Record<keyof Readings, Timed>> = {}): Readings {
+  const timed = { requests: 1000, slow: 1000 * share }
+  const all = Object.fromEntries(WINDOWS.map(({ name }) => [name, timed])) as Record<keyof Readings, Timed>
+  return { ...all, ...other }
+}
+
+describe("judge", () => {
+  test("has the factors of the workbook: at a target of 95 %, 72 % slow pages at once, 30 % within six hours", () => {
+    const atFactor = BURN_RULES.map(({ factor }) => factor * 0.05)
+    expect(atFactor.map((share) => Number(share.toFixed(2)))).toEqual([0.72, 0.3, 0.15, 0.05])
+    expect(judge(readings(0.721), LIMITS, AT).burn.rule.long).toBe("1 h")
+    expect(judge(readings(0.31), LIMITS, AT).burn.rule).toMatchObject({ severity: "page", long: "6 h" })
+    expect(judge(readings(0.16), LIMITS, AT).burn.rule).toMatchObject({ severity: "ticket", long: "1 day" })
+    expect(judge(readings(0.051), LIMITS, AT).burn.rule).toMatchObject({ severity: "ticket", long: "3 days" })
+    expect(judge(readings(0.049), LIMITS, AT)).toMatchObject({ verdict: "calm", severity: null })
+  })
+
+  test("needs both windows: what is over does not fire, nor what has only begun", () => {
+    const fine = { requests: 1000, slow: 0 }
+    const over = readings(0.9, { "5 min": fine, "30 min": fine, "2 h": fine, "6 h": fine })
+    expect(judge(over, LIMITS, AT).verdict).toBe("calm")
+    const begun = readings(0, { "5 min": { requests: 100, slow: 100 } })
+    expect(judge(begun, LIMITS, AT).verdict).toBe("calm")
+  })
+
+  test("few requests say nothing, and silence is not calm", () => {
+    const few = { requests: 29, slow: 29 }
+    const quiet = Object.fromEntries(WINDOWS.map(({ name }) => [name, few])) as Record<keyof Readings, Timed>
+    expect(judge(quiet, LIMITS, AT).verdict).toBe("calm")
+    const none = Object.fromEntries(WINDOWS.map(({ name }) => [name, { requests: 0, slow: 0 }]))
+    expect(judge(none as Record<keyof Readings, Timed>, LIMITS, AT)).toMatchObject({
+      verdict: "unknown",
+      burn: { longRate: null, shortRate: null },
+    })
+    expect(judge(readings(0, { "30 min": { requests: 2, slow: 0 } }), LIMITS, AT).verdict).toBe("unknown")
+  })
+
+  test("after a page a ticket waits until its short window is past the page", () => {
+    const pagedUntil = AT.at - 5 * HOUR_MS
+    const burning = readings(0.06)
+    expect(judge(burning, LIMITS, { at: AT.at, pagedUntil }).verdict).toBe("calm")
+    expect(judge(burning, LIMITS, { at: AT.at + HOUR_MS, pagedUntil }).severity).toBe("ticket")
+    // A page does not wait for another.
+    expect(judge(readings(0.8), LIMITS, { at: AT.at, pagedUntil }).severity).toBe("page")
+  })
+
+  test("a target that leaves no room for the factor can still page", () => {
+    expect(judge(readings(0.7), { ...LIMITS, target: 0.5 }, AT).severity).toBe("ticket")
+    expect(judge(readings(0.81), { ...LIMITS, target: 0.5 }, AT).severity).toBe("page")
+  })
+
+  test("more slow requests never make it calmer, and all of them page whatever the target", () => {
+    const rank = { page: 2, ticket: 1 }
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0.5, max: 0.9999, noNaN: true }),
+        (a, b, target) => {
+          const severity = (share: number) => judge(readings(share), { ...LIMITS, target }, AT).severity
+          const [low, high] = [severity(Math.min(a, b)), severity(Math.max(a, b))]
+          expect(high === null ? 0 : rank[high]).toBeGreaterThanOrEqual(low === null ? 0 : rank[low])
+          expect(severity(1)).toBe("page")
+        },
+      ),
+    )
+  })
+})
+
+test("the budget that is left falls below nothing, and is unknown where nothing was timed", () => {
+  expect(budgetLeft({ requests: 1000, slow: 25 }, 0.95)).toBeCloseTo(0.5)
+  expect(budgetLeft({ requests: 1000, slow: 100 }, 0.95)).toBeCloseTo(-1)
+  expect(budgetLeft({ requests: 0, slow: 0 }, 0.95)).toBeNull()
+})
+
+test("slow requests are counted from a histogram to within those of the threshold's own bucket", () => {
+  const latency = fc.double({ min: 0.1, max: 1e6, noNaN: true })
+  fc.assert(
+    fc.property(fc.array(latency, { maxLength: 200 }), latency, (values, thresholdMs) => {
+      const counts = new Float64Array(LATENCY_BUCKETS)
+      for (const value of values) {
+        const bucket = latencyBucketOf(value)
+        counts[bucket] = (counts[bucket] ?? 0) + 1
+      }
+      const { requests, slow } = countSlow(counts, thresholdMs)
+      const truth = values.filter((value) => value >= thresholdMs).length
+      expect(requests).toBe(values.length)
+      expect(Math.abs(slow - truth)).toBeLessThanOrEqual((counts[latencyBucketOf(thresholdMs)] ?? 0) + 1e-9)
+    }),
+  )
+})
