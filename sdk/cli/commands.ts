@@ -10,6 +10,7 @@ import { type Host, readSettings, spoolFolder } from "./home.ts"
 import { mayReadPolicy, pulledLine, readGivenKeys, runPolicy } from "./policy-command.ts"
 import { pullPolicy, refreshPolicy } from "./refresh-policy.ts"
 import { print } from "./print.ts"
+import { runReviewGate } from "./review-gate/review-gate.ts"
 import { unlockFlush } from "./state.ts"
 import { readStatus, statusLines } from "./status.ts"
 
@@ -21,6 +22,8 @@ const HELP = `belay <command>
   policy status    says which policy is in force here, and where from  --json
   policy pull      asks for the policy now                      --trust-anew
   policy test <command>   says what the policy decides on a shell command, and why  --json
+  review-gate      says in CI whether a change can be reviewed in one sitting, as the policy has it
+                   --base origin/main --head HEAD --labels a,b --json
   doctor           says what works and what does not            --json
   status           says what waits, was sent, and was lost      --json
   flush            sends what waits
@@ -45,6 +48,8 @@ export async function run(command: string, args: readonly string[], host: Host):
       return runFlush(args, host)
     case "policy":
       return runPolicy(args, host)
+    case "review-gate":
+      return runReviewGate(args, host)
     case "status": {
       const { values } = parseArgs({ args: [...args], options: { json: { type: "boolean" } } })
       const status = readStatus(host)

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import type { PolicyDocument } from "./document.ts"
+import type { PolicyDocument, PolicyException } from "./document.ts"
 import { type PolicyKey, sealPolicy, type SignedPolicy } from "./envelope.ts"
 
 /** A key as an organization has one. */
@@ -24,11 +24,13 @@ export function sealed(
     key = KEY,
     announced = [key],
     document,
+    exceptions,
     ...more
   }: Partial<Omit<SignedPolicy, "keys" | "bundle">> & {
     readonly key?: TestKey
     readonly announced?: readonly TestKey[]
     readonly document?: PolicyDocument
+    readonly exceptions?: PolicyException[]
   } = {},
 ): string {
   const rules = [{ id: "no", effect: "deny", action: "shell", pattern, reason: "not here", owner: "platform" } as const]
@@ -49,6 +51,7 @@ export function sealed(
             document: document ?? { schema: "belay.policy/1", permissions: { rules } },
           },
         ],
+        ...(exceptions && { exceptions }),
       },
     },
     key,

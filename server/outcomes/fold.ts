@@ -1,4 +1,5 @@
-import { type ChangeEvent, type CommitEvent, FILE_KINDS, type FileKinds, type StateEvent } from "./events.ts"
+import { FILE_KINDS } from "#sdk/file-kind.ts"
+import type { ChangeEvent, CommitEvent, FileKinds, StateEvent } from "./events.ts"
 
 /** A pull or merge request and what became of it. Times are ISO 8601 in UTC; null is what nobody said yet. */
 export interface Change {

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest"
 import { readWebhook } from "../../test/code-host.ts"
-import { branchDigest, fileKindOf, operationsIn, revertsIn } from "./events.ts"
+import { fileKindOf } from "#sdk/file-kind.ts"
+import { branchDigest, operationsIn, revertsIn } from "./events.ts"
 import { reduceGithub } from "./github.ts"
 import { reduceGitlab } from "./gitlab.ts"
 

@@ -60,7 +60,7 @@ export function explainCommand(host: Host, inForce: InForce, command: string): E
 }
 
 /** All that is known of the circumstances here. */
-function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
+export function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
   const { workspace, rung, agentTool, mode, surface } = context
   return signedContext(inForce, {
     nowMs: host.now(),
