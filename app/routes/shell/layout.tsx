@@ -1,6 +1,7 @@
 import { Form, Link, NavLink, Outlet, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { clsx } from "clsx"
 import {
+  ChartColumn,
   CircleUser,
   FlaskConical,
   Gavel,
@@ -41,6 +42,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
+  Usage: ChartColumn,
   Latency: Timer,
   Incidents: TriangleAlert,
   Policy: ShieldCheck,

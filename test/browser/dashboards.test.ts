@@ -66,3 +66,30 @@ test("latency is answered in a sentence, with its threshold, tools, tables and f
   await page.getByRole("link", { name: "glossary" }).click()
   await page.getByText("Maximally selected chi-square", { exact: false }).waitFor()
 })
+
+test("use is told by week, tool and model, with unused seats and budgets", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "Checkout")
+  const idle = PEOPLE.map((person) => `${person}2`)
+  for (const person of [...PEOPLE, ...idle]) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  const at = new Date(CAPTURED_AT.getTime() - DAY_MS)
+  await storeAndCount(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => [
+      makeSignal({ person, at }),
+      makeSignal({ person, at, kind: "model_call", rung: "agent", model: "opus", inputTokens: 90, costUsd: 0.5 }),
+    ]),
+  )
+  await page.goto("/usage?range=1w")
+  await page.getByText("6 people used agents this week: 50 % of 12 seats, 6 unused.").waitFor()
+  const models = page.getByRole("figure", { name: "Spend by model" })
+  await models.getByText("$3.00 in the range.").waitFor()
+  await page.getByRole("figure", { name: "Operations by agent tool" }).getByText("Chat · claude-code").waitFor()
+  await page.getByText("No budget is in force.").waitFor()
+  const file = await page.request.get("/usage.csv?range=1w&chart=people")
+  expect(await file.text()).toBe("week,active,unused\r\n2026-11-16,6,6\r\n")
+  await expectGoodOnPhone(page)
+  await page.getByRole("combobox", { name: "Team" }).selectOption({ label: "Checkout" })
+  await page.getByText("cut by team as well, the groups would be too small to show").waitFor()
+})
