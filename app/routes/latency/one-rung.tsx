@@ -423,7 +423,7 @@ function Teams({ latency }: { latency: LatencyData }) {
         ))}
       </ul>
       <p className="mt-2 text-xs text-ink-faint">
-        p95; the dashed line is the objective of {formatDuration(objectiveMs)}.
+        p95{objectiveMs <= highest && `; the dashed line is the objective of ${formatDuration(objectiveMs)}`}.
       </p>
     </ChartCard>
   )

@@ -144,7 +144,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
                   values: [week.active, seatsOf(week)],
                   tooltip: [
                     `week of ${formatDay(week.week, timeZone)}`,
-                    week.active === null ? "withheld" : `${plural(week.active, "active person", "active people")}`,
+                    week.active === null ? "withheld" : plural(week.active, "active person", "active people"),
                     week.unused === null
                       ? `unused seats withheld: fewer than ${minGroupSize} or told by others`
                       : plural(week.unused, "unused seat"),
@@ -170,7 +170,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
 /** A length beside its figure. */
 function Bar(props: { label: string; share: number; color: string; figure: string }) {
   return (
-    <li className="grid grid-cols-[9rem_1fr_5rem] items-center gap-3 text-sm">
+    <li className="grid grid-cols-[8rem_1fr_5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_5rem]">
       <span className="truncate" title={props.label}>
         {props.label}
       </span>
