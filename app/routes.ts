@@ -3,6 +3,7 @@ import { index, layout, type RouteConfig, route } from "@remix-run/route-config"
 export default [
   layout("routes/shell/layout.tsx", [
     index("routes/ladder/ladder.tsx"),
+    route("usage", "routes/usage/usage.tsx"),
     route("latency", "routes/latency/latency.tsx"),
     route("glossary", "routes/glossary/glossary.tsx"),
     route("incidents", "routes/incidents/incidents.tsx"),
@@ -45,6 +46,7 @@ export default [
     route("*", "routes/shell/not-found.tsx"),
   ]),
   route("ladder.csv", "routes/ladder/csv.ts"),
+  route("usage.csv", "routes/usage/csv.ts"),
   route("latency.csv", "routes/latency/csv.ts"),
   route("incidents.csv", "routes/incidents/csv.ts"),
   route("policy/native/file", "routes/policy/native-file.ts"),

@@ -49,7 +49,7 @@ export default function Dose(props: {
           tickLine={false}
           axisLine={false}
           width={54}
-          tickCount={4}
+          ticks={[0, props.max / 2, props.max]}
         />
         {props.threshold !== null && last !== undefined && (
           <ReferenceArea

@@ -66,7 +66,9 @@ export default function Heat(props: {
         role="application"
         aria-label={`${props.label}; arrow keys go through it`}
         onKeyDown={move}
-        onMouseLeave={() => setChosen(null)}
+        onPointerLeave={({ movementX, movementY }) => {
+          if (movementX !== 0 || movementY !== 0) setChosen(null)
+        }}
         style={{ height }}
       >
         {isInBrowser && width > 0 && (
@@ -87,7 +89,10 @@ export default function Heat(props: {
                       fillOpacity={shares === null || share === 0 ? 1 : opacityOf(share)}
                       stroke={isChosen ? "var(--accent)" : "none"}
                       strokeWidth={2}
-                      onMouseEnter={() => setChosen({ column: x, row: y })}
+                      onPointerMove={({ movementX, movementY }) => {
+                        // A page that scrolls under the pointer moves nothing.
+                        if (movementX !== 0 || movementY !== 0) setChosen({ column: x, row: y })
+                      }}
                     />
                   )
                 })}
@@ -131,7 +136,7 @@ export default function Heat(props: {
                   strokeWidth={1.5}
                   strokeDasharray="4 4"
                 />
-                <text x={width} y={TOP - 3} textAnchor="end" fontSize={11} fill="var(--good)">
+                <text x={width - 4} y={yOf(line.at) - 4} textAnchor="end" fontSize={11} fill="var(--good)">
                   {line.label}
                 </text>
               </g>

@@ -32,7 +32,7 @@ export interface LinesProps {
   readonly to: number
   readonly max: number
   /** What is to be stayed within, as a band from zero. */
-  readonly objective: { readonly value: number; readonly label: string } | null
+  readonly objective: number | null
   readonly marks: readonly { readonly at: number; readonly label: string }[]
   readonly formatValue: (value: number) => string
   readonly formatTime: (at: number) => string
@@ -61,10 +61,10 @@ export default function Lines(props: LinesProps) {
         accessibilityLayer
         {...(props.syncId !== undefined && { syncId: props.syncId })}
       >
-        {props.objective && (
+        {props.objective !== null && (
           <ReferenceArea
             y1={0}
-            y2={Math.min(props.objective.value, props.max)}
+            y2={Math.min(props.objective, props.max)}
             fill="var(--good-soft)"
             fillOpacity={0.6}
             ifOverflow="hidden"
@@ -85,21 +85,16 @@ export default function Lines(props: LinesProps) {
         />
         <YAxis
           domain={[0, props.max]}
-          tickFormatter={props.formatValue}
+          tickFormatter={(value: number) => (value === 0 ? "0" : props.formatValue(value))}
           tick={TICK}
           tickLine={false}
           axisLine={false}
           width={54}
-          tickCount={4}
+          ticks={[0, props.max / 2, props.max]}
         />
         <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
-        {props.objective && props.objective.value <= props.max && (
-          <ReferenceLine
-            y={props.objective.value}
-            stroke="var(--good)"
-            strokeDasharray="4 4"
-            label={{ value: props.objective.label, position: "insideTopLeft", fill: "var(--good)", fontSize: 11 }}
-          />
+        {props.objective !== null && props.objective <= props.max && (
+          <ReferenceLine y={props.objective} stroke="var(--good)" strokeDasharray="4 4" />
         )}
         {props.marks.map(({ at, label }) => (
           <ReferenceLine
@@ -121,7 +116,7 @@ export default function Lines(props: LinesProps) {
             activeDot={{ r: 4, stroke: "var(--surface)", strokeWidth: 2 }}
             isAnimationActive={false}
             connectNulls={false}
-            label={nameAt(label, color, ends[index])}
+            label={nameAt(label, ends[index])}
           />
         ))}
       </ComposedChart>
@@ -130,12 +125,12 @@ export default function Lines(props: LinesProps) {
 }
 
 /** Draws the name of a series at its end; for every other point nothing. */
-function nameAt(name: string, color: string, end: End | undefined) {
+function nameAt(name: string, end: End | undefined) {
   return ({ index, x, y }: LabelProps & { index?: number }) =>
     end === undefined || index !== end.index ? (
       <g key={index} />
     ) : (
-      <text key={index} x={Number(x) + 6} y={Number(y) + end.offset + 4} fill={color} fontSize={11}>
+      <text key={index} x={Number(x) + 6} y={Number(y) + end.offset + 4} fill="var(--ink-soft)" fontSize={11}>
         {name}
       </text>
     )

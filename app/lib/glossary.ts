@@ -55,6 +55,34 @@ export const GLOSSARY = {
     definition:
       "Latency of each team's operations. People count in the team they were in on the day; a team's figures include those of its sub-teams.",
   },
+  active_people: {
+    title: "Active people",
+    definition:
+      "People in a team who used agents deliberately in the week: who accepted a suggestion, or had a turn, a task or a run. That a tool was open, or a suggestion was shown, does not count.",
+  },
+  seats: {
+    title: "Seats",
+    definition:
+      "People who were in a team on any day of the week. An unused seat is one of them who was not active. Fewer than the privacy floor are not counted out.",
+  },
+  use_by_tool: {
+    title: "Operations by agent tool",
+    definition: "Operations of the whole organization, by rung and the agent tool they ran in.",
+  },
+  spend_by_model: {
+    title: "Spend by model",
+    definition:
+      "Calls, tokens and cost of each model, of the whole organization. Cost is what sources say, and by the price table of the day what others cost; tokens without a price are told apart.",
+  },
+  budgets: {
+    title: "Spend against budget",
+    definition:
+      "What was used of each budget in its period, and what is forecast to its end from the same weekdays of the last four weeks, with an 80 % interval.",
+  },
+  cost_per_surviving_change: {
+    title: "Cost per surviving change",
+    definition: "Cost of the operations behind merged changes, divided by those changes that still stand.",
+  },
   coverage: {
     title: "Coverage",
     definition:

@@ -4,6 +4,7 @@ import { paths } from "./paths.ts"
 
 export type PageName =
   | "Ladder"
+  | "Usage"
   | "Latency"
   | "Incidents"
   | "Alerts"
@@ -22,6 +23,7 @@ const PAGES: readonly {
   readonly permission: Permission | "signed_in"
 }[] = [
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
+  { name: "Usage", path: paths.usage(), permission: "ladder.read" },
   { name: "Latency", path: paths.latency(), permission: "ladder.read" },
   { name: "Incidents", path: paths.incidents(), permission: "incidents.read" },
   { name: "Alerts", path: paths.alerts(), permission: "alerts.read" },

@@ -2,6 +2,8 @@
 export const paths = {
   ladder: (search = "") => `/${search}`,
   ladderCsv: (search = "") => `/ladder.csv${search}`,
+  usage: (search = "") => `/usage${search}`,
+  usageCsv: (search = "") => `/usage.csv${search}`,
   latency: (search = "") => `/latency${search}`,
   latencyCsv: (search = "") => `/latency.csv${search}`,
   glossary: () => "/glossary",

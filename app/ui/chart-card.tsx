@@ -31,7 +31,7 @@ export function ChartCard(props: {
   return (
     <figure
       aria-labelledby={id}
-      className={`min-w-0 rounded-md border border-line bg-surface p-4 ${props.className ?? ""}`}
+      className={`relative min-w-0 rounded-md border border-line bg-surface p-4 ${props.className ?? ""}`}
     >
       <figcaption>
         <div className="flex items-start justify-between gap-3">

@@ -1,12 +1,12 @@
 import { type ReactNode, useId } from "react"
 import { GLOSSARY, type Term as TermName } from "../lib/glossary.ts"
 
-/** A title whose definition shows on hover and focus; Escape and leaving it hide it. */
+/** A title whose definition shows on hover and focus; Escape and leaving it hide it. On a phone as wide as its card. */
 export function Term({ term, children }: { term: TermName; children?: ReactNode }) {
   const id = useId()
   const { title, definition } = GLOSSARY[term]
   return (
-    <span className="group relative inline-flex">
+    <span className="group inline-flex sm:relative">
       <button
         type="button"
         aria-describedby={id}
@@ -20,7 +20,7 @@ export function Term({ term, children }: { term: TermName; children?: ReactNode 
       <span
         role="tooltip"
         id={id}
-        className="absolute top-full left-0 z-20 hidden w-[min(22rem,75vw)] rounded-md border border-line-strong bg-surface p-3 text-left text-xs font-normal tracking-normal text-ink-soft group-focus-within:block group-hover:block"
+        className="absolute z-20 hidden rounded-md max-sm:inset-x-4 max-sm:mt-6 sm:top-full sm:left-0 sm:w-88 border border-line-strong bg-surface p-3 text-left text-xs font-normal tracking-normal text-ink-soft group-focus-within:block group-hover:block"
       >
         {definition}
       </span>

@@ -300,30 +300,31 @@ export async function getDoseResponse(
     ${placedDays(everyone, { table: "developer_day", columns: sql`d.accepted, d.presented` })},
     ${placedDays(everyone, {
       table: "latency_decision_day",
-      columns: sql`d.band, d.accepted, d.presented, 'acceptance' as family`,
+      columns: sql`d.band, d.accepted, d.presented`,
       name: "decided_day",
-    })}, of_operation as (
-      select week, day, developer_id, agent_tool_id, top_team_id, sub_team_id, sum(presented) as presented
-      from placed_day where rung = ${scope.rung} and presented > 0
-      group by week, day, developer_id, agent_tool_id, top_team_id, sub_team_id
-    ), of_band as (
-      select week, day, developer_id, agent_tool_id, sum(presented) as presented
-      from decided_day where rung = ${scope.rung} group by week, day, developer_id, agent_tool_id
-    ), cell_contribution as (
-      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id, band as cell_id
+    })}, decided_in as (
+      select week, is_current, rung, 'acceptance' as family, day, top_team_id, sub_team_id, developer_id, band,
+        sum(accepted) as accepted, sum(presented) as presented
       from decided_day where rung = ${scope.rung}
+      group by week, is_current, rung, day, top_team_id, sub_team_id, developer_id, band
+    ), cell_contribution as (
+      select week, rung, family, day, top_team_id, sub_team_id, developer_id, band as cell_id from decided_in
       union all
       -- What was decided on and not timed is left of the acceptance that the ladder shows.
-      select o.week, ${scope.rung}::rung, 'acceptance', o.day, o.top_team_id, o.sub_team_id, o.developer_id, null
-      from of_operation o left join of_band b using (week, day, developer_id, agent_tool_id)
-      where o.presented > coalesce(b.presented, 0)
+      select week, ${scope.rung}::rung, 'acceptance', day, top_team_id, sub_team_id, developer_id, null
+      from (
+        select week, day, top_team_id, sub_team_id, developer_id, presented from placed_day where rung = ${scope.rung}
+        union all
+        select week, day, top_team_id, sub_team_id, developer_id, -presented from decided_in
+      ) balance
+      group by week, day, top_team_id, sub_team_id, developer_id having sum(presented) > 0
     ), contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from cell_contribution
     ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedCells(MIN_GROUP_SIZE)}, seen as (
       select d.*, coalesce(c.is_visible, false) as is_visible
-      from (${regionsOf("decided_day")}) d
+      from (${regionsOf("decided_in")}) d
       left join disclosed_cell c on (c.week, c.rung, c.family, c.region_id, c.cell_id) = (d.week, d.rung, d.family, d.region_id, d.band)
-      where d.is_current and d.rung = ${scope.rung} and ${isInNode}
+      where d.is_current and ${isInNode}
     )
     select week, band, bool_and(is_visible) as is_visible,
       count(distinct developer_id) filter (where is_visible)::int as people,

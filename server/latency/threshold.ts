@@ -26,15 +26,15 @@ export type Threshold =
   | { readonly state: "none" }
   | { readonly state: "no_data" }
 
-/** Cuts leave at least this share of the decisions on either side. */
-const SHARE_MIN = 0.1
-const DECISIONS_MIN = 100
+/** Cuts leave at least this share of the decisions on either side, and as many as the approximation needs. */
+const SHARE_MIN = 0.02
+const SIDE_MIN = 50
 /** A difference that chance makes as rarely is told. */
 const CHANCE_MAX = 0.01
 
 /**
  * Finds the latency from which on people accept less, by the maximally selected chi-square statistic: of all places where
- * the bands can be cut in two with at least a tenth of the decisions on either side, the one where acceptance differs most,
+ * the bands can be cut in two that leave enough decisions on either side, the one where acceptance differs most,
  * held against what the best of so many places would show by chance (Miller and Siegmund's approximation, its formula as
  * in Lausen and Schumacher). One person's decisions are alike and so are a week's: the statistic is divided by the
  * dispersion that cells show around the two shares, as quasi-likelihood does. It tells what goes together and not what
@@ -47,12 +47,12 @@ const CHANCE_MAX = 0.01
 export function findThreshold(cells: readonly DecidedCell[]): Threshold {
   const bands = [...new Set(cells.map(({ band }) => band))].toSorted((a, b) => a - b)
   const whole = sumOf(cells)
-  if (whole.presented < DECISIONS_MIN || bands.length < 2) return { state: "no_data" }
+  if (whole.presented < 2 * SIDE_MIN || bands.length < 2) return { state: "no_data" }
   let best: { band: number; chiSquare: number; below: number; above: number } | null = null
   for (const band of bands.slice(1)) {
     const below = sumOf(cells.filter((cell) => cell.band < band))
     const above = sumOf(cells.filter((cell) => cell.band >= band))
-    if (Math.min(below.presented, above.presented) < SHARE_MIN * whole.presented) continue
+    if (Math.min(below.presented, above.presented) < Math.max(SIDE_MIN, SHARE_MIN * whole.presented)) continue
     const shares = { below: below.accepted / below.presented, above: above.accepted / above.presented }
     const share = whole.accepted / whole.presented
     const variance = share * (1 - share) * (1 / below.presented + 1 / above.presented)

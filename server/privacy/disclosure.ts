@@ -154,7 +154,7 @@ export function disclosedCells(minGroupSize: RawBuilder<number>) {
       name: "cell_of_region",
       of: sql`select week, rung, family, developer_id, region_id as parent_id, cell_id as node_id from cell_member`,
       minGroupSize,
-    })}, disclosed_cell as (
+    })}, disclosed_cell as materialized (
       select week, rung, family, parent_id as region_id, node_id as cell_id, people, is_visible
       from disclosed_cell_of_region
     )`
@@ -212,7 +212,7 @@ export function disclosedPieces(minGroupSize: RawBuilder<number>) {
         from piece_cut c left join piece_mover m using (${key}) group by ${key}, shown
       ) counted
       group by ${key}
-    ), disclosed_piece as (
+    ), disclosed_piece as materialized (
       select ${key}, piece_id, people, coalesce(place <= shown, false) and people >= ${minGroupSize} as is_visible
       from piece_size left join piece_shown using (${key})
     )`

@@ -37,11 +37,11 @@ interface UseScope {
 }
 
 /**
- * Common table expressions `price`, `membership` and `used (person_id, slot, day, top_team_id, sub_team_id, usd, tokens,
- * unpriced_tokens)`: use with the prices of its time, by person and the team they were in on the day of it. What comes
+ * Common table expressions `price`, `membership` and `used (person_id, slot, day, top_team_id, sub_team_id, model_id, calls,
+ * usd, tokens, unpriced_tokens)`: use with the prices of its time, by person and the team they were in on the day of it. What comes
  * late is of the time at which it was.
  */
-function usedOf({ period, timeZone, subject }: UseScope, prices: PricedNames): RawBuilder<unknown> {
+export function usedOf({ period, timeZone, subject }: UseScope, prices: PricedNames): RawBuilder<unknown> {
   const tokens = sql`u.open_input_tokens + u.open_output_tokens`
   const whose =
     subject?.kind === "person"
@@ -58,7 +58,7 @@ function usedOf({ period, timeZone, subject }: UseScope, prices: PricedNames): R
       ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
     ), used as (
       select person.id as person_id, u.slot, (u.slot at time zone ${timeZone})::date as day,
-        team.top_team_id, team.sub_team_id, u.calls,
+        team.top_team_id, team.sub_team_id, u.model_id, u.calls,
         u.cost_usd + coalesce(
           ((u.open_input_tokens - u.open_cached_tokens) * p.input_usd + u.open_cached_tokens * p.cached_usd
             + u.open_output_tokens * p.output_usd) / 1000000, 0) as usd,

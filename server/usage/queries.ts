@@ -1,8 +1,11 @@
 import { sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
-import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
-import { type FigureState, type LadderScope, stateOf, weeksOf } from "../rungs/figures.ts"
+import type { Rung } from "#sdk/ladder.ts"
+import { disclosedPieces, disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { type FigureState, type LadderScope, placedDays, stateOf, weeksOf } from "../rungs/figures.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
+import { priceNames } from "../spend/price-table.ts"
+import { usedOf } from "../spend/use.ts"
 
 export type UsageScope = Omit<LadderScope, "ownDeveloperIds" | "bucket">
 
@@ -53,4 +56,138 @@ export async function getCoverage(tx: TenantTx, scope: UsageScope): Promise<Cove
     eligibleDays: row?.eligible ?? null,
     seenDays: row?.seen ?? null,
   }
+}
+
+/** People in a team in one week, and who of them used agents deliberately. */
+export interface WeekSeats {
+  /** Midnight of the week's Monday in the zone. */
+  readonly week: Date
+  readonly state: FigureState
+  /** Who accepted a suggestion, or had a turn, a task or a run; null unless shown. */
+  readonly active: number | null
+  /** Who did not. Null when withheld: fewer than k people, or what would tell of such a group; 0 is nobody. */
+  readonly unused: number | null
+}
+
+/**
+ * Seats by week, the oldest first: everyone who was in a team on any of its days that have begun, in the last of those
+ * teams. That an agent tool was open, or a suggestion was shown, is no use.
+ */
+export async function listWeekSeats(tx: TenantTx, scope: UsageScope): Promise<readonly WeekSeats[]> {
+  const { now, timeZone, teamId } = scope
+  const node = teamId === null ? sql`(select id from org)` : sql`${teamId}::uuid`
+  const isOfNode = teamId === null ? sql`true` : sql`${node} in (c.top_team_id, c.sub_team_id)`
+  const found = await sql<WeekSeats>`
+    with ${weeksOf(scope)}, ${MEMBERSHIP},
+    ${placedDays(
+      { now, timeZone, ownDeveloperIds: null },
+      { table: "developer_day", columns: sql`d.operations, d.accepted` },
+    )}, seat as (
+      select distinct on (w.week, m.developer_id) w.week, m.developer_id, m.top_team_id, m.sub_team_id
+      from week w join membership m on (m.valid_to is null or m.valid_to > w.monday)
+        and m.valid_from < least(w.monday + 7, (${now}::timestamptz at time zone ${timeZone})::date + 1)
+      where w.is_current
+      order by w.week, m.developer_id, m.valid_from desc
+    ), used as (
+      select distinct week, developer_id from placed_day
+      where accepted > 0 or (rung <> 'autocomplete' and operations > 0)
+    ), contribution as (
+      select s.week, 'autocomplete'::rung as rung, case when u.week is null then 'unused' else 'active' end as family,
+        s.week as day, s.top_team_id, s.sub_team_id, s.developer_id
+      from seat s left join used u using (week, developer_id)
+    ), ${disclosureOf(MIN_GROUP_SIZE)}, counted as (
+      select c.week, count(*) filter (where c.family = 'active')::int as active,
+        count(*) filter (where c.family = 'unused')::int as unused,
+        bool_or(n.is_visible) filter (where c.family = 'active') as is_active_shown,
+        bool_or(n.is_visible) filter (where c.family = 'unused') as is_unused_shown
+      from contribution c
+      left join disclosed_node n on (n.week, n.rung, n.family, n.node_id) = (c.week, c.rung, c.family, ${node})
+      where ${isOfNode} group by c.week
+    )
+    select week, case when is_active_shown then 'shown' else 'withheld' end as state,
+      case when is_active_shown then active end as active,
+      case when is_active_shown and (unused = 0 or is_unused_shown) then unused end as unused
+    from counted order by week`.execute(tx)
+  return found.rows
+}
+
+/** Use of one agent tool at one rung, of the whole organization. */
+export interface ToolUse {
+  readonly rung: Rung
+  /** Null when withheld. */
+  readonly name: string | null
+  readonly state: FigureState
+  /** Of the weeks that may be shown. */
+  readonly operations: number | null
+  readonly people: number | null
+}
+
+/** Operations by rung and agent tool, the most first; the same operations as the ladder's. */
+export async function listToolUse(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly ToolUse[]> {
+  const found = await sql<ToolUse>`
+    with ${weeksOf(scope)}, ${MEMBERSHIP},
+    ${placedDays(
+      { ...scope, ownDeveloperIds: null },
+      { table: "developer_day", columns: sql`d.agent_tool_id as piece_id, d.operations` },
+    )}, piece_contribution as (
+      select distinct week, rung, 'volume' as family, day, top_team_id, sub_team_id, developer_id, piece_id from placed_day
+    ), contribution as (
+      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
+    ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
+      select p.rung, p.piece_id, bool_or(s.is_visible) as is_shown,
+        sum(p.operations) filter (where s.is_visible)::int as operations,
+        count(distinct p.developer_id) filter (where s.is_visible)::int as people
+      from placed_day p left join disclosed_piece s using (week, rung, piece_id)
+      where p.is_current group by p.rung, p.piece_id
+    )
+    select f.rung, case when is_shown then d.value end as name, case when is_shown then 'shown' else 'withheld' end as state,
+      operations, case when is_shown then people end as people
+    from figure f left join dimension d on d.id = f.piece_id
+    order by f.rung desc, operations desc nulls last, name`.execute(tx)
+  return found.rows
+}
+
+/** What calls of one model took, of the whole organization. */
+export interface ModelSpend {
+  /** Null when withheld, and where sources name none. */
+  readonly name: string | null
+  readonly state: FigureState
+  readonly calls: number | null
+  readonly tokens: number | null
+  /** As budgets count it: what sources say, and by the price table of the day what others cost. */
+  readonly usd: number | null
+  readonly unpricedTokens: number | null
+  readonly people: number | null
+}
+
+/** Calls, tokens and cost by model, the dearest first. Of the weeks that may be shown. */
+export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly ModelSpend[]> {
+  const { timeZone } = scope
+  const edges = await sql<{ startsAt: Date; endsAt: Date }>`
+    with ${weeksOf(scope)}
+    select min(week) as "startsAt", max(ends_at) as "endsAt" from week where is_current`.execute(tx)
+  const [period] = edges.rows
+  if (period === undefined) throw new Error("a range has weeks")
+  const prices = await priceNames(tx, period.startsAt)
+  const found = await sql<ModelSpend>`
+    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, placed as (
+      select w.week, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
+        u.person_id as developer_id, u.model_id as piece_id, u.calls, u.usd, u.tokens, u.unpriced_tokens
+      from used u join week w on u.day >= w.monday and u.day < w.monday + 7
+    ), piece_contribution as (
+      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id, piece_id from placed
+    ), contribution as (
+      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
+    ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
+      select p.piece_id, bool_or(s.is_visible) as is_shown, sum(p.calls) filter (where s.is_visible)::int8 as calls,
+        sum(p.tokens) filter (where s.is_visible)::int8 as tokens, sum(p.usd) filter (where s.is_visible)::float8 as usd,
+        sum(p.unpriced_tokens) filter (where s.is_visible)::int8 as unpriced_tokens,
+        count(distinct p.developer_id) filter (where s.is_visible)::int as people
+      from placed p left join disclosed_piece s using (week, piece_id) group by p.piece_id
+    )
+    select case when is_shown then d.value end as name, case when is_shown then 'shown' else 'withheld' end as state,
+      calls, tokens, usd, unpriced_tokens as "unpricedTokens", case when is_shown then people end as people
+    from figure f left join dimension d on d.id = f.piece_id
+    order by usd desc nulls last, name`.execute(tx)
+  return found.rows
 }

@@ -107,7 +107,7 @@ import {
   listUnpricedModels,
   listUse,
 } from "#server/spend/use.ts"
-import { getCoverage } from "#server/usage/queries.ts"
+import { getCoverage, listModelSpend, listToolUse, listWeekSeats } from "#server/usage/queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -211,7 +211,9 @@ async function makeXanadu(database: TestDatabase) {
   const teamId = await makeTeam(database, orgId, "xanadu")
   await joinTeam(database, { orgId, person: "xanadu", teamId, from: "2026-01-01" })
   const laptop = { identity: { kind: "installation" as const, value: "xanadu" } }
-  await storeAndCount(database, orgId, [makeSignal({ person: "xanadu", model: "xanadu", latencyMs: 7 })])
+  await storeAndCount(database, orgId, [
+    makeSignal({ person: "xanadu", model: "xanadu", latencyMs: 7, outcome: "accepted", origin: "human" }),
+  ])
   await detectAll({ db: database.worker, now: LATER })
   await storeAndCount(database, orgId, [
     makeSignal({ person: "xanadu", kind: "suggestion", rung: "autocomplete", operationId: "xanadu" }),
@@ -449,6 +451,15 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listMarkedChanges: (tx) => listMarkedChanges(tx, { from: scope.from, to: LATER }),
     getCoverage: async (tx) => {
       expect(await getCoverage(tx, scope)).toEqual({ state: "no_data", eligibleDays: null, seenDays: null })
+    },
+    listWeekSeats: async (tx) => {
+      expect(await listWeekSeats(tx, scope)).toEqual([])
+    },
+    listToolUse: async (tx) => {
+      expect(await listToolUse(tx, scope)).toEqual([])
+    },
+    listModelSpend: async (tx) => {
+      expect(await listModelSpend(tx, scope)).toEqual([])
     },
     getMoves: (tx) => getMoves(tx, scope),
     getOwnRung: (tx) => getOwnRung(tx, { developerIds: [x.developerId], now: LATER, timeZone: "UTC", limit: 5 }),

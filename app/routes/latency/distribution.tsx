@@ -6,8 +6,9 @@ import { useWithParams } from "../../ui/scope-filters.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { OPERATION_WORDS, RUNG_COLORS } from "../ladder/rungs.ts"
 import type { LatencyData } from "./load.server.ts"
-import { nameBand, RungBasis } from "./one-rung.tsx"
 import { nameBucket } from "./panel.tsx"
+import { RungBasis } from "./rung-basis.tsx"
+import { nameBand } from "./words.ts"
 
 const ROW_HEIGHT = 20
 /** Bands with less than this share of everything, at either end, are drawn with their neighbour. */

@@ -1,4 +1,5 @@
 import { Link } from "@remix-run/react"
+import { clsx } from "clsx"
 import { lazy, type ReactNode, Suspense } from "react"
 import type { DosePoint } from "../../charts/dose.tsx"
 import type { LatencySplit } from "#server/latency/queries.ts"
@@ -11,10 +12,9 @@ import {
   formatShare,
   plural,
 } from "../../lib/format.ts"
-import { niceMax } from "../../lib/nice-max.ts"
+import { niceMax, niceMaxMs } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
-import { Basis } from "../../ui/basis.tsx"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
 import { withheldReason } from "../../ui/figure.tsx"
 import { useWithParams } from "../../ui/scope-filters.tsx"
@@ -24,7 +24,8 @@ import { Distribution } from "./distribution.tsx"
 import type { LatencyData } from "./load.server.ts"
 import { nameBucket, Panel, TimeLines } from "./panel.tsx"
 import { PercentileCells } from "./rungs.tsx"
-import { describeThreshold } from "./threshold-words.ts"
+import { RungBasis } from "./rung-basis.tsx"
+import { describeThreshold, nameBand } from "./words.ts"
 
 const Dose = lazy(() => import("../../charts/dose.tsx"))
 const HEIGHT = 240
@@ -44,8 +45,6 @@ export function OneRung({ latency }: { latency: LatencyData }) {
         <Distribution latency={latency} />
         {latency.firstTokens !== null && <FirstTokens latency={latency} firstTokens={latency.firstTokens} />}
         <Teams latency={latency} />
-      </div>
-      <div className="mt-4 grid gap-4">
         {latency.tools === null || latency.models === null ? (
           <NotCut />
         ) : (
@@ -56,24 +55,6 @@ export function OneRung({ latency }: { latency: LatencyData }) {
         )}
       </div>
     </section>
-  )
-}
-
-/** What every chart of the section rests on. */
-export function RungBasis({ latency, parts }: { latency: LatencyData; parts?: readonly string[] }) {
-  const row = latency.rungs.find(({ rung }) => rung === latency.rung)
-  const own =
-    row?.timed == null
-      ? []
-      : [plural(row.people ?? 0, "person", "people"), plural(row.timed, OPERATION_WORDS[latency.rung])]
-  return (
-    <Basis
-      parts={parts ?? own}
-      coverage={latency.coverage}
-      lastReceivedAt={latency.freshness.lastReceivedAt}
-      now={latency.now}
-      timeZone={latency.timeZone}
-    />
   )
 }
 
@@ -159,13 +140,6 @@ function DoseResponse({ latency }: { latency: LatencyData }) {
   )
 }
 
-/** A band of latencies in words. */
-export function nameBand({ fromMs, toMs }: { fromMs: number; toMs: number }): string {
-  return toMs === Infinity
-    ? `${formatDuration(fromMs)} or more`
-    : `${formatDuration(fromMs)} to ${formatDuration(toMs)}`
-}
-
 function UseOverLatency({ latency }: { latency: LatencyData }) {
   const withParams = useWithParams()
   const { rung } = latency
@@ -226,9 +200,10 @@ function UseOverLatency({ latency }: { latency: LatencyData }) {
         </NoPicture>
       ) : (
         <>
+          <p className="text-xs text-ink-soft">{word} per active person</p>
           <TimeLines
             latency={latency}
-            height={HEIGHT / 2}
+            height={HEIGHT * 0.55}
             syncId="use"
             series={series("use")}
             points={rows.map((row) => ({
@@ -240,14 +215,15 @@ function UseOverLatency({ latency }: { latency: LatencyData }) {
             objective={null}
             formatValue={formatRate}
           />
+          <p className="mt-2 text-xs text-ink-soft">p95 latency</p>
           <TimeLines
             latency={latency}
-            height={HEIGHT / 2}
+            height={HEIGHT * 0.55}
             syncId="use"
             series={series("p95")}
             points={rows.map((row) => ({ at: row.bucketStart.getTime(), values: [row.p95Ms], tooltip: tell(row) }))}
-            max={niceMax(objectiveMs < highest * 3 ? Math.max(highest, objectiveMs) : highest)}
-            objective={{ value: objectiveMs, label: `objective ${formatDuration(objectiveMs)}` }}
+            max={niceMaxMs(objectiveMs < highest * 3 ? Math.max(highest, objectiveMs) : highest)}
+            objective={objectiveMs}
             formatValue={formatDuration}
           />
         </>
@@ -313,7 +289,7 @@ function Splits(props: { latency: LatencyData; splits: readonly LatencySplit[]; 
               : "no data"}
         </NoPicture>
       ) : (
-        <div className="grid gap-x-8 gap-y-6 md:grid-cols-2 xl:grid-cols-3">
+        <div className={clsx("grid gap-x-8 gap-y-6", drawn.length > 1 && "md:grid-cols-2")}>
           {drawn.map((split) => (
             <Panel
               key={split.name}
@@ -367,7 +343,7 @@ function SplitTable(props: { latency: LatencyData; splits: readonly LatencySplit
 function NotCut(): ReactNode {
   const withParams = useWithParams()
   return (
-    <p className="rounded-md border border-line bg-surface p-4 text-sm text-ink-soft">
+    <p className="self-start rounded-md border border-line bg-surface p-4 text-sm text-ink-soft">
       By agent tool and by model latency is told of the whole organization only: cut by team as well, the groups would
       be too small to show.{" "}
       <Link to={withParams({ team: null })} preventScrollReset className="text-accent underline underline-offset-2">
@@ -408,14 +384,16 @@ function Teams({ latency }: { latency: LatencyData }) {
     >
       <ul className="space-y-1.5">
         {rows.map(({ team, row }) => (
-          <li key={team.id} className={team.parentId === null ? "" : "pl-5"}>
+          <li key={team.id}>
             <Link
               to={withParams({ team: team.id, tool: null, model: null })}
               preventScrollReset
               prefetch="intent"
               className="group grid grid-cols-[8rem_1fr_5rem] items-center gap-3 text-sm"
             >
-              <span className="truncate group-hover:text-accent">{team.name}</span>
+              <span className={clsx("truncate group-hover:text-accent", team.parentId !== null && "pl-4")}>
+                {team.name}
+              </span>
               {row.p95Ms === null ? (
                 <span className="hatched h-4 rounded-sm" />
               ) : (
@@ -445,7 +423,7 @@ function Teams({ latency }: { latency: LatencyData }) {
         ))}
       </ul>
       <p className="mt-2 text-xs text-ink-faint">
-        p95; the dashed line is the objective of {formatDuration(objectiveMs)}.
+        p95{objectiveMs <= highest && `; the dashed line is the objective of ${formatDuration(objectiveMs)}`}.
       </p>
     </ChartCard>
   )

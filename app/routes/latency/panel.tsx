@@ -5,7 +5,7 @@ import { lazy, type ReactNode, Suspense } from "react"
 import type { Percentiles } from "#server/latency/queries.ts"
 import type { LinesPoint, LinesProps } from "../../charts/lines.tsx"
 import { formatCount, formatDay, formatDuration, formatRate, plural } from "../../lib/format.ts"
-import { niceMax } from "../../lib/nice-max.ts"
+import { niceMaxMs } from "../../lib/nice-max.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
 import { NoPicture } from "../../ui/chart-card.tsx"
 import { WithheldMark } from "../../ui/figure.tsx"
@@ -126,10 +126,8 @@ function Picture(props: {
         values: [step.p50Ms, step.p95Ms, step.p99Ms],
         tooltip: tooltipOf(step, latency),
       }))}
-      max={niceMax(top)}
-      objective={
-        objectiveMs === null ? null : { value: objectiveMs, label: `objective ${formatDuration(objectiveMs)}` }
-      }
+      max={niceMaxMs(top)}
+      objective={objectiveMs}
       formatValue={formatDuration}
     />
   )
@@ -195,11 +193,14 @@ const CHANGE_WORDS: Record<string, string> = {
   policy: "policy",
 }
 
-/** What the numbered marks of the charts are. Draws nothing when there is none. */
+/** What the numbered marks of the charts are. */
 export function Marks({ latency }: { latency: LatencyData }) {
-  if (latency.changes.length === 0) return null
   return (
-    <ol aria-label="Changes" className="mt-3 flex flex-wrap gap-x-5 gap-y-1 text-xs text-ink-soft">
+    <ol aria-label="Marks" className="mt-3 flex flex-wrap gap-x-5 gap-y-1 text-xs text-ink-soft">
+      <li className="inline-flex items-center gap-1.5">
+        <span aria-hidden className="h-3 w-4 rounded-sm border-t border-dashed border-good bg-good-soft" />
+        within the objective
+      </li>
       {latency.changes.map(({ at, kind, subject }, index) => (
         <li key={`${kind} ${subject}`}>
           <span className="figures font-medium">{index + 1}</span> {subject}

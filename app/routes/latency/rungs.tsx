@@ -14,40 +14,44 @@ import { Marks, Panel } from "./panel.tsx"
 export function Rungs({ latency }: { latency: LatencyData }) {
   const withParams = useWithParams()
   return (
-    <ChartCard
-      term="latency"
-      of={latency.teamName ?? "every rung"}
-      className="mt-5"
-      basis={<Basis parts={[]} {...latency} lastReceivedAt={latency.freshness.lastReceivedAt} />}
-      csv={paths.latencyCsv(withParams({ chart: "rungs" }))}
-      table={<RungTable latency={latency} />}
-    >
-      <div className="grid gap-x-8 gap-y-6 md:grid-cols-2">
-        {latency.rungs.toReversed().map((row) => (
-          <Panel
-            key={row.rung}
-            name={RUNG_LABELS[row.rung]}
-            to={row.rung === latency.rung ? null : withParams({ rung: row.rung, tool: null, model: null })}
-            color={RUNG_COLORS[row.rung]}
-            figures={row}
-            previous={latency.previous.find(({ rung }) => rung === row.rung)}
-            steps={latency.buckets.flatMap((bucket) =>
-              bucket.rung === row.rung ? [{ ...bucket, at: bucket.bucketStart }] : [],
-            )}
-            objectiveMs={latency.objectives[row.rung].p95Ms}
-            words={`${OPERATION_WORDS[row.rung]}s`}
-            note={
-              <span className="text-xs text-ink-faint">
-                {row.lateShare !== null && `${formatShare(row.lateShare)} late `}
-                <WeeksShown weeks={row.weeks} minGroupSize={latency.minGroupSize} />
-              </span>
-            }
-            latency={latency}
-          />
-        ))}
-      </div>
-      <Marks latency={latency} />
-    </ChartCard>
+    <section aria-labelledby="rungs" className="mt-8">
+      <h2 id="rungs" className="text-lg font-semibold">
+        {latency.teamName === null ? "Every rung" : `Every rung of ${latency.teamName}`}
+      </h2>
+      <ChartCard
+        term="latency"
+        className="mt-3"
+        basis={<Basis parts={[]} {...latency} lastReceivedAt={latency.freshness.lastReceivedAt} />}
+        csv={paths.latencyCsv(withParams({ chart: "rungs" }))}
+        table={<RungTable latency={latency} />}
+      >
+        <div className="grid gap-x-8 gap-y-6 md:grid-cols-2">
+          {latency.rungs.toReversed().map((row) => (
+            <Panel
+              key={row.rung}
+              name={RUNG_LABELS[row.rung]}
+              to={row.rung === latency.rung ? null : withParams({ rung: row.rung, tool: null, model: null })}
+              color={RUNG_COLORS[row.rung]}
+              figures={row}
+              previous={latency.previous.find(({ rung }) => rung === row.rung)}
+              steps={latency.buckets.flatMap((bucket) =>
+                bucket.rung === row.rung ? [{ ...bucket, at: bucket.bucketStart }] : [],
+              )}
+              objectiveMs={latency.objectives[row.rung].p95Ms}
+              words={`${OPERATION_WORDS[row.rung]}s`}
+              note={
+                <span className="text-xs text-ink-faint">
+                  {row.lateShare !== null && `${formatShare(row.lateShare)} late `}
+                  <WeeksShown weeks={row.weeks} minGroupSize={latency.minGroupSize} />
+                </span>
+              }
+              latency={latency}
+            />
+          ))}
+        </div>
+        <Marks latency={latency} />
+      </ChartCard>
+    </section>
   )
 }
 

@@ -1,6 +1,7 @@
 import { Form, Link, NavLink, Outlet, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { clsx } from "clsx"
 import {
+  ChartColumn,
   CircleUser,
   FlaskConical,
   Gavel,
@@ -42,6 +43,7 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
 
 const ICONS: Record<PageName, LucideIcon> = {
   Ladder: TrendingUp,
+  Usage: ChartColumn,
   Latency: Timer,
   Alerts: BellRing,
   Incidents: TriangleAlert,
@@ -155,7 +157,8 @@ function Frame(props: {
           </div>
           <nav
             aria-label="Pages"
-            className="flex min-w-0 flex-1 gap-1 overflow-x-auto px-1 md:flex-col md:overflow-visible md:px-2 lg:px-3"
+            // Positioned, or else the names that are only read out would widen the page.
+            className="relative flex min-w-0 flex-1 gap-1 overflow-x-auto px-1 md:flex-col md:overflow-visible md:px-2 lg:px-3"
           >
             {props.pages.map(({ name, path }) => {
               const Icon = ICONS[name]

@@ -13,3 +13,10 @@ export function describeThreshold({ threshold, state }: Pick<DoseResponse, "thre
       return "Too few decisions, or all of them alike fast, to look for a threshold."
   }
 }
+
+/** A band of latencies in words. */
+export function nameBand({ fromMs, toMs }: { fromMs: number; toMs: number }): string {
+  return toMs === Infinity
+    ? `${formatDuration(fromMs)} or more`
+    : `${formatDuration(fromMs)} to ${formatDuration(toMs)}`
+}

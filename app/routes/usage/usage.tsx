@@ -1,0 +1,360 @@
+import type { MetaFunction } from "@remix-run/node"
+import { Link, useLoaderData } from "@remix-run/react"
+import { clsx } from "clsx"
+import { lazy, Suspense } from "react"
+import { formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
+import { guard } from "../../lib/guard.server.ts"
+import { GLOSSARY } from "../../lib/glossary.ts"
+import { niceMax } from "../../lib/nice-max.ts"
+import { paths } from "../../lib/paths.ts"
+import { useInBrowser } from "../../lib/use-in-browser.ts"
+import { Basis } from "../../ui/basis.tsx"
+import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
+import { withheldReason } from "../../ui/figure.tsx"
+import { RangeFilter, TeamFilter, useWithParams } from "../../ui/scope-filters.tsx"
+import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
+import { Term } from "../../ui/term.tsx"
+import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
+import { loadUsage, type UsageData } from "./load.server.ts"
+
+export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
+
+const Lines = lazy(() => import("../../charts/lines.tsx"))
+const HEIGHT = 220
+
+export const meta: MetaFunction = () => [{ title: "Use and cost · Belay" }]
+
+export const loader = guard("ladder.read", async ({ viewer, request, context }) =>
+  loadUsage(viewer, new URL(request.url).searchParams, context),
+)
+
+export default function UsagePage() {
+  const usage = useLoaderData<typeof loader>()
+  return (
+    <>
+      <header>
+        <h1 className="text-sm font-medium text-ink-faint">Use and cost</h1>
+        <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">{usage.sentence}</p>
+      </header>
+      <div role="search" aria-label="Filters" className="mt-5 flex flex-wrap items-center gap-x-3 gap-y-2">
+        <RangeFilter range={usage.range} now={usage.now} timeZone={usage.timeZone} />
+        {usage.teams.length > 0 && (
+          <TeamFilter teams={usage.teams} teamId={usage.teamId} canReadOrganization={usage.canReadOrganization} />
+        )}
+      </div>
+      <section aria-labelledby="use" className="mt-8">
+        <h2 id="use" className="text-lg font-semibold">
+          Use
+        </h2>
+        <div className="mt-3 grid gap-4 xl:grid-cols-2">
+          <ActivePeople usage={usage} />
+          {usage.tools === null ? <NotCut /> : <Tools usage={usage} tools={usage.tools} />}
+        </div>
+      </section>
+      {usage.budgets !== null && (
+        <section aria-labelledby="cost" className="mt-10">
+          <h2 id="cost" className="text-lg font-semibold">
+            Cost
+          </h2>
+          <div className="mt-3 grid gap-4 xl:grid-cols-2">
+            {usage.models !== null && <Models usage={usage} models={usage.models} />}
+            <div className="min-w-0 space-y-4">
+              <Budgets usage={usage} budgets={usage.budgets} />
+              <div className="relative rounded-md border border-line bg-surface p-4">
+                <h3 className="text-base font-medium">
+                  <Term term="cost_per_surviving_change" />
+                </h3>
+                <NoPicture height={72}>
+                  No data: what merged changes cost is not counted yet. It needs the cost of each operation beside what
+                  became of its change.
+                </NoPicture>
+              </div>
+            </div>
+          </div>
+        </section>
+      )}
+      <p className="mt-8 text-xs text-ink-faint">
+        By mode and by language use is not told: no rollup has them. What each figure is:{" "}
+        <Link to={paths.glossary()} className="text-accent underline underline-offset-2">
+          glossary
+        </Link>
+      </p>
+    </>
+  )
+}
+
+function UsageBasis({ usage, parts = [] }: { usage: UsageData; parts?: readonly string[] }) {
+  const { coverage, freshness, now, timeZone } = usage
+  return <Basis {...{ parts, coverage, now, timeZone }} lastReceivedAt={freshness.lastReceivedAt} />
+}
+
+function ActivePeople({ usage }: { usage: UsageData }) {
+  const isInBrowser = useInBrowser()
+  const withParams = useWithParams()
+  const { weeks, timeZone, minGroupSize, range } = usage
+  const seatsOf = ({ active, unused }: (typeof weeks)[number]) =>
+    active === null || unused === null ? null : active + unused
+  const highest = Math.max(0, ...weeks.flatMap((week) => seatsOf(week) ?? week.active ?? []))
+  const hasShown = weeks.some(({ active }) => active !== null)
+  return (
+    <ChartCard
+      term="active_people"
+      of={usage.teamName ?? "all teams"}
+      basis={<UsageBasis usage={usage} />}
+      csv={paths.usageCsv(withParams({ chart: "people" }))}
+      table={
+        <Table
+          caption="Active people by week"
+          titles={["Week of", "Active", "Unused seats", "Active share"]}
+          figures={["Active", "Unused seats", "Active share"]}
+        >
+          {weeks.map((week) => {
+            const seats = seatsOf(week)
+            return (
+              <tr key={week.week.getTime()} className={ROW}>
+                <th scope="row" className={`${CELL} text-left font-normal`}>
+                  {formatDay(week.week, timeZone)}
+                </th>
+                <td className={FIGURE_CELL}>{week.active ?? "withheld"}</td>
+                <td className={FIGURE_CELL}>{week.unused ?? "withheld"}</td>
+                <td className={FIGURE_CELL}>
+                  {seats === null || week.active === null ? "withheld" : formatShare(week.active / seats)}
+                </td>
+              </tr>
+            )
+          })}
+        </Table>
+      }
+    >
+      {!hasShown ? (
+        <NoPicture height={HEIGHT}>
+          {weeks.length === 0 ? "no data: nobody was in a team" : `withheld: it ${withheldReason(minGroupSize)}`}
+        </NoPicture>
+      ) : (
+        <div style={{ height: HEIGHT }}>
+          {isInBrowser && (
+            <Suspense fallback={<div className="h-full rounded-md bg-sunken" />}>
+              <Lines
+                series={[
+                  { label: "active", color: "var(--rung-3)", kind: "main" },
+                  { label: "seats", color: "var(--ink-soft)", kind: "dashed" },
+                ]}
+                points={weeks.map((week) => ({
+                  at: week.week.getTime(),
+                  values: [week.active, seatsOf(week)],
+                  tooltip: [
+                    `week of ${formatDay(week.week, timeZone)}`,
+                    week.active === null ? "withheld" : plural(week.active, "active person", "active people"),
+                    week.unused === null
+                      ? `unused seats withheld: fewer than ${minGroupSize} or told by others`
+                      : plural(week.unused, "unused seat"),
+                  ],
+                }))}
+                from={Math.min(range.from.getTime(), ...weeks.map(({ week }) => week.getTime()))}
+                to={range.to.getTime()}
+                max={niceMax(highest)}
+                objective={null}
+                marks={[]}
+                formatValue={formatCount}
+                formatTime={(at) => formatDay(new Date(at), timeZone)}
+                height={HEIGHT}
+              />
+            </Suspense>
+          )}
+        </div>
+      )}
+    </ChartCard>
+  )
+}
+
+/** A length beside its figure. */
+function Bar(props: { label: string; share: number; color: string; figure: string }) {
+  return (
+    <li className="grid grid-cols-[8rem_1fr_5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_5rem]">
+      <span className="truncate" title={props.label}>
+        {props.label}
+      </span>
+      <svg role="presentation" width="100%" height="16" className="block">
+        <rect width={`${props.share * 100}%`} height="16" rx="2" fill={props.color} />
+      </svg>
+      <span className="figures text-right whitespace-nowrap">{props.figure}</span>
+    </li>
+  )
+}
+
+function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageData["tools"]> }) {
+  const withParams = useWithParams()
+  const shown = tools.filter(({ state }) => state === "shown")
+  const highest = Math.max(1, ...shown.map(({ operations }) => operations ?? 0))
+  return (
+    <ChartCard
+      term="use_by_tool"
+      basis={<UsageBasis usage={usage} />}
+      csv={paths.usageCsv(withParams({ chart: "tools" }))}
+      table={
+        <Table
+          caption={GLOSSARY.use_by_tool.title}
+          titles={["Rung", "Agent tool", "Operations", "People"]}
+          figures={["Operations", "People"]}
+        >
+          {shown.map((row) => (
+            <tr key={`${row.rung} ${row.name}`} className={ROW}>
+              <td className={CELL}>{RUNG_LABELS[row.rung]}</td>
+              <td className={CELL}>{row.name}</td>
+              <td className={FIGURE_CELL}>{formatCount(row.operations ?? 0)}</td>
+              <td className={FIGURE_CELL}>{row.people}</td>
+            </tr>
+          ))}
+        </Table>
+      }
+    >
+      {shown.length === 0 ? (
+        <NoPicture height={HEIGHT}>
+          {tools.length === 0 ? "no data" : `withheld: it ${withheldReason(usage.minGroupSize)}`}
+        </NoPicture>
+      ) : (
+        <ul className="space-y-1.5">
+          {shown.map((row) => (
+            <Bar
+              key={`${row.rung} ${row.name}`}
+              label={`${RUNG_LABELS[row.rung]} · ${row.name ?? ""}`}
+              share={(row.operations ?? 0) / highest}
+              color={RUNG_COLORS[row.rung]}
+              figure={formatCount(row.operations ?? 0)}
+            />
+          ))}
+        </ul>
+      )}
+      <MoreWithheld hidden={tools.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
+    </ChartCard>
+  )
+}
+
+function Models({ usage, models }: { usage: UsageData; models: NonNullable<UsageData["models"]> }) {
+  const withParams = useWithParams()
+  const shown = models.filter(({ state }) => state === "shown")
+  const highest = Math.max(0.01, ...shown.map(({ usd }) => usd ?? 0))
+  const total = shown.reduce((sum, { usd }) => sum + (usd ?? 0), 0)
+  const unpriced = shown.reduce((sum, row) => sum + (row.unpricedTokens ?? 0), 0)
+  return (
+    <ChartCard
+      term="spend_by_model"
+      says={shown.length === 0 ? undefined : `${formatUsd(total)} in the range.`}
+      basis={<UsageBasis usage={usage} />}
+      csv={paths.usageCsv(withParams({ chart: "models" }))}
+      table={
+        <Table
+          caption={GLOSSARY.spend_by_model.title}
+          titles={["Model", "Cost", "Calls", "Tokens", "People"]}
+          figures={["Cost", "Calls", "Tokens", "People"]}
+        >
+          {shown.map((row) => (
+            <tr key={row.name} className={ROW}>
+              <td className={CELL}>{row.name ?? "not named"}</td>
+              <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
+              <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
+              <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
+              <td className={FIGURE_CELL}>{row.people}</td>
+            </tr>
+          ))}
+        </Table>
+      }
+    >
+      {shown.length === 0 ? (
+        <NoPicture height={HEIGHT / 2}>
+          {models.length === 0 ? "no data" : `withheld: it ${withheldReason(usage.minGroupSize)}`}
+        </NoPicture>
+      ) : (
+        <ul className="space-y-1.5">
+          {shown.map((row) => (
+            <Bar
+              key={row.name}
+              label={row.name ?? "not named"}
+              share={(row.usd ?? 0) / highest}
+              color="var(--rung-3)"
+              figure={formatUsd(row.usd ?? 0)}
+            />
+          ))}
+        </ul>
+      )}
+      {unpriced > 0 && (
+        <p className="mt-3 text-xs text-ink-faint">{plural(unpriced, "token")} without a price are not in the cost.</p>
+      )}
+      <MoreWithheld hidden={models.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
+    </ChartCard>
+  )
+}
+
+function MoreWithheld(props: { hidden: number; isAnyShown: boolean; usage: UsageData }) {
+  if (props.hidden === 0 || !props.isAnyShown) return null
+  return (
+    <p className="mt-3 text-xs text-ink-faint">
+      {props.hidden === 1 ? "One more is" : `${props.hidden} more are`} withheld: it{" "}
+      {withheldReason(props.usage.minGroupSize)}.
+    </p>
+  )
+}
+
+function Budgets({ usage, budgets }: { usage: UsageData; budgets: NonNullable<UsageData["budgets"]> }) {
+  return (
+    <div className="relative min-w-0 rounded-md border border-line bg-surface p-4">
+      <h3 className="mb-3 text-base font-medium">
+        <Term term="budgets" />
+      </h3>
+      {budgets.length === 0 ? (
+        <p className="text-sm text-ink-soft">No budget is in force.</p>
+      ) : (
+        <Table
+          caption="Spend against budget"
+          titles={["Budget", "Used", "Of", "Forecast"]}
+          figures={["Used", "Of", "Forecast"]}
+        >
+          {budgets.map(({ id, layer, figures, limit, unit, period }) => {
+            if (figures.kind !== "total") return null
+            const { forecast, spent } = figures
+            return (
+              <tr key={`${layer.name} ${id} ${figures.name}`} className={ROW}>
+                <th scope="row" className={`${CELL} text-left font-normal`}>
+                  {figures.name ?? usage.organization} <span className="text-ink-faint">a {period}</span>
+                </th>
+                <td className={FIGURE_CELL}>
+                  {spent === null ? figures.state.replace("_", " ") : formatUse(spent, unit)}
+                </td>
+                <td className={FIGURE_CELL}>{formatUse(limit, unit)}</td>
+                <td
+                  className={clsx(
+                    FIGURE_CELL,
+                    forecast?.state === "shown" && forecast.expected > limit && "font-medium text-bad",
+                  )}
+                >
+                  {forecast?.state === "shown"
+                    ? `${formatUse(forecast.expected, unit)}${forecast.expected > limit ? ", over" : ""}`
+                    : "no data"}
+                </td>
+              </tr>
+            )
+          })}
+        </Table>
+      )}
+      <p className="mt-3 text-sm">
+        <Link to={paths.policyBudgets()} className="text-accent underline underline-offset-2">
+          Budgets in full
+        </Link>
+      </p>
+    </div>
+  )
+}
+
+/** Where a team is chosen. */
+function NotCut() {
+  const withParams = useWithParams()
+  return (
+    <p className="self-start rounded-md border border-line bg-surface p-4 text-sm text-ink-soft">
+      By agent tool and by model use is told of the whole organization only: cut by team as well, the groups would be
+      too small to show.{" "}
+      <Link to={withParams({ team: null })} preventScrollReset className="text-accent underline underline-offset-2">
+        All teams
+      </Link>
+    </p>
+  )
+}

@@ -1,0 +1,91 @@
+import { expect } from "vitest"
+import { test } from "../../test/db.ts"
+import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount } from "../../test/factories.ts"
+import { asTenant } from "../db/tenant.ts"
+import { getCoverage, listModelSpend, listToolUse, listWeekSeats, type UsageScope } from "./queries.ts"
+
+/** NOW is Friday, 20 November: five working days of its week have begun. */
+const SCOPE: UsageScope = { from: NOW, to: NOW, now: NOW, teamId: null, timeZone: "UTC" }
+const PEOPLE = ["ada", "ben", "chen", "dana", "eli"] as const
+const OTHERS = PEOPLE.map((person) => `${person}2`)
+
+test("seats are people in a team as of the week, and use is deliberate", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const [red, blue] = [await makeTeam(database, orgId, "Red"), await makeTeam(database, orgId, "Blue")]
+  for (const person of PEOPLE) {
+    await joinTeam(database, { orgId, person, teamId: red, from: "2026-01-01", to: "2026-11-18" })
+    await joinTeam(database, { orgId, person, teamId: blue, from: "2026-11-18" })
+  }
+  for (const person of OTHERS) await joinTeam(database, { orgId, person, teamId: red, from: "2026-01-01" })
+  // Who left before the week has no seat in it.
+  await joinTeam(database, { orgId, person: "gone", teamId: red, from: "2026-01-01", to: "2026-11-16" })
+  const shown = (person: string) => makeSignal({ person, kind: "suggestion", rung: "autocomplete", latencyMs: 90 })
+  await storeAndCount(database, orgId, [
+    ...PEOPLE.map((person) => makeSignal({ person })),
+    ...OTHERS.map(shown),
+    ...OTHERS.map((person) => makeSignal({ person, kind: "presence", rung: "autocomplete", durationMs: 60_000 })),
+  ])
+  const seats = (teamId: string | null) => asTenant(db, orgId, (tx) => listWeekSeats(tx, { ...SCOPE, teamId }))
+  const week = new Date("2026-11-16T00:00:00Z")
+  expect(await seats(null)).toEqual([{ week, state: "shown", active: 5, unused: 5 }])
+  expect(await seats(blue)).toEqual([{ week, state: "shown", active: 5, unused: 0 }])
+  // Of Red nobody is active, and five are not: without anybody's use there is nothing to show.
+  expect(await seats(red)).toEqual([{ week, state: "withheld", active: null, unused: null }])
+
+  // One who starts leaves four unused, who are told of nowhere.
+  await storeAndCount(database, orgId, [makeSignal({ person: "ada2" })])
+  expect(await seats(null)).toEqual([{ week, state: "shown", active: 6, unused: null }])
+})
+
+test("coverage divides days with signals by working days of people in a team", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const red = await makeTeam(database, orgId, "Red")
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId: red, from: "2026-11-19" })
+  await storeAndCount(
+    database,
+    orgId,
+    PEOPLE.map((person) => makeSignal({ person })),
+  )
+  expect(await asTenant(db, orgId, (tx) => getCoverage(tx, SCOPE))).toEqual({
+    state: "shown",
+    eligibleDays: 10,
+    seenDays: 5,
+  })
+})
+
+test("operations by tool and spend by model are those of enough people, and each call is counted once", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const call = (person: string, model: string, costUsd: number) =>
+    makeSignal({
+      person,
+      kind: "model_call",
+      rung: "agent",
+      agentTool: "codex",
+      model,
+      inputTokens: 90,
+      outputTokens: 10,
+      costUsd,
+    })
+  await storeAndCount(database, orgId, [
+    ...PEOPLE.map((person) => call(person, "opus", 0.5)),
+    ...OTHERS.map((person) => call(person, "haiku", 0.1)),
+    // A task repeats the tokens of its calls.
+    ...PEOPLE.map((person) => makeSignal({ person, kind: "task", rung: "agent", agentTool: "codex", inputTokens: 90 })),
+    ...PEOPLE.map((person) => makeSignal({ person, agentTool: "copilot" })),
+    makeSignal({ person: "ada", agentTool: "kilo" }),
+  ])
+  expect(await asTenant(db, orgId, (tx) => listModelSpend(tx, SCOPE))).toEqual([
+    { name: "opus", state: "shown", calls: 5, tokens: 500, usd: 2.5, unpricedTokens: 0, people: 5 },
+    { name: "haiku", state: "shown", calls: 5, tokens: 500, usd: 0.5, unpricedTokens: 0, people: 5 },
+  ])
+  const tools = await asTenant(db, orgId, (tx) => listToolUse(tx, SCOPE))
+  expect(tools.map(({ rung, name, state }) => [rung, name, state])).toEqual([
+    ["agent", "codex", "shown"],
+    // To hide kilo's one, its sibling is withheld too.
+    ["chat", null, "withheld"],
+    ["chat", null, "withheld"],
+  ])
+})

@@ -1,0 +1,95 @@
+import { expect } from "vitest"
+import { CAPTURED_AT } from "../belay.ts"
+import { joinTeam, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
+import { expectGoodOnPhone } from "./axe.ts"
+import { test } from "./browser.ts"
+
+const PEOPLE = ["ada", "ben", "chen", "dana", "eli", "fay"]
+const DAY_MS = 86_400_000
+
+const suggestions = (latencyMs: number, daysAgo: number, accepted: number) =>
+  PEOPLE.flatMap((person) =>
+    Array.from({ length: 20 }, (_, index) =>
+      makeSignal({
+        person,
+        kind: "suggestion",
+        rung: "autocomplete",
+        agentTool: "copilot",
+        model: "mini",
+        latencyMs,
+        outcome: index < accepted ? "accepted" : "rejected",
+        origin: "human",
+        at: new Date(CAPTURED_AT.getTime() - daysAgo * DAY_MS),
+      }),
+    ),
+  )
+
+test("latency is answered in a sentence, with its threshold, tools, tables and files, and one click leads to the team", async ({
+  belay,
+  database,
+  page,
+}) => {
+  const { orgId } = belay
+  await page.goto("/latency")
+  await page.getByRole("heading", { name: "Nothing was timed in this period" }).waitFor()
+
+  const teamId = await makeTeam(database, orgId, "Checkout")
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  await storeAndCount(database, orgId, [...suggestions(100, 10, 9), ...suggestions(500, 2, 3)])
+  await page.goto("/latency")
+  await page.getByText(/Autocomplete p95 latency is .* times its objective of 200 ms\./).waitFor()
+  await page.getByText(/Threshold seen: from about \d+ ms on, 15 % is accepted; below, 45 %\./).waitFor()
+  await page.getByRole("figure", { name: "By agent tool" }).getByRole("link", { name: "copilot" }).waitFor()
+  await page.getByRole("figure", { name: "By model" }).getByRole("link", { name: "mini" }).waitFor()
+
+  const dose = page.getByRole("figure", { name: "Acceptance by latency" })
+  await dose.getByRole("button", { name: "Acceptance by latency", exact: true }).focus()
+  await dose.getByRole("tooltip").getByText("95 % Wilson intervals").waitFor()
+  await dose.getByText("Show as a table").click()
+  expect(await dose.getByRole("row").allTextContents()).toContainEqual(expect.stringMatching(/15 %± [\d.]+1206$/))
+  const file = await page.request.get((await dose.getByRole("link", { name: "as CSV" }).getAttribute("href")) ?? "")
+  expect((await file.text()).split("\r\n")[1]).toMatch(/^autocomplete,[\d.]+,[\d.]+,6,54,120,0.45,/)
+  const picture = page.waitForEvent("download")
+  await dose.getByRole("button", { name: "as PNG" }).click()
+  expect((await picture).suggestedFilename()).toBe("belay-acceptance-by-latency.png")
+
+  // The cells of the distribution are gone through by keyboard.
+  const spread = page.getByRole("figure", { name: "Distribution over time" })
+  await spread.getByRole("application").focus()
+  await page.keyboard.press("ArrowLeft")
+  await spread.getByText(/week of 16 Nov, .* of 120 suggestions by 6 people/).waitFor()
+  await expectGoodOnPhone(page)
+
+  await page.getByRole("link", { name: /Checkout/ }).click()
+  await page.waitForURL(/team=/)
+  await page.getByText("cut by team as well, the groups would be too small to show").waitFor()
+  await page.getByRole("link", { name: "glossary" }).click()
+  await page.getByText("Maximally selected chi-square", { exact: false }).waitFor()
+})
+
+test("use is told by week, tool and model, with unused seats and budgets", async ({ belay, database, page }) => {
+  const { orgId } = belay
+  const teamId = await makeTeam(database, orgId, "Checkout")
+  const idle = PEOPLE.map((person) => `${person}2`)
+  for (const person of [...PEOPLE, ...idle]) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  const at = new Date(CAPTURED_AT.getTime() - DAY_MS)
+  await storeAndCount(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => [
+      makeSignal({ person, at }),
+      makeSignal({ person, at, kind: "model_call", rung: "agent", model: "opus", inputTokens: 90, costUsd: 0.5 }),
+    ]),
+  )
+  await page.goto("/usage?range=1w")
+  await page.getByText("6 people used agents this week: 50 % of 12 seats, 6 unused.").waitFor()
+  const models = page.getByRole("figure", { name: "Spend by model" })
+  await models.getByText("$3.00 in the range.").waitFor()
+  await page.getByRole("figure", { name: "Operations by agent tool" }).getByText("Chat · claude-code").waitFor()
+  await page.getByText("No budget is in force.").waitFor()
+  const file = await page.request.get("/usage.csv?range=1w&chart=people")
+  expect(await file.text()).toBe("week,active,unused\r\n2026-11-16,6,6\r\n")
+  await expectGoodOnPhone(page)
+  await page.getByRole("combobox", { name: "Team" }).selectOption({ label: "Checkout" })
+  await page.getByText("cut by team as well, the groups would be too small to show").waitFor()
+})
