@@ -153,7 +153,8 @@ function Frame(props: {
           </div>
           <nav
             aria-label="Pages"
-            className="flex min-w-0 flex-1 gap-1 overflow-x-auto px-1 md:flex-col md:overflow-visible md:px-2 lg:px-3"
+            // Positioned, or else names that are only read out would widen the page.
+            className="relative flex min-w-0 flex-1 gap-1 overflow-x-auto px-1 md:flex-col md:overflow-visible md:px-2 lg:px-3"
           >
             {props.pages.map(({ name, path }) => {
               const Icon = ICONS[name]
