@@ -163,9 +163,9 @@ async function timeNotification({ owner, app, ingest, worker }: Roles): Promise<
   const queue = await openQueue({ url: postgres.url, log })
   const publicUrl = () => "http://127.0.0.1"
   const alerts = await startAlerts({ worker, app, queue, secret: SECRET, mailer: null, publicUrl, now, log })
-  let isDone = false
+  const done = new AbortController()
   const traffic = (async () => {
-    while (!isDone) {
+    while (!done.signal.aborted) {
       const signals = Array.from({ length: 500 }, (_, index) =>
         makeSignal({ at: now(), person: `p${index % 100}`, model: "fast", latencyMs: 300 }),
       )
@@ -185,7 +185,7 @@ async function timeNotification({ owner, app, ingest, worker }: Roles): Promise<
     }
     for (let waited = 0; notifiedAt.size < crossings && waited < 60; waited++) await sleep(1000)
   } finally {
-    isDone = true
+    done.abort()
     await traffic
     await alerts.stop()
     await queue.stop()
