@@ -74,7 +74,7 @@ export interface Judgement {
 const PAGE_SHARE_MAX = 0.8
 /** So many slow requests at least: one of a few is chance. */
 const SLOW_MIN = 5
-/** The short window needs a tenth of what the long one does. */
+/** The short window of a page needs a tenth of what the long one does; a ticket's is long enough to need the same. */
 const SHORT_SHARE = 0.1
 
 export interface BurnLimits {
@@ -121,10 +121,12 @@ function burnOf(rule: BurnRule, readings: Readings, limits: BurnLimits): Burn {
   const [long, short] = [readings[rule.long], readings[rule.short]]
   const factor = Math.min(rule.factor, PAGE_SHARE_MAX / (1 - limits.target))
   const [longRate, shortRate] = [burnRate(long, limits.target), burnRate(short, limits.target)]
+  const isTicket = rule.severity === "ticket"
   const isBurning =
     long.requests >= limits.requestsMin &&
     long.slow >= SLOW_MIN &&
-    short.requests >= shortMin(limits) &&
+    short.requests >= (isTicket ? limits.requestsMin : shortMin(limits)) &&
+    short.slow >= (isTicket ? SLOW_MIN : 1) &&
     (longRate ?? 0) >= factor &&
     (shortRate ?? 0) >= factor
   return { rule, factor, longRate, shortRate, requests: long.requests, isBurning }

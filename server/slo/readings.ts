@@ -163,29 +163,29 @@ export async function findShownScopes(
 ): Promise<ReadonlySet<string>> {
   const distinct = [...new Map(scopes.map((scope) => [scopeKey(scope), scope]))]
   if (distinct.length === 0) return new Set()
-  const ofSamePerson = (scope: string) => sql`${sql.ref(`${scope}.rung`)} = h.rung
-    and ${sql.ref(`${scope}.developer_id`)} = h.developer_id`
   const result = await sql<{ key: string }>`
     with used as (
       select distinct u.rung, tool.value as tool, coalesce(model.value, '') as model, u.developer_id
       from developer_usage_day u
       join dimension tool on tool.id = u.agent_tool_id left join dimension model on model.id = u.model_id
       where u.day > (${at}::timestamptz at time zone (select time_zone from org))::date - ${sql.lit(PEOPLE_DAYS)}
-    ), held as materialized (
+    ), counted as (
       -- In how many places of a scope a person was; a null tool or model is every one.
       select rung, tool, model, developer_id, count(*) as places from used
       group by grouping sets ((rung, developer_id), (rung, tool, developer_id), (rung, model, developer_id),
         (rung, tool, model, developer_id))
+    ), held as (
+      select *,
+        max(places) filter (where tool is null and model is null) over (partition by rung, developer_id) as in_rung,
+        max(places) filter (where model is null) over (partition by rung, developer_id, tool) as in_tool,
+        max(places) filter (where tool is null) over (partition by rung, developer_id, model) as in_model
+      from counted
     ), size as materialized (
-      select h.rung, h.tool, h.model, count(*) as people,
-        count(*) filter (where h.places = r.places) as only_of_rung,
-        count(*) filter (where h.places = t.places) as only_of_tool,
-        count(*) filter (where h.places = m.places) as only_of_model
-      from held h
-      join held r on ${ofSamePerson("r")} and r.tool is null and r.model is null
-      left join held t on ${ofSamePerson("t")} and t.tool = h.tool and t.model is null
-      left join held m on ${ofSamePerson("m")} and m.tool is null and m.model = h.model
-      group by h.rung, h.tool, h.model
+      select rung, tool, model, count(*) as people,
+        count(*) filter (where places = in_rung) as only_of_rung,
+        count(*) filter (where tool is not null and places = in_tool) as only_of_tool,
+        count(*) filter (where model is not null and places = in_model) as only_of_model
+      from held group by rung, tool, model
     ), wanted as (
       select * from unnest(
         ${distinct.map(([key]) => key)}::text[], ${distinct.map(([, { rung }]) => rung)}::text[]::rung[],

@@ -18,6 +18,17 @@ import {
 } from "#server/alert/commands.ts"
 import { evaluateRules, holdAlerts } from "#server/alert/evaluate.ts"
 import { findLatency } from "#server/alert/latency.ts"
+import { previewObjective } from "#server/alert/preview.ts"
+import {
+  getAlert,
+  getAlertTimes,
+  listAlerts,
+  listChannels,
+  listDeliveries,
+  listObjectiveNames,
+  listRoutes,
+  listSilences,
+} from "#server/alert/queries.ts"
 import { findByRule } from "#server/alert/rule-findings.ts"
 import { listRules, setRule } from "#server/alert/rule-store.ts"
 import { DEFAULT_RULES, RULE_KINDS } from "#server/alert/rules.ts"
@@ -27,7 +38,7 @@ import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { removeObjective, setObjective } from "#server/slo/commands.ts"
 import { DEFAULT_OBJECTIVES, scopeKey } from "#server/slo/objectives.ts"
 import { getObjective, listObjectives } from "#server/slo/queries.ts"
-import { findShownScopes, readBudgets, readHistograms } from "#server/slo/readings.ts"
+import { findShownScopes, readBudgets, readHistograms, readSlowCounts } from "#server/slo/readings.ts"
 import type { TestDatabase } from "../db.ts"
 import { NOW } from "../factories.ts"
 
@@ -82,6 +93,7 @@ export function alertCalls(
 ): Record<string, (tx: TenantTx) => Promise<unknown>> {
   const { orgId } = by
   const alert = { id: x.alertId, readable: null, by }
+  const readable = { organization: true, teamIds: [x.teamId] }
   const NOT_FOUND = { ok: false, reason: "not_found" }
   const refused = async (result: Promise<unknown>) => {
     expect(await result).toEqual(NOT_FOUND)
@@ -103,6 +115,25 @@ export function alertCalls(
       const read = await readBudgets(tx, { objectives: objective === undefined ? [] : [objective], at: NOW })
       expect([...read.values()]).toEqual([{ requests: 0, slow: 0 }])
     },
+    readSlowCounts: async (tx) => {
+      const objective = { ...OBJECTIVE, id: x.objectiveId }
+      const range = { from: new Date(NOW.getTime() - 86_400_000), to: new Date(NOW.getTime() + 86_400_000) }
+      expect((await readSlowCounts(tx, { objective, table: "signal_hour", ...range })).size).toBe(0)
+    },
+    previewObjective: async (tx) => {
+      const objective = { ...OBJECTIVE, id: x.objectiveId }
+      expect(await previewObjective(tx, { objective, now: NOW })).toEqual({ state: "no_data" })
+    },
+    listAlerts: (tx) => listAlerts(tx, { readable, state: "any", before: null, limit: 10 }),
+    getAlertTimes: async (tx) => {
+      expect(await getAlertTimes(tx, { readable, now: NOW })).toMatchObject({ open: 0, opened: 0 })
+    },
+    getAlert: (tx) => getAlert(tx, { id: x.alertId, readable }),
+    listDeliveries: (tx) => listDeliveries(tx, { alertId: x.alertId }),
+    listChannels: (tx) => listChannels(tx),
+    listRoutes: (tx) => listRoutes(tx),
+    listSilences: (tx) => listSilences(tx, NOW),
+    listObjectiveNames: (tx) => listObjectiveNames(tx),
     findLatency: async (tx) => {
       const found = await findLatency(tx, { objectives: DEFAULT_OBJECTIVES, at: NOW, pagedUntil: new Map() })
       expect(found.map(({ verdict }) => verdict)).toEqual(["unknown", "unknown", "unknown", "unknown"])

@@ -35,6 +35,7 @@ import { getOrganization } from "#server/team/queries.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { formatAge, formatUntil, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { useDoneKey } from "../../lib/use-done-key.ts"
 import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
 import { CopyButton } from "../../ui/copy.tsx"
@@ -375,6 +376,9 @@ function describeRoute({ team, severity, quietFrom, quietTo }: ListedRoute): str
 function AddChannel({ loaded }: { loaded: Loaded }) {
   const [kind, setKind] = useState<ChannelKind>("slack")
   const { about, fields } = CHANNEL_WORDS[kind]
+  // What was typed, secrets among it, is gone once it is kept.
+  const result = useActionData<typeof action>()
+  const formKey = useDoneKey(result, result?.ok === true)
   const isBusy = useNavigation().state !== "idle"
   return (
     <section className="mt-8" aria-labelledby="add">
@@ -382,6 +386,7 @@ function AddChannel({ loaded }: { loaded: Loaded }) {
         Add a channel
       </h2>
       <Form
+        key={formKey}
         method="post"
         preventScrollReset
         className="mt-3 max-w-xl space-y-4 rounded-md border border-line bg-surface p-4"

@@ -1,0 +1,42 @@
+import { parseArgs } from "node:util"
+import { replay, type ReplayResult, REPLAY_WEEKS } from "./replay.ts"
+
+/**
+ * `npm run alerts:replay`: eight simulated weeks through the burn-rate rules, beside a static threshold on the 95th
+ * percentile of five minutes, on the same data. `--quick` takes one seed in place of five, `--seed` another first one.
+ */
+const { values: flags } = parseArgs({
+  options: { quick: { type: "boolean", default: false }, seed: { type: "string", default: "1" } },
+})
+const seeds = Array.from({ length: flags.quick ? 1 : 5 }, (_, index) => Number(flags.seed) + index)
+const replays = seeds.map((seed) => replay(seed))
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? null
+
+function summarize(results: readonly ReplayResult[]) {
+  const minutes = results.flatMap(({ detectionMinutes }) => detectionMinutes)
+  return {
+    detected: sum(results.map(({ detected }) => detected)),
+    missed: sum(results.map(({ missed }) => missed)),
+    false_alarms: sum(results.map(({ falseAlarms }) => falseAlarms)),
+    detection_minutes_p50: middle(minutes),
+  }
+}
+
+const burnRate = summarize(replays.map((one) => one.burnRate))
+const staticThreshold = summarize(replays.map((one) => one.staticThreshold))
+const real = sum(replays.map(({ realEpisodes }) => realEpisodes))
+console.log(
+  `Alerts: ${REPLAY_WEEKS} weeks, ${seeds.length} seeds from ${flags.seed}, ${sum(replays.map(({ requests }) => requests)).toLocaleString("en")} requests, ${real} episodes worth telling of\n`,
+)
+console.table({ "burn rates": burnRate, "p95 of 5 min > threshold": staticThreshold })
+console.log(
+  JSON.stringify({
+    bench: "alerts-replay",
+    ratios: {
+      false_alarms_vs_static: burnRate.false_alarms / Math.max(1, staticThreshold.false_alarms),
+    },
+    figures: { real, burn_rate: burnRate, static_threshold: staticThreshold },
+  }),
+)
