@@ -68,6 +68,8 @@ function git(folder: string, args: readonly string[], input = ""): string {
     })
   } catch (error) {
     const said = error instanceof Error && "stderr" in error ? String(error.stderr).trim().split("\n")[0] : ""
-    throw new Error(`git ${args[0] ?? ""} did not work${said ? ` (${said})` : ""}; is the whole history fetched?`)
+    throw new Error(`git ${args[0] ?? ""} did not work${said ? ` (${said})` : ""}; is the whole history fetched?`, {
+      cause: error,
+    })
   }
 }
