@@ -35,8 +35,12 @@ export interface Replay {
   readonly requests: number
   readonly realEpisodes: number
   readonly burnRate: ReplayResult
-  readonly staticThreshold: ReplayResult
+  /** By how many minutes in a row it has to be over its threshold. */
+  readonly staticThreshold: ReadonlyMap<number, ReplayResult>
 }
+
+/** The usual remedy for a static threshold that cries wolf is to wait. */
+export const STATIC_WAITS = [0, 5, 10, 15, 20, 30, 45]
 
 /** The same numbers for the same seed: xorshift32, Marsaglia (2003). */
 function randomFrom(seed: number): () => number {
@@ -98,7 +102,6 @@ export function replay(seed: number): Replay {
   const random = randomFrom(seed)
   const episodes = planEpisodes(random)
   const minutes = REPLAY_WEEKS * WEEK_MINUTES
-  const histograms: Float64Array[] = []
   const buckets: Timed[] = []
   let requests = 0
   for (let minute = 0; minute < minutes; minute++) {
@@ -112,7 +115,6 @@ export function replay(seed: number): Replay {
       histogram[bucket] = (histogram[bucket] ?? 0) + 1
     }
     requests += count
-    histograms.push(histogram)
     buckets.push(countSlow(histogram, OBJECTIVE.thresholdMs))
   }
   const firings = simulate(buckets, { startAt: 0, bucketMs: MINUTE_MS, from: 0, limits: LIMITS })
@@ -124,7 +126,9 @@ export function replay(seed: number): Replay {
     requests,
     realEpisodes: episodes.filter(({ isReal }) => isReal).length,
     burnRate: score(burn, episodes),
-    staticThreshold: score(staticAlarms(histograms), episodes),
+    staticThreshold: new Map(
+      STATIC_WAITS.map((waitMinutes) => [waitMinutes, score(staticAlarms(buckets, waitMinutes), episodes)]),
+    ),
   }
 }
 
@@ -134,24 +138,24 @@ interface Alarm {
 }
 
 /**
- * What is usual: the 95th percentile of five minutes is above the threshold, of as many requests as a burn rate needs. Over
- * after five minutes below it.
+ * What is usual: the 95th percentile of five minutes is above the threshold, of as many requests as a burn rate needs, for
+ * so many minutes in a row. Over after five minutes below it.
  */
-function staticAlarms(histograms: readonly Float64Array[]): readonly Alarm[] {
+function staticAlarms(buckets: readonly Timed[], waitMinutes: number): readonly Alarm[] {
   const alarms: { from: number; to: number }[] = []
   let open: { from: number; to: number } | null = null
-  let calm = 0
-  for (let end = 5; end <= histograms.length; end++) {
-    const sum = new Float64Array(LATENCY_BUCKETS)
-    for (const histogram of histograms.slice(end - 5, end)) {
-      for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
-        sum[bucket] = (sum[bucket] ?? 0) + (histogram[bucket] ?? 0)
+  let [over, calm] = [0, 0]
+  for (let end = 5; end <= buckets.length; end++) {
+    let [requests, slow] = [0, 0]
+    for (const bucket of buckets.slice(end - 5, end)) {
+      requests += bucket.requests
+      slow += bucket.slow
     }
-    const { requests, slow } = countSlow(sum, OBJECTIVE.thresholdMs)
     const isOver = requests >= LIMITS.requestsMin && slow / requests > 1 - LIMITS.target
+    over = isOver ? over + 1 : 0
     calm = isOver ? 0 : calm + 1
-    if (isOver && open === null) {
-      open = { from: end, to: end }
+    if (over > waitMinutes && open === null) {
+      open = { from: end, to: Infinity }
       alarms.push(open)
     }
     if (open !== null && calm >= 5) {
@@ -169,8 +173,9 @@ function score(alarms: readonly Alarm[], episodes: readonly Episode[]): ReplayRe
   const real = episodes.filter(({ isReal }) => isReal)
   const detectionMinutes: number[] = []
   for (const episode of real) {
-    const first = alarms.find(({ from, to }) => to > episode.from && from < episode.to)
-    if (first !== undefined) detectionMinutes.push(Math.max(0, first.from - episode.from))
+    // What was open before by chance told nobody of this.
+    const first = alarms.find(({ from }) => from > episode.from && from < episode.to)
+    if (first !== undefined) detectionMinutes.push(first.from - episode.from)
   }
   const falseAlarms = alarms.filter(
     ({ from }) => !real.some((episode) => from >= episode.from && from <= episode.to + TRAIL_MINUTES),
