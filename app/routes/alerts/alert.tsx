@@ -88,7 +88,7 @@ export const action = guard("alerts.manage", async ({ viewer, request, params, c
 const DONE = {
   acknowledge: "Acknowledged. Those who were told of it hear that you are at it.",
   resolve: "Resolved. It stays so until its rule was calm once.",
-  label: "Kept, and counted when causes are ranked.",
+  label: "Kept with the alert.",
   resend: "It is sent again, under the same idempotency key.",
 }
 

@@ -13,6 +13,7 @@ import {
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
+import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeLatency } from "./sentence.ts"
@@ -62,6 +63,7 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
       firstTokens: rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
       dose: await getDoseResponse(tx, ofRung),
       changes: await listMarkedChanges(tx, range),
+      canAlert: mayDo(viewer.role, "alert_rules.manage"),
       coverage: await getCoverage(tx, scope),
       freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
       objectives: LATENCY_OBJECTIVES,

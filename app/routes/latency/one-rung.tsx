@@ -1,5 +1,6 @@
 import { Link } from "@remix-run/react"
 import { clsx } from "clsx"
+import { BellPlus } from "lucide-react"
 import { lazy, type ReactNode, Suspense } from "react"
 import type { DosePoint } from "../../charts/dose.tsx"
 import type { LatencySplit } from "#server/latency/queries.ts"
@@ -15,6 +16,7 @@ import {
 import { niceMax, niceMaxMs } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
+import { buttonClass } from "../../ui/button.ts"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
 import { withheldReason } from "../../ui/figure.tsx"
 import { useWithParams } from "../../ui/scope-filters.tsx"
@@ -35,10 +37,17 @@ export function OneRung({ latency }: { latency: LatencyData }) {
   const { rung } = latency
   return (
     <section aria-labelledby="one-rung" className="mt-10">
-      <h2 id="one-rung" className="text-lg font-semibold">
-        {RUNG_LABELS[rung]}
-        <span className="font-normal text-ink-soft">, {latency.objectives[rung].timed}</span>
-      </h2>
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
+        <h2 id="one-rung" className="text-lg font-semibold">
+          {RUNG_LABELS[rung]}
+          <span className="font-normal text-ink-soft">, {latency.objectives[rung].timed}</span>
+        </h2>
+        {latency.canAlert && (
+          <Link to={paths.newObjective(alertSearch(latency))} className={buttonClass("quiet")}>
+            <BellPlus aria-hidden className="size-3.5" /> Alert on this
+          </Link>
+        )}
+      </div>
       <div className="mt-3 grid gap-4 xl:grid-cols-2">
         <DoseResponse latency={latency} />
         <UseOverLatency latency={latency} />
@@ -56,6 +65,18 @@ export function OneRung({ latency }: { latency: LatencyData }) {
       </div>
     </section>
   )
+}
+
+/** The rung, tool and model that are looked at, and where the people's own threshold was seen, that. */
+function alertSearch({ rung, tool, model, dose }: LatencyData): string {
+  const { threshold } = dose
+  const ownMs = dose.state === "shown" && threshold.state === "seen" ? Math.round(threshold.fromMs) : null
+  return `?${new URLSearchParams({
+    rung,
+    ...(tool !== null && { tool }),
+    ...(model !== null && { model }),
+    ...(ownMs !== null && { threshold: String(ownMs) }),
+  })}`
 }
 
 function DoseResponse({ latency }: { latency: LatencyData }) {
