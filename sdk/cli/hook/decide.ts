@@ -1,6 +1,6 @@
 import path from "node:path"
 import type { AgentAction, PolicyContext } from "../../policy/action.ts"
-import { decide, explain, type Explanation } from "../../policy/decide.ts"
+import { type ConsideredRule, decide, explain, type Explanation } from "../../policy/decide.ts"
 import type { PolicyDecision } from "../../policy/decision.ts"
 import { hasBudgets, openBudgets } from "../../policy/budgets.ts"
 import { type InForce, type Keeper, openKeeper, signedContext, UNAVAILABLE_EFFECTS } from "../../policy/keeper.ts"
@@ -59,8 +59,20 @@ export function explainCommand(host: Host, inForce: InForce, command: string): E
   return explain(inForce.compiled, action, circumstancesOf(host, inForce, context))
 }
 
+/** What the bounds of the policy say of a change that nobody has reviewed, in the folder where this runs. */
+export function explainChange(
+  host: Host,
+  inForce: InForce,
+  change: NonNullable<PolicyContext["change"]>,
+): readonly ConsideredRule[] {
+  const context = { agentTool: "ci", rung: "agent", workspace: host.cwd, cwd: host.cwd, model: undefined } as const
+  // They are about edits, wherever those are.
+  const action = { kind: "edit", path: host.cwd } as const
+  return explain(inForce.compiled, action, { ...circumstancesOf(host, inForce, context), change }).bounds
+}
+
 /** All that is known of the circumstances here. */
-export function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
+function circumstancesOf(host: Host, inForce: InForce, context: HookContext): PolicyContext {
   const { workspace, rung, agentTool, mode, surface } = context
   return signedContext(inForce, {
     nowMs: host.now(),

@@ -1,9 +1,8 @@
 import { parseArgs } from "node:util"
-import { explain } from "../../policy/decide.ts"
 import type { InForce } from "../../policy/keeper.ts"
 import { type Effect, type Layer, REVIEW_LINES } from "../../policy/vocabulary.ts"
 import { type Host, readSettings } from "../home.ts"
-import { circumstancesOf, openStoredPolicy } from "../hook/decide.ts"
+import { explainChange, openStoredPolicy } from "../hook/decide.ts"
 import { print } from "../print.ts"
 import { pullPolicy } from "../refresh-policy.ts"
 import { type ChangedFile, readChangedFiles } from "./changed-files.ts"
@@ -104,13 +103,7 @@ export function judgeChange({
 }
 
 function limitsOf(inForce: InForce, change: { lines: number; files: number }, host: Host): readonly LimitVerdict[] {
-  const context = { agentTool: "ci", rung: "agent", workspace: host.cwd, cwd: host.cwd, model: undefined } as const
-  // A limit is about edits, wherever they are.
-  const { bounds } = explain(
-    inForce.compiled,
-    { kind: "edit", path: host.cwd },
-    { ...circumstancesOf(host, inForce, context), change },
-  )
+  const bounds = explainChange(host, inForce, change)
   return inForce.signed.bundle.layers.flatMap(({ layer, document }) => {
     const { review } = document
     if (review === undefined) return []
