@@ -38,8 +38,9 @@ export async function* readMemory(tx: Transaction<DB>, orgId: string): AsyncGene
 
 /**
  * Frees the buffers of some parts at a time, where Node was started so that it can be asked to: they are small objects
- * with a lot of memory outside of the heap, which does not make it look.
+ * with a lot of memory outside of the heap, which does not make it look. Now and then what had become old as well.
  */
 function freeBuffers(part: number): void {
-  if (part % 16 === 15) globalThis.gc?.({ type: "minor" })
+  if (part % 96 === 95) globalThis.gc?.()
+  else if (part % 16 === 15) globalThis.gc?.({ type: "minor" })
 }

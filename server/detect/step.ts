@@ -84,7 +84,6 @@ async function observeHours<State>(
   const findings = await observeArrivals(tx, { orgId, from, until }, (arrived) =>
     detector.observe(state, arrived, roster, orgId),
   )
-  freeMemory()
   await recordFindings(tx, orgId, findings)
   await saveMemory(tx, orgId, detector.pack(state))
   await tx
@@ -108,12 +107,15 @@ async function observeArrivals(
   for (let at = from + HOUR_MS; at <= until; at += HOUR_MS) {
     const found = observeHour({ ...(await takeArrivals(tx, takenAt(at), names)), accepted })
     for (const incident of found) findings.push({ incident, at })
+    if (((until - at) / HOUR_MS) % HOURS_TO_FREE === 0) freeMemory()
     // Pages are served by the same process.
     await nextTurn()
   }
   return findings
 }
 
+/** Hours that are observed before what reading them left is freed. */
+const HOURS_TO_FREE = 4
 /** From here on it shows in the process's memory that what a step read and made is still there. */
 const WORTH_FREEING_BYTES = 80e6
 
