@@ -89,8 +89,34 @@ export async function signInAs(context: BrowserContext, belay: TestBelay, userId
   }
 }
 
+/**
+ * Going to an address, and again to where one is, ends when React has taken the page over: what is chosen before that is
+ * the browser's alone. A page without scripts is there at once.
+ */
+async function waitForTakeOver(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    addEventListener("belay:taken-over", () => document.documentElement.setAttribute("data-taken-over", ""), {
+      once: true,
+    })
+  })
+  const isTakenOver = () =>
+    document.querySelector("link[rel=modulepreload]") === null || document.querySelector("[data-taken-over]") !== null
+  const { goto, reload } = page
+  page.goto = async (...args) => {
+    const response = await goto.apply(page, args)
+    await page.waitForFunction(isTakenOver)
+    return response
+  }
+  page.reload = async (...args) => {
+    const response = await reload.apply(page, args)
+    await page.waitForFunction(isTakenOver)
+    return response
+  }
+}
+
 /** What the page prints as an error fails the test, as it does on the server. */
-function watch(page: Page): Page {
+async function watch(page: Page): Promise<Page> {
+  await waitForTakeOver(page)
   page.on("pageerror", (error) => {
     // Remix leaves the answer of a navigation that another one overtook without anybody to await it.
     if (error.name !== "AbortError") console.error("in the page:", error)
