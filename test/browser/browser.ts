@@ -101,14 +101,15 @@ async function waitForTakeOver(page: Page): Promise<void> {
   })
   const isTakenOver = () =>
     document.querySelector("link[rel=modulepreload]") === null || document.querySelector("[data-taken-over]") !== null
-  const { goto, reload } = page
+  const goto = page.goto.bind(page)
+  const reload = page.reload.bind(page)
   page.goto = async (...args) => {
-    const response = await goto.apply(page, args)
+    const response = await goto(...args)
     await page.waitForFunction(isTakenOver)
     return response
   }
   page.reload = async (...args) => {
-    const response = await reload.apply(page, args)
+    const response = await reload(...args)
     await page.waitForFunction(isTakenOver)
     return response
   }
