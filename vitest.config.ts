@@ -45,6 +45,8 @@ export default defineConfig({
           setupFiles: "test/setup/console.ts",
           globalSetup: "test/setup/postgres.ts",
           testTimeout: 90_000,
+          // A browser on two busy cores misses a beat now and then. What fails twice is broken, and a retry is printed.
+          retry: 1,
         },
       },
     ],

@@ -12,10 +12,16 @@ const COLOURS = ["color-contrast", "link-in-text-block"]
 /** Fails with each rule that the page breaks and where; of all rules, or of those that are named. */
 export async function expectAccessible(page: Page, rules?: readonly string[]): Promise<void> {
   await page.locator('[aria-busy="true"]').waitFor({ state: "detached" })
-  // A colour on its way to another has the contrast of neither. A theme just chosen is there with the next frame.
+  // A colour on its way to another has the contrast of neither. A theme just chosen is there a frame or two later.
   await page.evaluate(async () => {
-    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))
-    for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish()
+    for (let calmFrames = 0; calmFrames < 3; calmFrames++) {
+      await new Promise((resolve) => requestAnimationFrame(resolve))
+      for (const animation of document.getAnimations()) {
+        if (!(animation instanceof CSSTransition)) continue
+        animation.finish()
+        calmFrames = 0
+      }
+    }
   })
   // Evaluated and not added as a script, which the page's own policy forbids.
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axe)
