@@ -9,7 +9,7 @@ import {
   XAxis,
   YAxis,
 } from "recharts"
-import { ChartTooltip, TICK } from "./frame.tsx"
+import { GRID, TIME_AXIS, TOOLTIP, VALUE_AXIS } from "./frame.tsx"
 
 export interface ExpectedPoint {
   /** Unix milliseconds of the day's midnight in UTC, as days are drawn. */
@@ -39,28 +39,16 @@ export default function Expected(props: ExpectedProps) {
   return (
     <ResponsiveContainer width="100%" height={props.height}>
       <ComposedChart data={[...props.points]} margin={{ top: 24, right: 16, bottom: 0, left: 0 }} accessibilityLayer>
-        <CartesianGrid vertical={false} stroke="var(--line)" />
-        <XAxis
-          dataKey="at"
-          type="number"
-          scale="time"
-          domain={[Math.min(...ats), Math.max(...ats)]}
-          tickFormatter={props.formatTime}
-          tick={TICK}
-          tickLine={false}
-          axisLine={{ stroke: "var(--line-strong)" }}
-          minTickGap={40}
-        />
+        <CartesianGrid {...GRID} />
+        <XAxis {...TIME_AXIS} domain={[Math.min(...ats), Math.max(...ats)]} tickFormatter={props.formatTime} />
         <YAxis
           domain={[0, props.ticks.at(-1) ?? 1]}
           ticks={[...props.ticks]}
           tickFormatter={props.formatValue}
-          tick={TICK}
-          tickLine={false}
-          axisLine={false}
+          {...VALUE_AXIS}
           width={44}
         />
-        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <Tooltip {...TOOLTIP} />
         {rangesOf(props.gaps).map(({ from, to }) => (
           <ReferenceArea key={from} x1={from} x2={to} ifOverflow="hidden" fill="var(--sunken)" fillOpacity={1} />
         ))}

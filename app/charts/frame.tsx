@@ -1,6 +1,18 @@
 /** What every chart has in common. */
 
 export const TICK = { fill: "var(--ink-faint)", fontSize: 11 }
+export const GRID = { vertical: false, stroke: "var(--line)" } as const
+/** Of points with their time in `at`. */
+export const TIME_AXIS = {
+  dataKey: "at",
+  type: "number",
+  scale: "time",
+  tick: TICK,
+  tickLine: false,
+  axisLine: { stroke: "var(--line-strong)" },
+  minTickGap: 40,
+} as const
+export const VALUE_AXIS = { tick: TICK, tickLine: false, axisLine: false } as const
 
 /** The first line is its title. */
 export function ChartTooltip(props: {
@@ -21,3 +33,9 @@ export function ChartTooltip(props: {
     </div>
   )
 }
+
+export const TOOLTIP = {
+  content: <ChartTooltip />,
+  cursor: { stroke: "var(--line-strong)" },
+  isAnimationActive: false,
+} as const

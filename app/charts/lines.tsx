@@ -10,7 +10,7 @@ import {
   XAxis,
   YAxis,
 } from "recharts"
-import { ChartTooltip, TICK } from "./frame.tsx"
+import { GRID, TIME_AXIS, TOOLTIP, VALUE_AXIS } from "./frame.tsx"
 
 export interface LinesPoint {
   /** Unix milliseconds of the bucket's start. */
@@ -70,29 +70,16 @@ export default function Lines(props: LinesProps) {
             ifOverflow="hidden"
           />
         )}
-        <CartesianGrid vertical={false} stroke="var(--line)" />
-        <XAxis
-          dataKey="at"
-          type="number"
-          scale="time"
-          domain={[props.from, props.to]}
-          tickFormatter={props.formatTime}
-          tick={TICK}
-          tickLine={false}
-          axisLine={{ stroke: "var(--line-strong)" }}
-          minTickGap={40}
-          height={AXIS_HEIGHT}
-        />
+        <CartesianGrid {...GRID} />
+        <XAxis {...TIME_AXIS} domain={[props.from, props.to]} tickFormatter={props.formatTime} height={AXIS_HEIGHT} />
         <YAxis
           domain={[0, props.max]}
           tickFormatter={(value: number) => (value === 0 ? "0" : props.formatValue(value))}
-          tick={TICK}
-          tickLine={false}
-          axisLine={false}
+          {...VALUE_AXIS}
           width={54}
           ticks={[0, props.max / 2, props.max]}
         />
-        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <Tooltip {...TOOLTIP} />
         {props.objective !== null && props.objective <= props.max && (
           <ReferenceLine y={props.objective} stroke="var(--good)" strokeDasharray="4 4" />
         )}

@@ -9,7 +9,7 @@ import {
   XAxis,
   YAxis,
 } from "recharts"
-import { ChartTooltip, TICK } from "./frame.tsx"
+import { GRID, TIME_AXIS, TOOLTIP, VALUE_AXIS } from "./frame.tsx"
 
 export interface SlowSharePoint {
   /** Unix milliseconds of the hour's start. */
@@ -33,7 +33,7 @@ export default function SlowShare(props: {
   return (
     <ResponsiveContainer width="100%" height={props.height}>
       <ComposedChart data={[...props.points]} margin={{ top: 8, right: 12, bottom: 0, left: 0 }} accessibilityLayer>
-        <CartesianGrid vertical={false} stroke="var(--line)" />
+        <CartesianGrid {...GRID} />
         {props.firings.map(({ from, to, isPage }) => (
           <ReferenceArea
             key={from}
@@ -46,27 +46,9 @@ export default function SlowShare(props: {
             label={{ value: isPage ? "page" : "ticket", position: "insideTop", fill: "var(--ink-soft)", fontSize: 11 }}
           />
         ))}
-        <XAxis
-          dataKey="at"
-          type="number"
-          scale="time"
-          domain={[props.from, props.to]}
-          tickFormatter={props.formatTime}
-          tick={TICK}
-          tickLine={false}
-          axisLine={{ stroke: "var(--line-strong)" }}
-          minTickGap={40}
-        />
-        <YAxis
-          domain={[0, 1]}
-          tickFormatter={props.formatValue}
-          tick={TICK}
-          tickLine={false}
-          axisLine={false}
-          width={54}
-          tickCount={5}
-        />
-        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <XAxis {...TIME_AXIS} domain={[props.from, props.to]} tickFormatter={props.formatTime} />
+        <YAxis domain={[0, 1]} tickFormatter={props.formatValue} {...VALUE_AXIS} width={54} tickCount={5} />
+        <Tooltip {...TOOLTIP} />
         <ReferenceLine
           y={props.allowed.value}
           stroke="var(--ink-soft)"

@@ -9,7 +9,7 @@ import {
   XAxis,
   YAxis,
 } from "recharts"
-import { ChartTooltip, TICK } from "./frame.tsx"
+import { GRID, TIME_AXIS, TOOLTIP, VALUE_AXIS } from "./frame.tsx"
 
 export interface TrendPoint {
   /** Unix milliseconds of the bucket's start. */
@@ -37,28 +37,10 @@ export default function Trend(props: TrendProps) {
   return (
     <ResponsiveContainer width="100%" height={props.height}>
       <ComposedChart data={[...props.points]} margin={{ top: 8, right: 12, bottom: 0, left: 0 }} accessibilityLayer>
-        <CartesianGrid vertical={false} stroke="var(--line)" />
-        <XAxis
-          dataKey="at"
-          type="number"
-          scale="time"
-          domain={[props.from, props.to]}
-          tickFormatter={props.formatTime}
-          tick={TICK}
-          tickLine={false}
-          axisLine={{ stroke: "var(--line-strong)" }}
-          minTickGap={40}
-        />
-        <YAxis
-          domain={[0, props.max]}
-          tickFormatter={props.formatValue}
-          tick={TICK}
-          tickLine={false}
-          axisLine={false}
-          width={54}
-          tickCount={4}
-        />
-        <Tooltip content={<ChartTooltip />} cursor={{ stroke: "var(--line-strong)" }} isAnimationActive={false} />
+        <CartesianGrid {...GRID} />
+        <XAxis {...TIME_AXIS} domain={[props.from, props.to]} tickFormatter={props.formatTime} />
+        <YAxis domain={[0, props.max]} tickFormatter={props.formatValue} {...VALUE_AXIS} width={54} tickCount={4} />
+        <Tooltip {...TOOLTIP} />
         <Area
           dataKey="interval"
           stroke="none"
