@@ -19,6 +19,9 @@ export interface SlowSharePoint {
   readonly tooltip: readonly string[]
 }
 
+/** A band has its name in it from this share of the width on: names of narrow ones would cover each other. */
+const NAMED_FROM = 0.06
+
 /** The share of slow requests by the hour, what is allowed dashed, and when an alert would have been open as bands. */
 export default function SlowShare(props: {
   readonly points: readonly SlowSharePoint[]
@@ -43,7 +46,15 @@ export default function SlowShare(props: {
             fillOpacity={0.22}
             stroke={isPage ? "var(--bad)" : "var(--warn)"}
             {...(!isPage && { strokeDasharray: "3 3" })}
-            label={{ value: isPage ? "page" : "ticket", position: "insideTop", fill: "var(--ink-soft)", fontSize: 11 }}
+            ifOverflow="hidden"
+            {...(to - from >= NAMED_FROM * (props.to - props.from) && {
+              label: {
+                value: isPage ? "page" : "ticket",
+                position: "insideTop",
+                fill: "var(--ink-soft)",
+                fontSize: 11,
+              },
+            })}
           />
         ))}
         <XAxis {...TIME_AXIS} domain={[props.from, props.to]} tickFormatter={props.formatTime} />

@@ -171,9 +171,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
 function Bar(props: { label: string; share: number; color: string; figure: string }) {
   return (
     <li className="grid grid-cols-[8rem_1fr_5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_5rem]">
-      <span className="truncate" title={props.label}>
-        {props.label}
-      </span>
+      <span className="min-w-0 break-words">{props.label}</span>
       <svg role="presentation" width="100%" height="16" className="block">
         <rect width={`${props.share * 100}%`} height="16" rx="2" fill={props.color} />
       </svg>
