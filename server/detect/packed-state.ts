@@ -1,11 +1,11 @@
 import type { DetectorState, OpenIncident } from "./state.ts"
-import type { Daily, Person } from "./reference.ts"
+import { type Daily, dailyToKeep, type Person } from "./reference.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
-import type { Cell } from "./scope.ts"
+import { type Cell, isSamePlace, type UnitPlace } from "./scope.ts"
 import { NO_SUMS } from "./sums.ts"
 import { AllSeries } from "./all-series.ts"
-import { countNumbers, makeSeries, Series } from "./series.ts"
+import { makeSeries, numbersToKeep, Series } from "./series.ts"
 
 /**
  * The detector's memory as it is written down after every step: part by part, so that no more than one of them is held
@@ -14,19 +14,20 @@ import { countNumbers, makeSeries, Series } from "./series.ts"
  */
 type Part =
   | { readonly part: "series"; readonly of: PackedSeries }
-  | { readonly part: "units"; readonly of: PackedUnits }
+  | { readonly part: "units"; readonly of: PackedLists }
   | { readonly part: "volumes"; readonly of: readonly (readonly [string, readonly Cell[]])[] }
   | { readonly part: "people"; readonly of: readonly (readonly [string, PackedPerson])[] }
   | { readonly part: "rest"; readonly of: Rest }
 
-interface PackedSeries {
+/** The lists one after the other, each after its length. */
+interface PackedLists {
   readonly keys: string
-  readonly numbers: Float64Array
+  readonly lists: Float64Array
 }
 
-interface PackedUnits {
-  readonly keys: string
-  readonly numbers: Float64Array
+interface PackedSeries extends PackedLists {
+  /** Sums by person and by team of each: apart, as they are over with the day and the others are not. */
+  readonly sums: Float64Array
 }
 
 interface PackedPerson {
@@ -56,9 +57,9 @@ export function* packState(state: DetectorState): Generator {
 
 function* partsOf(state: DetectorState): Generator<Part> {
   const { series, history, volumes, incidents, ...rest } = state
-  const numbers = new Writer()
-  for (const some of chunks(series)) yield { part: "series", of: packSeries(some, numbers) }
-  for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some, numbers) }
+  const [lists, sums] = [new Writer(), new Writer()]
+  for (const some of chunks(series)) yield { part: "series", of: packSeries(some, lists, sums) }
+  for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some, lists) }
   for (const some of chunks(volumes.cells)) yield { part: "volumes", of: some }
   for (const some of chunks(history.people)) {
     yield {
@@ -101,9 +102,10 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
     else if (part.part === "units") unpackUnits(part.of, units)
     else if (part.part === "volumes") {
       for (const [developer, own] of part.of) {
+        const places: UnitPlace[] = []
         cells.set(
           developer,
-          own.map((cell) => shareCell(cell, once)),
+          own.map(({ rung, place, units }) => ({ rung: once(rung), place: sharePlace(place, places, once), units })),
         )
       }
     } else if (part.part === "people") {
@@ -141,7 +143,10 @@ function shareTexts(): <Text extends string | null>(text: Text) => Text {
 
 type Once = ReturnType<typeof shareTexts>
 
-function shareCell({ rung, place, units }: Cell, once: Once): Cell {
+/** The place as it is known already, or with texts that are. */
+function sharePlace(place: UnitPlace, known: UnitPlace[], once: Once): UnitPlace {
+  const same = known.find((one) => isSamePlace(one, place))
+  if (same !== undefined) return same
   const { team, developer, client, model, language, mode } = place
   const shared = {
     team: once(team),
@@ -151,7 +156,8 @@ function shareCell({ rung, place, units }: Cell, once: Once): Cell {
     language: once(language),
     mode: once(mode),
   }
-  return { rung: once(rung), place: shared, units }
+  known.push(shared)
+  return shared
 }
 
 /** The half, and units of the four rungs. */
@@ -175,22 +181,25 @@ function find(all: AllSeries, key: string): Series {
   )
 }
 
-/** Numbers that are appended one by one. */
+/** Numbers that are appended list by list. */
 class Writer {
   private numbers = new Float64Array(1024)
   private length = 0
 
-  push(value: number): void {
+  pushList(values: Iterable<number>): void {
+    const lengthAt = this.length
+    this.push(0)
+    for (const value of values) this.push(value)
+    this.numbers[lengthAt] = this.length - lengthAt - 1
+  }
+
+  private push(value: number): void {
     if (this.length === this.numbers.length) {
       const larger = new Float64Array(this.length * 2)
       larger.set(this.numbers)
       this.numbers = larger
     }
     this.numbers[this.length++] = value
-  }
-
-  pushAll(values: readonly number[]): void {
-    for (const value of values) this.push(value)
   }
 
   /** Those since the last time, to be read before the next is pushed. */
@@ -209,59 +218,47 @@ class Reader {
     this.numbers = numbers
   }
 
-  next(): number {
-    return this.numbers[this.at++]!
-  }
-
-  /** A list of exactly as many numbers, without room for more. */
-  take(length: number): number[] {
-    const list = Array.from(this.numbers.subarray(this.at, this.at + length))
-    this.at += length
-    return list
+  /** The next list, which stays a part of what is read. */
+  takeList(): Float64Array {
+    const from = this.at + 1
+    this.at = from + this.numbers[this.at]!
+    return this.numbers.subarray(from, this.at)
   }
 }
 
-function packSeries(some: readonly Series[], numbers: Writer): PackedSeries {
+function packSeries(some: readonly Series[], lists: Writer, sums: Writer): PackedSeries {
   for (const series of some) {
-    numbers.pushAll(series.numbers)
-    for (const list of [series.daily, series.byPerson, series.byTeam]) {
-      numbers.push(list.length)
-      numbers.pushAll(list)
-    }
+    lists.pushList(numbersToKeep(series))
+    sums.pushList(series.byPerson)
+    sums.pushList(series.byTeam)
   }
-  return { keys: some.map(({ key }) => key).join(SEPARATOR), numbers: numbers.finish() }
+  return { keys: some.map(({ key }) => key).join(SEPARATOR), lists: lists.finish(), sums: sums.finish() }
 }
 
-function unpackSeries({ keys, numbers }: PackedSeries, into: AllSeries, once: Once): void {
-  const reader = new Reader(numbers)
+function unpackSeries(packed: PackedSeries, into: AllSeries, once: Once): void {
+  // A copy, since what was read has the keys in the same memory.
+  const lists = new Reader(packed.lists.slice())
+  const sums = new Reader(packed.sums)
   const takeSums = () => {
-    const length = reader.next()
-    return length === 0 ? NO_SUMS : reader.take(length)
+    const list = sums.takeList()
+    return list.length === 0 ? NO_SUMS : Array.from(list)
   }
-  for (const key of keys.split(SEPARATOR)) {
+  for (const key of packed.keys.split(SEPARATOR)) {
     const [rung = "", name = "", dimension = "", ...values] = key.split("|").map(once)
-    const watched = name as Watched
     const place = into.placeOf(dimension, dimension === "" ? [] : values)
-    const series = new Series(
-      { rung: rung as Rung, watched, place },
-      reader.take(countNumbers(watched)),
-      reader.take(reader.next()),
-    )
+    const series = new Series({ rung: rung as Rung, watched: name as Watched, place }, lists.takeList())
     series.byPerson = takeSums()
     series.byTeam = takeSums()
     into.add(series)
   }
 }
 
-function packUnits(some: readonly (readonly [string, Daily])[], numbers: Writer): PackedUnits {
-  for (const [, daily] of some) {
-    numbers.push(daily.length)
-    numbers.pushAll(daily)
-  }
-  return { keys: some.map(([key]) => key).join(SEPARATOR), numbers: numbers.finish() }
+function packUnits(some: readonly (readonly [string, Daily])[], lists: Writer): PackedLists {
+  for (const [, daily] of some) lists.pushList(dailyToKeep(daily))
+  return { keys: some.map(([key]) => key).join(SEPARATOR), lists: lists.finish() }
 }
 
-function unpackUnits({ keys, numbers }: PackedUnits, into: Map<string, Daily>): void {
-  const reader = new Reader(numbers)
-  for (const key of keys.split(SEPARATOR)) into.set(key, reader.take(reader.next()))
+function unpackUnits(packed: PackedLists, into: Map<string, Daily>): void {
+  const lists = new Reader(packed.lists.slice())
+  for (const key of packed.keys.split(SEPARATOR)) into.set(key, lists.takeList())
 }

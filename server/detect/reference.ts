@@ -1,5 +1,6 @@
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import { type DayList, dayIn, endOfDays, joinUnits, moreUnits, unitsIn, withRoom } from "./day-lists.ts"
 import { SETTINGS } from "./settings.ts"
 
 /**
@@ -16,17 +17,24 @@ const AGEING = 0.98
 /** A busy day counts at most this many times the median day: a hackathon is no norm. */
 const BUSY = 1.4
 
-/** Flat, since there are many: of each day, in order, the day, how many units, and how many of those or what sum. */
-export type Daily = number[]
+/** Of each day, in order, how many units, and how many of those or what sum. */
+export type Daily = DayList
 
-const DAILY_FIELDS = 3
+const DAILY_FIELDS = 2
 
 export function* daysOf(
   daily: Daily,
 ): Generator<{ readonly day: number; readonly units: number; readonly sum: number }> {
-  for (let at = 0; at < daily.length; at += DAILY_FIELDS) {
-    yield { day: daily[at]!, units: daily[at + 1]!, sum: daily[at + 2]! }
+  const end = endOfDays(daily, 0, DAILY_FIELDS)
+  for (let at = 0; at < end; at += DAILY_FIELDS) {
+    yield { day: dayIn(daily[at]!), units: unitsIn(daily[at]!), sum: daily[at + 1]! }
   }
+}
+
+/** Its numbers with room for the days that it has and one more. */
+export function* dailyToKeep(daily: Daily): Generator<number> {
+  yield* daily.subarray(0, endOfDays(daily, 0, DAILY_FIELDS))
+  yield* [0, 0]
 }
 
 export interface History {
@@ -52,18 +60,22 @@ export function makeHistory(): History {
 }
 
 export function remember(history: History, key: string, day: number, units: number, sum: number): void {
-  const daily = history.units.get(key) ?? []
-  let at = daily.length - DAILY_FIELDS
-  while (at >= 0 && daily[at]! > day) at -= DAILY_FIELDS
-  if (at >= 0 && daily[at] === day) {
-    daily[at + 1]! += units
-    daily[at + 2]! += sum
+  let daily = history.units.get(key) ?? NO_DAYS
+  const end = endOfDays(daily, 0, DAILY_FIELDS)
+  let at = end - DAILY_FIELDS
+  while (at >= 0 && dayIn(daily[at]!) > day) at -= DAILY_FIELDS
+  if (at >= 0 && dayIn(daily[at]!) === day) {
+    daily[at]! += moreUnits(units)
+    daily[at + 1]! += sum
     return
   }
+  if (end === daily.length) history.units.set(key, (daily = withRoom(daily, DAILY_FIELDS)))
   const next = at + DAILY_FIELDS
-  // Exactly as long as it is: an array that grows keeps room for half as much again.
-  history.units.set(key, daily.slice(0, next).concat([day, units, sum], daily.slice(next)))
+  daily.copyWithin(next + DAILY_FIELDS, next, end)
+  daily.set([joinUnits(day, units), sum], next)
 }
+
+const NO_DAYS: Daily = new Float64Array()
 
 export function rememberLatency(history: History, key: string, day: number, bucket: number, times: number): void {
   let days = history.latency.get(key)
@@ -77,10 +89,11 @@ export function rememberLatency(history: History, key: string, day: number, buck
 export function forgetBefore(history: History, today: number): void {
   const from = today - KEPT_DAYS
   for (const [key, daily] of history.units) {
+    const end = endOfDays(daily, 0, DAILY_FIELDS)
     let old = 0
-    while (old < daily.length && daily[old]! < from) old += DAILY_FIELDS
-    if (old === daily.length) history.units.delete(key)
-    else if (old > 0) daily.splice(0, old)
+    while (old < end && dayIn(daily[old]!) < from) old += DAILY_FIELDS
+    if (old === end) history.units.delete(key)
+    else if (old > 0) daily.copyWithin(0, old).fill(0, end - old)
   }
   for (const [key, days] of history.latency) {
     for (const day of days.keys()) if (day < from) days.delete(day)
@@ -161,14 +174,9 @@ export const doubtOfStranger = () => 1 / SETTINGS.shrinkage
 
 function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates" | "offsets" | "doubts"> {
   const groups = new Map<string, { units: number; sum: number }>()
-  const rows: { rung: string; watched: string; group: string; developer: string; units: number; sum: number }[] = []
-  for (const [key, daily] of history.units) {
-    const [rung = "", watched = "", group = "", developer = ""] = key.split("|")
-    const [units, sum] = weighted(daily, rung, weightOf)
-    if (units === 0) continue
-    rows.push({ rung, watched, group, developer, units, sum })
-    const whole = groups.get(`${rung}|${watched}|${group}`)
-    if (whole === undefined) groups.set(`${rung}|${watched}|${group}`, { units, sum })
+  for (const { group, units, sum } of weightedRows(history, weightOf)) {
+    const whole = groups.get(group)
+    if (whole === undefined) groups.set(group, { units, sum })
     else {
       whole.units += units
       whole.sum += sum
@@ -184,13 +192,12 @@ function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates
     )
   }
   const people = new Map<string, { isShare: boolean; units: number; excess: number; expected: number }>()
-  for (const { rung, watched, group, developer, units, sum } of rows) {
-    const rate = rates.get(`${rung}|${watched}|${group}`)
+  for (const { group, watched, person, units, sum } of weightedRows(history, weightOf)) {
+    const rate = rates.get(group)
     if (rate === undefined) continue
-    const key = `${rung}|${watched}|${developer}`
     const isShare = SHARES.has(watched)
-    const of = people.get(key) ?? { isShare, units: 0, excess: 0, expected: 0 }
-    people.set(key, of)
+    const of = people.get(person) ?? { isShare, units: 0, excess: 0, expected: 0 }
+    people.set(person, of)
     of.units += units
     if (isShare) {
       const share = fromLogit(rate)
@@ -210,6 +217,31 @@ function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates
     doubts.set(key, 1 / (expected + SETTINGS.shrinkage))
   }
   return { rates, offsets, doubts }
+}
+
+interface WeightedRow {
+  readonly watched: string
+  /** `rung|watched|group` and `rung|watched|developer`. */
+  readonly group: string
+  readonly person: string
+  readonly units: number
+  readonly sum: number
+}
+
+/** Worked out anew for whoever asks: there are as many as a person has groups, times all people. */
+function* weightedRows(history: History, weightOf: WeightOf): Generator<WeightedRow> {
+  for (const [key, daily] of history.units) {
+    const [rung = "", watched = "", group = "", developer = ""] = key.split("|")
+    const [units, sum] = weighted(daily, rung, weightOf)
+    if (units === 0) continue
+    yield {
+      watched,
+      group: `${rung}|${watched}|${group}`,
+      person: `${rung}|${watched}|${developer}`,
+      units,
+      sum,
+    }
+  }
 }
 
 function makeSlowBounds(history: History, weightOf: WeightOf): ReadonlyMap<string, SlowBound> {

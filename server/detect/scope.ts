@@ -75,14 +75,27 @@ export function makeVolumes(): Volumes {
   return { cells: new Map() }
 }
 
-export function addVolume(volumes: Volumes, rung: Rung, place: UnitPlace, units: number): void {
-  const own = volumes.cells.get(place.developer) ?? []
-  const cell = own.find((one) => one.rung === rung && isSame(one.place, place))
-  if (cell === undefined) volumes.cells.set(place.developer, own.concat([{ rung, place, units }]))
-  else cell.units += units
+export function addVolume(volumes: Volumes, rung: Rung, of: UnitPlace, units: number): void {
+  const own = volumes.cells.get(of.developer) ?? []
+  const cell = own.find((one) => one.rung === rung && isSamePlace(one.place, of))
+  if (cell !== undefined) {
+    cell.units += units
+    return
+  }
+  const { team, developer, client, model, language, mode } = of
+  const place = own.find((one) => isSamePlace(one.place, of))?.place ?? {
+    team,
+    developer,
+    client,
+    model,
+    language,
+    mode,
+  }
+  volumes.cells.set(developer, own.concat([{ rung, place, units }]))
 }
 
-function isSame(one: UnitPlace, other: UnitPlace): boolean {
+/** Of one developer. */
+export function isSamePlace(one: UnitPlace, other: UnitPlace): boolean {
   return (
     one.team === other.team &&
     one.client === other.client &&

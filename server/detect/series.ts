@@ -1,5 +1,6 @@
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
+import { dayIn, endOfDays, joinUnits, moreUnits, unitsIn, withRoom } from "./day-lists.ts"
 import { withMarks } from "./people.ts"
 import { SETTINGS } from "./settings.ts"
 import { added, NO_SUMS, sumOfSquares, type SumsByNumber } from "./sums.ts"
@@ -25,21 +26,21 @@ export class Series {
   readonly rung: Rung
   readonly watched: Watched
   readonly place: Place
-  /** All its single numbers, and its lists by alternative, one after the other: there are a hundred thousand series. */
-  readonly numbers: number[]
-  /** Flat: day, observed, expected, units, marks of who added to them (`people.ts`), of each day with any. */
-  daily: number[]
+  /**
+   * All its single numbers, its lists by alternative and its days (`DAY`), one after the other: there are a hundred
+   * thousand series.
+   */
+  numbers: Float64Array
   /** Information or expectation of the present day by person and team: what varies together. */
   byPerson: SumsByNumber
   byTeam: SumsByNumber
   isTouched: boolean
 
-  constructor(of: Pick<Series, "rung" | "watched" | "place">, numbers: number[], daily: number[]) {
+  constructor(of: Pick<Series, "rung" | "watched" | "place">, numbers: Float64Array) {
     this.rung = of.rung
     this.watched = of.watched
     this.place = of.place
     this.numbers = numbers
-    this.daily = daily
     this.byPerson = NO_SUMS
     this.byTeam = NO_SUMS
     this.isTouched = false
@@ -101,7 +102,7 @@ const LISTS = Object.keys(LIST).length
 type List = keyof typeof LIST
 
 function alternativesOf(series: Series): number {
-  return (series.numbers.length - SINGLE) / LISTS
+  return SPECS[series.watched].alternatives.length
 }
 
 /** Where the number of an alternative is. */
@@ -109,15 +110,38 @@ function slot(series: Series, list: List, alternative: number): number {
   return SINGLE + LIST[list] * alternativesOf(series) + alternative
 }
 
-/** How many numbers a series of the signal has. */
-export function countNumbers(watched: Watched): number {
+/** What is kept of a day with any units. */
+const DAY = {
+  /** `joinUnits`. */
+  dayAndUnits: 0,
+  observed: 1,
+  expected: 2,
+  /** Of who added to it (`people.ts`). */
+  marks: 3,
+} as const
+const DAY_FIELDS = Object.keys(DAY).length
+const KEPT_DAYS = 28
+
+/** How many numbers a series of the signal has before its days. */
+function firstDayAt(watched: Watched): number {
   return SINGLE + LISTS * SPECS[watched].alternatives.length
 }
 
 export function makeSeries(rung: Rung, watched: Watched, place: Place): Series {
-  const numbers = Array.from({ length: countNumbers(watched) }, () => 0)
+  const numbers = new Float64Array(firstDayAt(watched))
   numbers[AT.day] = -1
-  return new Series({ rung, watched, place }, numbers, [])
+  return new Series({ rung, watched, place }, numbers)
+}
+
+/** Its numbers with room for the days that it has and one more. */
+export function* numbersToKeep({ watched, numbers }: Series): Generator<number> {
+  const end = endOfDays(numbers, firstDayAt(watched), DAY_FIELDS)
+  yield* numbers.subarray(0, end)
+  for (let left = Math.min(DAY_FIELDS, lengthAtMost(watched) - end); left > 0; left--) yield 0
+}
+
+function lengthAtMost(watched: Watched): number {
+  return firstDayAt(watched) + KEPT_DAYS * DAY_FIELDS
 }
 
 /** Whose work, and on which day it counts. */
@@ -171,65 +195,87 @@ export function addCount(series: Series, at: Whose, count: number, expected: num
   noteUnits(series, at, count, expected, units)
 }
 
-const FIELDS = 5
-const KEPT_DAYS = 28
-
 function noteUnits(series: Series, { day, mark }: Whose, observed: number, expected: number, units: number): void {
-  const { daily, numbers } = series
+  const { numbers } = series
   numbers[AT.dayUnits]! += units
   numbers[AT.dayObserved]! += observed
   numbers[AT.dayExpected]! += expected
   series.isTouched = true
-  const last = daily.length - FIELDS
-  if (last >= 0 && daily[last] === day) {
-    daily[last + 1]! += observed
-    daily[last + 2]! += expected
-    daily[last + 3]! += units
-    daily[last + 4] = withMarks(daily[last + 4]!, mark)
+  const end = endOfDays(numbers, firstDayAt(series.watched), DAY_FIELDS)
+  const last = end - DAY_FIELDS
+  if (lastDayOf(series) !== day) {
+    addDay(series, end, { day, observed, expected, units, marks: mark })
     return
   }
-  const kept = daily.length < KEPT_DAYS * FIELDS ? daily : daily.slice(FIELDS)
-  // Exactly as long as it is: an array that grows keeps room for half as much again.
-  series.daily = kept.concat([day, observed, expected, units, mark])
+  numbers[last]! += moreUnits(units)
+  numbers[last + DAY.observed]! += observed
+  numbers[last + DAY.expected]! += expected
+  numbers[last + DAY.marks] = withMarks(numbers[last + DAY.marks]!, mark)
+}
+
+interface Day extends Sums {
+  readonly day: number
+  readonly marks: number
+}
+
+/** Adds a day, of which nothing was known, where the days end: instead of the oldest when there are enough. */
+function addDay(series: Series, end: number, { day, observed, expected, units, marks }: Day): void {
+  let at = end
+  if (end === lengthAtMost(series.watched)) {
+    const first = firstDayAt(series.watched)
+    series.numbers.copyWithin(first, first + DAY_FIELDS)
+    at -= DAY_FIELDS
+  } else if (end === series.numbers.length) {
+    const left = (lengthAtMost(series.watched) - end) / DAY_FIELDS
+    series.numbers = withRoom(series.numbers, DAY_FIELDS, Math.min(4, left))
+  }
+  series.numbers.set([joinUnits(day, units), observed, expected, marks], at)
+}
+
+/** Its days from one to another, both included, earliest first. */
+function* daysOf({ watched, numbers }: Series, from: number, to: number): Generator<Day> {
+  const end = endOfDays(numbers, firstDayAt(watched), DAY_FIELDS)
+  for (let at = firstDayAt(watched); at < end; at += DAY_FIELDS) {
+    const day = dayIn(numbers[at]!)
+    if (day < from || day > to) continue
+    yield {
+      day,
+      units: unitsIn(numbers[at]!),
+      observed: numbers[at + DAY.observed]!,
+      expected: numbers[at + DAY.expected]!,
+      marks: numbers[at + DAY.marks]!,
+    }
+  }
 }
 
 /** Sums over days, both ends included. */
 export function sumsBetween(series: Series, from: number, to: number): Sums {
-  const { daily } = series
   let [observed, expected, units] = [0, 0, 0]
-  for (let index = 0; index < daily.length; index += FIELDS) {
-    const day = daily[index]!
-    if (day < from || day > to) continue
-    observed += daily[index + 1]!
-    expected += daily[index + 2]!
-    units += daily[index + 3]!
+  for (const day of daysOf(series, from, to)) {
+    observed += day.observed
+    expected += day.expected
+    units += day.units
   }
   return { observed, expected, units }
 }
 
 /** Marks of who added on these days, both ends included. */
-export function marksBetween({ daily }: Series, from: number, to: number): number {
+export function marksBetween(series: Series, from: number, to: number): number {
   let marks = 0
-  for (let index = 0; index < daily.length; index += FIELDS) {
-    const day = daily[index]!
-    if (day >= from && day <= to) marks = withMarks(marks, daily[index + 4]!)
-  }
+  for (const day of daysOf(series, from, to)) marks = withMarks(marks, day.marks)
   return marks
 }
 
 /** Days with any units, both ends included, earliest first. */
-export function daysBetween({ daily }: Series, from: number, to: number): readonly number[] {
-  const days: number[] = []
-  for (let index = 0; index < daily.length; index += FIELDS) {
-    const day = daily[index]!
-    if (day >= from && day <= to && daily[index + 3]! > 0) days.push(day)
-  }
-  return days
+export function daysBetween(series: Series, from: number, to: number): readonly number[] {
+  return [...daysOf(series, from, to)].filter(({ units }) => units > 0).map(({ day }) => day)
 }
 
 /** Of those with any units; before all others when there is none. */
-export function lastDayOf({ daily }: Series): number {
-  return daily[daily.length - FIELDS] ?? -Infinity
+export function lastDayOf({ watched, numbers }: Series): number {
+  const first = firstDayAt(watched)
+  const end = endOfDays(numbers, first, DAY_FIELDS)
+  return end === first ? -Infinity : dayIn(numbers[end - DAY_FIELDS]!)
 }
 
 function noteShared(series: Series, whose: Whose, value: number): void {
@@ -349,7 +395,9 @@ export function bestOf(series: Series): number {
 function bestAlternative(series: Series): number {
   const first = slot(series, "now", 0)
   let best = first
-  for (let at = first + 1; at < series.numbers.length; at++) if (series.numbers[at]! > series.numbers[best]!) best = at
+  for (let at = first + 1; at < firstDayAt(series.watched); at++) {
+    if (series.numbers[at]! > series.numbers[best]!) best = at
+  }
   return best - first
 }
 
@@ -357,7 +405,9 @@ function bestAlternative(series: Series): number {
 export function logEvidence(series: Series): number {
   const best = bestOf(series)
   let sum = 0
-  for (let at = slot(series, "now", 0); at < series.numbers.length; at++) sum += Math.exp(series.numbers[at]! - best)
+  for (let at = slot(series, "now", 0); at < firstDayAt(series.watched); at++) {
+    sum += Math.exp(series.numbers[at]! - best)
+  }
   return best + Math.log(sum / alternativesOf(series))
 }
 
