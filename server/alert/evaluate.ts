@@ -7,7 +7,7 @@ import { type AlertStanding, readAlerts, recordAlertEvents, saveAlerts } from ".
 import { type AlertKind, type Finding, findingKey } from "./finding.ts"
 import { findParents } from "./grouping.ts"
 import { findLatency } from "./latency.ts"
-import { step, type Timing, type Transition, type Verdict } from "./lifecycle.ts"
+import { soFar, step, type Timing, type Transition, type Verdict } from "./lifecycle.ts"
 import type { MessageEvent } from "./message.ts"
 import { findByRule } from "./rule-findings.ts"
 import { listRules } from "./rule-store.ts"
@@ -113,12 +113,10 @@ async function findAll(
   { at, before, isWhole }: { readonly at: Date; readonly before: readonly AlertStanding[]; readonly isWhole: boolean },
 ): Promise<readonly Finding[]> {
   const objectives = (await listObjectives(tx)).filter(({ isEnabled }) => isEnabled)
-  const pagedUntil = new Map(
-    before.flatMap(({ kind, subject, standing }) =>
-      kind === "latency" && standing.pagedUntil !== null ? [[subject, standing.pagedUntil]] : [],
-    ),
+  const alerts = new Map(
+    before.flatMap(({ kind, subject, standing }) => (kind === "latency" ? [[subject, soFar(standing)]] : [])),
   )
-  const findings = [...(await findLatency(tx, { objectives, at, pagedUntil }))]
+  const findings = [...(await findLatency(tx, { objectives, at, alerts }))]
   if (!isWhole) return findings
   for (const rule of await listRules(tx)) {
     if (rule.isEnabled) findings.push(...(await findByRule(tx, rule, at)))

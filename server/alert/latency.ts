@@ -1,5 +1,5 @@
 import type { TenantTx } from "../db/tenant.ts"
-import { type Judgement, judge } from "../slo/burn.ts"
+import { type AlertSoFar, type Judgement, judge, NO_ALERT } from "../slo/burn.ts"
 import { type Objective, scopeKey } from "../slo/objectives.ts"
 import { findShownScopes, readHistograms, readingsOf } from "../slo/readings.ts"
 import type { Facts, Finding } from "./finding.ts"
@@ -10,21 +10,20 @@ export async function findLatency(
   args: {
     readonly objectives: readonly Objective[]
     readonly at: Date
-    /** When an objective last paged, by its id, in milliseconds. */
-    readonly pagedUntil: ReadonlyMap<string, number>
+    /** By the objective's id. */
+    readonly alerts: ReadonlyMap<string, AlertSoFar>
   },
 ): Promise<readonly Finding[]> {
-  const { objectives, at, pagedUntil } = args
+  const { objectives, at, alerts } = args
   const histograms = await readHistograms(tx, { scopes: objectives, at })
   const shown = await findShownScopes(tx, { scopes: objectives, at })
   return objectives.map((objective) => {
     const key = scopeKey(objective)
     const subject = { kind: "latency" as const, subject: objective.id, teamId: null, rung: objective.rung }
     if (!shown.has(key)) return { ...subject, verdict: "unknown" as const }
-    const paged = pagedUntil.get(objective.id) ?? null
     const judgement = judge(readingsOf(objective, histograms.get(key)), objective, {
       at: at.getTime(),
-      pagedUntil: paged,
+      ...(alerts.get(objective.id) ?? NO_ALERT),
     })
     if (judgement.verdict !== "firing" || judgement.severity === null) {
       return { ...subject, verdict: judgement.verdict === "calm" ? ("calm" as const) : ("unknown" as const) }

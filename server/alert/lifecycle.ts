@@ -1,4 +1,4 @@
-import type { Severity } from "../slo/burn.ts"
+import { type AlertSoFar, NO_ALERT, type Severity } from "../slo/burn.ts"
 
 /** How an alert stands; times are milliseconds since 1970. */
 export interface Standing {
@@ -16,6 +16,12 @@ export interface Standing {
   readonly isResolvedByHand: boolean
   readonly pagedUntil: number | null
   readonly reopened: number
+}
+
+/** What judging an objective anew takes of its alert. */
+export function soFar(standing: Standing | null): AlertSoFar {
+  if (standing === null) return NO_ALERT
+  return { pagedUntil: standing.pagedUntil, isOpen: standing.state !== "resolved" }
 }
 
 export type Transition = "opened" | "reopened" | "escalated" | "reminded" | "resolved" | "data_lost" | "data_back"

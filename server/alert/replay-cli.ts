@@ -13,7 +13,11 @@ const seeds = Array.from({ length: flags.quick ? 1 : 5 }, (_, index) => Number(f
 const replays = seeds.map((seed) => replay(seed))
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
-const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? null
+/** The value below which a share 0..1 of them lies. */
+const quantile = (values: readonly number[], share: number) => {
+  const value = values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]
+  return value === undefined ? null : Math.round(value)
+}
 
 function summarize(results: readonly ReplayResult[]) {
   const minutes = results.flatMap(({ detectionMinutes }) => detectionMinutes)
@@ -21,7 +25,8 @@ function summarize(results: readonly ReplayResult[]) {
     detected: sum(results.map(({ detected }) => detected)),
     missed: sum(results.map(({ missed }) => missed)),
     false_alarms: sum(results.map(({ falseAlarms }) => falseAlarms)),
-    detection_minutes_p50: middle(minutes),
+    detection_minutes_p50: quantile(minutes, 0.5),
+    detection_minutes_p90: quantile(minutes, 0.9),
   }
 }
 

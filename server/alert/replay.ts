@@ -54,8 +54,9 @@ function randomFrom(seed: number): () => number {
 }
 
 /**
- * Of each week: two outages, a slow degradation, and blips of a few minutes that are over before anybody could act. Nights
- * and weekends have few requests, which by chance are slow together.
+ * Of each week: an outage, one that slows every other request, two busy hours in which a few more requests than usual are
+ * slow, and blips of a few minutes that are over before anybody could act. Every other week a working day on which nearly
+ * one request in five is slow. Nights and weekends have few requests, which by chance are slow together.
  */
 function planEpisodes(random: () => number): readonly Episode[] {
   const episodes: Episode[] = []
@@ -73,6 +74,16 @@ function planEpisodes(random: () => number): readonly Episode[] {
     })
     const partial = atWork(week, 3)
     episodes.push({ name: "partial", from: partial, to: partial + 150, share: 0.5, times: 6, isReal: true })
+    if (week % 2 === 1) {
+      const from = week * WEEK_MINUTES + 4 * DAY_MINUTES + 8 * 60 + random() * 60
+      episodes.push({ name: "slow burn", from, to: from + 600, share: 0.18, times: 6, isReal: true })
+    }
+    for (const day of [0, 2]) {
+      const from = atWork(week, day)
+      const to = from + 45 + random() * 30
+      // 8 % slow in an hour of two hundred: less than 1 % of the month's budget.
+      episodes.push({ name: "busy hour", from, to, share: 0.07, times: 6, isReal: false })
+    }
     for (let blip = 0; blip < 6; blip++) {
       const from = atWork(week, Math.floor(random() * 5))
       episodes.push({ name: "blip", from, to: from + 2 + random() * 4, share: 0.8, times: 6, isReal: false })

@@ -8,7 +8,7 @@ import {
   WINDOWS,
 } from "../slo/burn.ts"
 import { timingOf } from "./evaluate.ts"
-import { type Standing, step } from "./lifecycle.ts"
+import { soFar, type Standing, step } from "./lifecycle.ts"
 
 /** When an objective's alert was open. */
 export interface Firing {
@@ -54,7 +54,7 @@ export function simulate(
       WindowName,
       Timed
     >
-    const judgement = judge(readings satisfies Readings, limits, { at, pagedUntil: standing?.pagedUntil ?? null })
+    const judgement = judge(readings satisfies Readings, limits, { at, ...soFar(standing) })
     const verdict =
       judgement.verdict === "firing" && judgement.severity !== null
         ? ({ verdict: "firing", severity: judgement.severity } as const)

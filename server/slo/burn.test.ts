@@ -1,11 +1,11 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { LATENCY_BUCKETS, latencyBucketOf } from "../rollup/histogram.ts"
-import { budgetLeft, countSlow, judge, type Readings, type Timed, WINDOWS } from "./burn.ts"
+import { budgetLeft, countSlow, judge, NO_ALERT, type Readings, type Timed, WINDOWS } from "./burn.ts"
 
 const HOUR_MS = 3_600_000
 const LIMITS = { target: 0.95, requestsMin: 30 }
-const AT = { at: 100 * HOUR_MS, pagedUntil: null }
+const AT = { at: 100 * HOUR_MS, ...NO_ALERT }
 
 /** The same share of slow requests everywhere, other than where it is said. */
 function readings(share: number, other: Partial<Record<keyof Readings, Timed>> = {}): Readings {
@@ -40,6 +40,21 @@ describe("judge", () => {
     expect(judge(readings(0.06, { "6 h": chance, "2 h": chance }), LIMITS, AT).verdict).toBe("calm")
   })
 
+  test("an open ticket lasts over a night that says too little, and is over once less is slow beyond chance", () => {
+    const open = { ...AT, isOpen: true }
+    const night = { requests: 20, slow: 0 }
+    const burning = readings(0.06, { "30 min": { requests: 10, slow: 0 }, "2 h": night, "6 h": night })
+    expect(judge(burning, LIMITS, AT).verdict).toBe("calm")
+    expect(judge(burning, LIMITS, open)).toMatchObject({ verdict: "firing", severity: "ticket" })
+    const morning = { requests: 400, slow: 8 }
+    expect(judge({ ...burning, "2 h": morning, "6 h": morning }, LIMITS, open).verdict).toBe("calm")
+    // Silence is told as silence.
+    const silent = { requests: 0, slow: 0 }
+    expect(judge(readings(0.06, { "30 min": silent, "2 h": silent, "6 h": silent }), LIMITS, open).verdict).toBe(
+      "unknown",
+    )
+  })
+
   test("few requests say nothing, and silence is not calm", () => {
     const few = { requests: 29, slow: 29 }
     const quiet = Object.fromEntries(WINDOWS.map(({ name }) => [name, few])) as Record<keyof Readings, Timed>
@@ -55,10 +70,10 @@ describe("judge", () => {
   test("after a page a ticket waits until its short window is past the page", () => {
     const pagedUntil = AT.at - 5 * HOUR_MS
     const burning = readings(0.06)
-    expect(judge(burning, LIMITS, { at: AT.at, pagedUntil }).verdict).toBe("calm")
-    expect(judge(burning, LIMITS, { at: AT.at + HOUR_MS, pagedUntil }).severity).toBe("ticket")
+    expect(judge(burning, LIMITS, { ...AT, pagedUntil }).verdict).toBe("calm")
+    expect(judge(burning, LIMITS, { ...AT, at: AT.at + HOUR_MS, pagedUntil }).severity).toBe("ticket")
     // A page does not wait for another.
-    expect(judge(readings(0.8), LIMITS, { at: AT.at, pagedUntil }).severity).toBe("page")
+    expect(judge(readings(0.8), LIMITS, { ...AT, pagedUntil }).severity).toBe("page")
   })
 
   test("a target that leaves no room for the factor can still page", () => {

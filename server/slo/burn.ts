@@ -98,22 +98,28 @@ export function burnRate({ requests, slow }: Timed, target: number): number | nu
   return requests === 0 ? null : slow / requests / (1 - target)
 }
 
-/**
- * What the readings say of an objective. A page suppresses a ticket. `pagedUntil` is when the objective last paged: until
- * the short window of a ticket's rule is past that, the ticket would tell of nothing but the page again.
- */
+/** How an objective's alert stands. Times are milliseconds since 1970. */
+export interface AlertSoFar {
+  /** When the objective last paged: until the short window of a ticket's rule is past that, it would tell of that again. */
+  readonly pagedUntil: number | null
+  readonly isOpen: boolean
+}
+
+export const NO_ALERT: AlertSoFar = { pagedUntil: null, isOpen: false }
+
+/** What the readings say of an objective at a time. A page suppresses a ticket. */
 export function judge(
   readings: Readings,
   limits: BurnLimits,
-  { at, pagedUntil }: { readonly at: number; readonly pagedUntil: number | null },
+  { at, pagedUntil, isOpen }: AlertSoFar & { readonly at: number },
 ): Judgement {
-  const burns = BURN_RULES.map((rule) => burnOf(rule, readings, limits))
+  const burns = BURN_RULES.map((rule) => burnOf(rule, readings, limits, isOpen))
   const firing =
     burns.find(({ isBurning, rule }) => isBurning && rule.severity === "page") ??
     burns.find(({ isBurning, rule }) => isBurning && (pagedUntil === null || at - pagedUntil >= msOf(rule.short)))
   if (firing !== undefined) return { verdict: "firing", severity: firing.rule.severity, burn: firing, burns }
   const isSeen = readings["30 min"].requests >= shortMin(limits)
-  const fastest = burns.toSorted((a, b) => closeness(b) - closeness(a))[0] ?? burnOf(FIRST_RULE, readings, limits)
+  const fastest = burns.toSorted((a, b) => closeness(b) - closeness(a))[0] ?? burnOf(FIRST_RULE, readings, limits, isOpen)
   return { verdict: isSeen ? "calm" : "unknown", severity: null, burn: fastest, burns }
 }
 
@@ -126,25 +132,34 @@ function shortMin({ requestsMin }: BurnLimits): number {
   return Math.ceil(requestsMin * SHORT_SHARE)
 }
 
-function burnOf(rule: BurnRule, readings: Readings, limits: BurnLimits): Burn {
+function burnOf(rule: BurnRule, readings: Readings, limits: BurnLimits, isOpen: boolean): Burn {
   const [long, short] = [readings[rule.long], readings[rule.short]]
   const { factor: least, shareMin = 0 } = rule
   const allowed = 1 - limits.target
   const factor = Math.min(Math.max(least, shareMin / allowed), PAGE_SHARE_MAX / allowed)
   const [longRate, shortRate] = [burnRate(long, limits.target), burnRate(short, limits.target)]
-  // A ticket does not hurry. Days after an outage its long window still burns, and a few slow requests of a quiet night
-  // would make it tell of that again: its short window has to be over beyond chance.
-  const surely =
-    rule.severity === "page" ? shortRate : (computeWilsonInterval(short.slow, short.requests)?.low ?? 0) / allowed
-  const isTicket = rule.severity === "ticket"
-  const isBurning =
-    long.requests >= limits.requestsMin &&
-    long.slow >= SLOW_MIN &&
-    short.requests >= (isTicket ? limits.requestsMin : shortMin(limits)) &&
-    short.slow >= (isTicket ? SLOW_MIN : 1) &&
-    (longRate ?? 0) >= factor &&
-    (surely ?? 0) >= factor
+  const goesOn =
+    rule.severity === "page"
+      ? short.requests >= shortMin(limits) && short.slow >= 1 && (shortRate ?? 0) >= factor
+      : isTicketOn(short, limits, { share: factor * allowed, isOpen })
+  const isBurning = long.requests >= limits.requestsMin && long.slow >= SLOW_MIN && (longRate ?? 0) >= factor && goesOn
   return { rule, factor, longRate, shortRate, requests: long.requests, isBurning }
+}
+
+/**
+ * A ticket does not hurry. Days after an outage its long window still burns, and a few slow requests of a quiet night would
+ * make it tell of that again: to open one the short window has to be over the share beyond chance. And one that is open
+ * would be over each night and open again each morning: to end it the short window has to be below beyond chance.
+ */
+function isTicketOn(
+  short: Timed,
+  limits: BurnLimits,
+  of: { readonly share: number; readonly isOpen: boolean },
+): boolean {
+  const interval = computeWilsonInterval(short.slow, short.requests)
+  if (interval === null) return false
+  if (of.isOpen) return interval.high >= of.share
+  return short.requests >= limits.requestsMin && short.slow >= SLOW_MIN && interval.low >= of.share
 }
 
 export function msOf(window: WindowName): number {

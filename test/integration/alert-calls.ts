@@ -135,7 +135,7 @@ export function alertCalls(
     listSilences: (tx) => listSilences(tx, NOW),
     listObjectiveNames: (tx) => listObjectiveNames(tx),
     findLatency: async (tx) => {
-      const found = await findLatency(tx, { objectives: DEFAULT_OBJECTIVES, at: NOW, pagedUntil: new Map() })
+      const found = await findLatency(tx, { objectives: DEFAULT_OBJECTIVES, at: NOW, alerts: new Map() })
       expect(found.map(({ verdict }) => verdict)).toEqual(["unknown", "unknown", "unknown", "unknown"])
     },
     findByRule: async (tx) => {
