@@ -116,6 +116,8 @@ function startDay(state: DetectorState, day: number): void {
   }
   state.changes.splice(0, state.changes.length, ...state.changes.filter(({ at }) => at >= (day - 21) * DAY))
   if (day - state.firstDay < LEARNING_DAYS) return
+  // Not beside the one before, which is as large.
+  state.reference = null
   state.reference = makeReference(state.history, day, (rung, of) => state.incidents.broken.get(rung)?.has(of) ?? false)
 }
 
@@ -177,7 +179,7 @@ function noteFirst(step: Step, rung: Rung, place: UnitPlace): void {
 function whose(step: Step, rung: Rung, watched: Watched, place: UnitPlace): Whose {
   const { developer, team } = place
   const isOfPerson = watched !== "slow" && watched !== "context"
-  const known = step.state.reference?.doubts.get(`${rung}|${watched}|${developer}`)
+  const known = step.state.reference?.habits.get(`${rung}|${watched}|${developer}`)?.doubt
   return {
     day: step.day,
     person: numberOf(step.state, developer),
@@ -226,9 +228,9 @@ function judgeShare(
   const { reference } = step.state
   const rate = reference?.rates.get(`${rung}|${watched}|${group}`)
   if (rate === undefined || isNew(step, developer, at)) return
-  const offset = reference?.offsets.get(`${rung}|${watched}|${developer}`)
+  const offset = reference?.habits.get(`${rung}|${watched}|${developer}`)?.offset ?? null
   // Who takes how much differs too much to judge somebody by what others do.
-  if (offset === undefined && watched === "acceptance") return
+  if (offset === null && watched === "acceptance") return
   addShareEverywhere(step, rung, watched, place, units, taken, clampShare(fromLogit(rate + (offset ?? 0))))
 }
 
@@ -245,7 +247,7 @@ function judgeCount(
   const { reference } = step.state
   const rate = reference?.rates.get(`${rung}|${watched}|`)
   if (rate === undefined || isNew(step, developer, at)) return
-  const offset = watched === "context" ? 0 : (reference?.offsets.get(`${rung}|${watched}|${developer}`) ?? 0)
+  const offset = watched === "context" ? 0 : (reference?.habits.get(`${rung}|${watched}|${developer}`)?.offset ?? 0)
   addCountEverywhere(step, rung, watched, place, count, Math.max(0.02, rate * Math.exp(offset)))
 }
 

@@ -260,7 +260,7 @@ function ratiosOf(
       if (scope.language !== undefined && watched === "acceptance" && group !== scope.language) continue
       const rate = reference?.rates.get(`${rung}|${watched}|${group}`)
       if (rate === undefined) continue
-      const offset = reference?.offsets.get(`${rung}|${watched}|${developer}`) ?? 0
+      const offset = reference?.habits.get(`${rung}|${watched}|${developer}`)?.offset ?? 0
       const usual = SPECS[watched].type === "share" ? fromLogit(rate + offset) : rate * Math.exp(offset)
       for (const { day, units, sum } of daysOf(daily)) if (day >= from) add(developer, sum, units * usual)
     }

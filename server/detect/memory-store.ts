@@ -4,7 +4,7 @@ import type { Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
 
 /** To be raised with every change of what the detector's memory is made of: an older one is not understood then. */
-export const MEMORY_FORMAT = 6
+export const MEMORY_FORMAT = 7
 
 /** Stores the memory part by part, so that no more than one of them is held in its stored form. */
 export async function saveMemory(tx: Transaction<DB>, orgId: string, parts: Iterable<unknown>): Promise<void> {

@@ -1,5 +1,5 @@
 import type { DetectorState, OpenIncident } from "./state.ts"
-import { type Daily, dailyToKeep, type Person } from "./reference.ts"
+import { type Daily, dailyToKeep, type Habit, type Person, type Reference } from "./reference.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import type { Watched } from "./contract.ts"
 import { type Cell, isSamePlace, type UnitPlace } from "./scope.ts"
@@ -17,6 +17,7 @@ type Part =
   | { readonly part: "units"; readonly of: PackedLists }
   | { readonly part: "volumes"; readonly of: readonly (readonly [string, readonly Cell[]])[] }
   | { readonly part: "people"; readonly of: readonly (readonly [string, PackedPerson])[] }
+  | { readonly part: "entries"; readonly of: { readonly name: MapName; readonly entries: readonly Entry[] } }
   | { readonly part: "rest"; readonly of: Rest }
 
 /** The lists one after the other, each after its length. */
@@ -36,8 +37,21 @@ interface PackedPerson {
   readonly halves: Float64Array
 }
 
-interface Rest extends Omit<DetectorState, "series" | "history" | "volumes" | "incidents"> {
-  readonly latency: DetectorState["history"]["latency"]
+/** Maps that have entries by the ten thousand, which are written down some at a time. */
+const MAPS = ["numbers", "operations", "judged", "latency", "habits", "use"] as const
+type MapName = (typeof MAPS)[number]
+type Entry = readonly [string, unknown]
+
+function mapsOf({ numbers, operations, judged, history, reference }: DetectorState): Record<MapName, Iterable<Entry>> {
+  const { habits = [], use = [] } = reference ?? {}
+  return { numbers, operations, judged, latency: history.latency, habits, use }
+}
+
+interface Rest extends Omit<
+  DetectorState,
+  "series" | "history" | "volumes" | "incidents" | "reference" | "numbers" | "operations" | "judged"
+> {
+  readonly reference: Omit<Reference, "habits" | "use"> | null
   readonly open: readonly PackedIncident[]
   readonly closed: readonly PackedIncident[]
   readonly broken: DetectorState["incidents"]["broken"]
@@ -56,7 +70,7 @@ export function* packState(state: DetectorState): Generator {
 }
 
 function* partsOf(state: DetectorState): Generator<Part> {
-  const { series, history, volumes, incidents, ...rest } = state
+  const { series, history, volumes, incidents, reference } = state
   const [lists, sums] = [new Writer(), new Writer()]
   for (const some of chunks(series)) yield { part: "series", of: packSeries(some, lists, sums) }
   for (const some of chunks(history.units)) yield { part: "units", of: packUnits(some, lists) }
@@ -70,10 +84,30 @@ function* partsOf(state: DetectorState): Generator<Part> {
       ]),
     }
   }
+  const maps = mapsOf(state)
+  for (const name of MAPS) {
+    for (const entries of chunks(maps[name])) yield { part: "entries", of: { name, entries } }
+  }
   const pack = (of: OpenIncident): PackedIncident => ({ ...of, primary: of.primary.key, place: of.place.key })
   const { open, closed, broken } = incidents
-  const { latency } = history
-  yield { part: "rest", of: { ...rest, latency, open: open.map(pack), closed: closed.map(pack), broken } }
+  const { firstDay, today, telemetry, judgedHalves, use, actions, changes, firstSeen } = state
+  yield {
+    part: "rest",
+    of: {
+      firstDay,
+      today,
+      telemetry,
+      judgedHalves,
+      use,
+      actions,
+      changes,
+      firstSeen,
+      reference: reference === null ? null : { rates: reference.rates, slow: reference.slow },
+      open: open.map(pack),
+      closed: closed.map(pack),
+      broken,
+    },
+  }
 }
 
 function* chunks<Item>(items: Iterable<Item>): Generator<Item[]> {
@@ -94,6 +128,7 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
   const cells: DetectorState["volumes"]["cells"] = new Map()
   const once = shareTexts()
   const people = new Map<string, Person>()
+  const maps = Object.fromEntries(MAPS.map((name) => [name, new Map()])) as unknown as LargeMaps
   let rest: Rest | null = null
   for await (const read of parts) {
     // What is read is what this form wrote, as its format says.
@@ -112,10 +147,14 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
       for (const [developer, { halves, ...person }] of part.of) {
         people.set(developer, { ...person, halves: unpackHalves(halves) })
       }
+    } else if (part.part === "entries") {
+      const into: Map<string, unknown> = maps[part.of.name]
+      for (const [key, value] of part.of.entries) into.set(key, value)
     } else rest = part.of
   }
   if (rest === null) throw new Error("The detector's memory has no end")
-  const { latency, open, closed, broken, ...others } = rest
+  const { open, closed, broken, reference, ...others } = rest
+  const { numbers, operations, judged, latency, habits, use } = maps
   const unpack = (of: PackedIncident): OpenIncident => ({
     ...of,
     primary: find(series, of.primary),
@@ -123,11 +162,21 @@ export async function unpackState(parts: AsyncIterable<unknown> | Iterable<unkno
   })
   return {
     ...others,
+    numbers,
+    operations,
+    judged,
+    reference: reference === null ? null : { ...reference, habits, use },
     series,
     volumes: { cells },
     history: { units, latency, people },
     incidents: { open: open.map(unpack), closed: closed.map(unpack), broken },
   }
+}
+
+interface LargeMaps extends Pick<DetectorState, "numbers" | "operations" | "judged"> {
+  readonly latency: DetectorState["history"]["latency"]
+  readonly habits: Map<string, Habit>
+  readonly use: Map<string, number>
 }
 
 /** Gives equal texts as one: what is read has a copy of a team's name for each of its places. */

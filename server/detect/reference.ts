@@ -111,13 +111,19 @@ export interface SlowBound {
   readonly share: number
 }
 
+/** How a person differs from the others. */
+export interface Habit {
+  /** What the person adds to the log odds, or to the logarithm of the rate; null when too little is known. */
+  readonly offset: number | null
+  /** Variance of that offset, as far as it is not known. */
+  readonly doubt: number
+}
+
 export interface Reference {
   /** Log odds, or rate per unit: `rung|watched|group`. */
   readonly rates: ReadonlyMap<string, number>
-  /** What a person adds to the log odds, or the rate of the person: `rung|watched|developer`. */
-  readonly offsets: ReadonlyMap<string, number>
-  /** Variance of that offset, as far as it is not known: `rung|watched|developer`. */
-  readonly doubts: ReadonlyMap<string, number>
+  /** `rung|watched|developer`. */
+  readonly habits: ReadonlyMap<string, Habit>
   /** `rung|team|model`, `rung|team|`, `rung||`. */
   readonly slow: ReadonlyMap<string, SlowBound>
   /** Units in a half day of work: `rung|developer|half`. */
@@ -172,7 +178,7 @@ export const fromLogit = (odds: number) => 1 / (1 + Math.exp(-odds))
 /** Variance of the offset of somebody of whom nothing is known. */
 export const doubtOfStranger = () => 1 / SETTINGS.shrinkage
 
-function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates" | "offsets" | "doubts"> {
+function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates" | "habits"> {
   const groups = new Map<string, { units: number; sum: number }>()
   for (const { group, units, sum } of weightedRows(history, weightOf)) {
     const whole = groups.get(group)
@@ -208,15 +214,16 @@ function makeRates(history: History, weightOf: WeightOf): Pick<Reference, "rates
       of.expected += units * rate
     }
   }
-  const offsets = new Map<string, number>()
-  const doubts = new Map<string, number>()
+  const habits = new Map<string, Habit>()
   for (const [key, { isShare, units, excess, expected }] of people) {
-    if (isShare) {
-      if (units >= FEWEST_OF_PERSON) offsets.set(key, excess / (expected + SETTINGS.shrinkage))
-    } else offsets.set(key, Math.log((excess + SETTINGS.shrinkage) / (expected + SETTINGS.shrinkage)))
-    doubts.set(key, 1 / (expected + SETTINGS.shrinkage))
+    const weight = expected + SETTINGS.shrinkage
+    const ofShare = units >= FEWEST_OF_PERSON ? excess / weight : null
+    habits.set(key, {
+      offset: isShare ? ofShare : Math.log((excess + SETTINGS.shrinkage) / weight),
+      doubt: 1 / weight,
+    })
   }
-  return { rates, offsets, doubts }
+  return { rates, habits }
 }
 
 interface WeightedRow {

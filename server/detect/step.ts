@@ -107,20 +107,18 @@ async function observeArrivals(
   for (let at = from + HOUR_MS; at <= until; at += HOUR_MS) {
     const found = observeHour({ ...(await takeArrivals(tx, takenAt(at), names)), accepted })
     for (const incident of found) findings.push({ incident, at })
-    if (((until - at) / HOUR_MS) % HOURS_TO_FREE === 0) freeMemory()
+    freeMemory()
     // Pages are served by the same process.
     await nextTurn()
   }
   return findings
 }
 
-/** Hours that are observed before what reading them left is freed. */
-const HOURS_TO_FREE = 4
 /** From here on it shows in the process's memory that what a step read and made is still there. */
 const WORTH_FREEING_BYTES = 80e6
 
 /**
- * Frees what steps before have left, where Node was started so that it can be asked to (`package.json`): by itself it
+ * Frees what reading and observing hours has left, where Node was started so that it can be asked to (`package.json`): by itself it
  * would wait until there is nearly half as much again of it as of what is in use.
  */
 function freeMemory(): void {
