@@ -15,6 +15,8 @@ import { countAll } from "../rollup/loop.ts"
 import { setObjective } from "../slo/commands.ts"
 import { DEFAULT_OBJECTIVES } from "../slo/objectives.ts"
 import { evaluateRules } from "./evaluate.ts"
+import { findByRule } from "./rule-findings.ts"
+import { DEFAULT_RULES } from "./rules.ts"
 
 const minutes = (count: number) => new Date(NOW.getTime() + count * 60_000)
 
@@ -241,6 +243,24 @@ test("each other rule fires from what it reads, and not for a person or for too 
   expect(await incident()).toEqual([{ state: "open" }])
   await evaluateRules(db, { orgId, at: minutes(2), isWhole: true })
   expect(await incident()).toEqual([{ state: "resolved" }])
+})
+
+test("fewer people than usual that are heard from are told of, and not how few", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const rule = DEFAULT_RULES.telemetry_coverage
+  const find = () => asTenant(db, orgId, (tx) => findByRule(tx, rule, { orgId, at: NOW }))
+  const week = (weeks: number, people: number) =>
+    Array.from({ length: people }, (_, index) =>
+      makeSignal({ at: minutes(-(weeks * 7 + 2) * 24 * 60), person: `p${index}` }),
+    )
+  await storeAndCount(database, orgId, [...week(1, 10), ...week(2, 12)])
+  expect(await find()).toMatchObject([{ verdict: "unknown" }])
+  await storeAndCount(database, orgId, [...week(3, 11), ...week(4, 10), ...week(0, 3)])
+  expect(await find()).toMatchObject([{ verdict: "firing", facts: { people: null, usual: 11 } }])
+  await storeAndCount(database, orgId, week(0, 6))
+  expect(await find()).toMatchObject([{ verdict: "firing", facts: { people: 6, usual: 11 } }])
+  await storeAndCount(database, orgId, week(0, 8))
+  expect(await find()).toMatchObject([{ verdict: "calm" }])
 })
 
 test("what is silenced is told of when the silence ends, if it is not over by then", async ({ database, db }) => {

@@ -22,7 +22,10 @@ const CALM_MS: Record<AlertKind, number> = {
   // The detector has said itself that it is over, and a period of a budget ends once.
   incident: 0,
   budget: 0,
+  // One cheap afternoon changes no month.
+  budget_forecast: 6 * HOUR_MS,
   silence: 0,
+  telemetry_coverage: 6 * HOUR_MS,
   ingest_errors: 10 * MINUTE_MS,
   canary: 10 * MINUTE_MS,
   coverage: 10 * MINUTE_MS,
@@ -62,7 +65,7 @@ export function evaluateRules(
       sql`${kinds} and (state <> 'resolved' or paged_until > ${new Date(at.getTime() - PAGED_MS)}
         or resolved_at > ${new Date(at.getTime() - REOPEN_MS)} or (resolved_by is not null and calm_since is null))`,
     )
-    const findings = await findAll(tx, { at: countedAt, before, isWhole })
+    const findings = await findAll(tx, { orgId, at: countedAt, before, isWhole })
     const stepped = stepAll(before, findings, at)
     await settle(tx, { orgId, at, stepped })
     await tx
@@ -110,8 +113,14 @@ async function findCountedAt(tx: TenantTx, at: Date): Promise<Date> {
 
 async function findAll(
   tx: TenantTx,
-  { at, before, isWhole }: { readonly at: Date; readonly before: readonly AlertStanding[]; readonly isWhole: boolean },
+  args: {
+    readonly orgId: string
+    readonly at: Date
+    readonly before: readonly AlertStanding[]
+    readonly isWhole: boolean
+  },
 ): Promise<readonly Finding[]> {
+  const { orgId, at, before, isWhole } = args
   const objectives = (await listObjectives(tx)).filter(({ isEnabled }) => isEnabled)
   const alerts = new Map(
     before.flatMap(({ kind, subject, standing }) => (kind === "latency" ? [[subject, soFar(standing)]] : [])),
@@ -119,7 +128,7 @@ async function findAll(
   const findings = [...(await findLatency(tx, { objectives, at, alerts }))]
   if (!isWhole) return findings
   for (const rule of await listRules(tx)) {
-    if (rule.isEnabled) findings.push(...(await findByRule(tx, rule, at)))
+    if (rule.isEnabled) findings.push(...(await findByRule(tx, rule, { orgId, at })))
   }
   return findings
 }

@@ -38,10 +38,29 @@ export type Facts =
       readonly endsAt: string
     }
   | {
+      readonly kind: "budget_forecast"
+      readonly budgetId: string
+      readonly layer: string
+      /** Of the period, in the unit: what is expected, and between what it will be with 80 %. */
+      readonly expected: number
+      readonly low: number
+      readonly high: number
+      readonly limit: number
+      readonly unit: "usd" | "tokens"
+      readonly endsAt: string
+    }
+  | {
       readonly kind: "silence"
       readonly agentTool: string
       readonly hours: number
       /** Signals in the same hours of a week before, in the middle. */
+      readonly usual: number
+    }
+  | {
+      readonly kind: "telemetry_coverage"
+      /** People whose agents sent something in the last seven days; null when there are too few to say. */
+      readonly people: number | null
+      /** The same of the four weeks before, in the middle. */
       readonly usual: number
     }
   | {

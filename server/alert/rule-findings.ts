@@ -2,6 +2,9 @@ import { sql } from "kysely"
 import type { Rung } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { listBudgets } from "../spend/queries.ts"
+import { getToday } from "../team/queries.ts"
+import type { Readable } from "../team/readable-teams.ts"
 import type { Finding } from "./finding.ts"
 import type { Rule, RuleKind } from "./rules.ts"
 
@@ -11,14 +14,22 @@ type RuleOf<Kind extends RuleKind> = Extract<Rule, { kind: Kind }>
  * What a rule says now: one query, then a function of its rows. A subject that is not among the findings is not there any
  * more. What only few people are behind is not among them.
  */
-export function findByRule(tx: TenantTx, rule: Rule, at: Date): Promise<readonly Finding[]> {
+export function findByRule(
+  tx: TenantTx,
+  rule: Rule,
+  { orgId, at }: { readonly orgId: string; readonly at: Date },
+): Promise<readonly Finding[]> {
   switch (rule.kind) {
     case "incident":
       return findIncidents(tx, rule)
     case "budget":
       return findBudgets(tx, rule, at)
+    case "budget_forecast":
+      return findBudgetForecasts(tx, rule, { orgId, at })
     case "silence":
       return findSilence(tx, rule, at)
+    case "telemetry_coverage":
+      return findTelemetryCoverage(tx, rule, at)
     case "ingest_errors":
       return findIngestErrors(tx, rule, at)
     case "canary":
@@ -103,6 +114,37 @@ async function findBudgets(
   }))
 }
 
+/** Budgets whose forecast is over the limit; of one that is used up already the other rule tells. */
+async function findBudgetForecasts(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"budget_forecast">,
+  { orgId, at }: { readonly orgId: string; readonly at: Date },
+): Promise<readonly Finding[]> {
+  const budgets = await listBudgets(tx, { orgId, readable: await readableOfAll(tx), now: at })
+  return budgets.flatMap(({ id, layerId, layer, unit, limit, resetsAt, figures }): readonly Finding[] => {
+    if (figures.kind !== "total") return []
+    const { subject: of, forecast, spent } = figures
+    const isTeam = of.kind === "team"
+    const subject = {
+      kind: "budget_forecast",
+      subject: [layerId, id, of.id, unit, resetsAt.toISOString()].join(" "),
+      teamId: isTeam ? of.id : null,
+      rung: null,
+    } as const
+    if (forecast?.state !== "shown" || spent === null) return [{ ...subject, verdict: "unknown" }]
+    const { expected, low, high } = forecast
+    if (spent >= limit || expected < settings.share * limit) return [{ ...subject, verdict: "calm" }]
+    const facts = { budgetId: id, layer: layer.kind, expected, low, high, limit, unit, endsAt: resetsAt.toISOString() }
+    return [{ ...subject, verdict: "firing", severity, facts: { kind: "budget_forecast", ...facts } }]
+  })
+}
+
+/** Whoever an alert goes to is decided by its routes and by who reads it. */
+async function readableOfAll(tx: TenantTx): Promise<Readable> {
+  const teams = await tx.selectFrom("team").select("id").execute()
+  return { organization: true, teamIds: teams.map(({ id }) => id) }
+}
+
 const WEEKS = 4
 /** Of the weeks before, so many had signals in these hours. */
 const WEEKS_MIN = 3
@@ -148,6 +190,35 @@ async function findSilence(
       facts: { kind: "silence", agentTool, hours: settings.hours, usual: middle },
     }
   })
+}
+
+/** People of the last seven days up to yesterday beside those of each of the four weeks before, in the middle. */
+async function findTelemetryCoverage(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"telemetry_coverage">,
+  at: Date,
+): Promise<readonly Finding[]> {
+  const today = await getToday(tx, at)
+  const { rows } = await sql<{ people: number; isShown: boolean }>`
+    select count(distinct u.developer_id)::int as people, count(distinct u.developer_id) >= ${MIN_GROUP_SIZE} as "isShown"
+    from generate_series(0, ${WEEKS}::int) week
+    left join developer_usage_day u
+      on u.day < ${today}::date - week * 7 and u.day >= ${today}::date - week * 7 - 7
+      and u.developer_id not in (select id from developer where is_unattributed)
+    group by week order by week`.execute(tx)
+  const [now, ...earlier] = rows
+  const subject = { ...OF_EVERYONE, kind: "telemetry_coverage" } as const
+  // A new organization grows: weeks without anybody are none to go by.
+  const usual = earlier.filter(({ people }) => people > 0).toSorted((a, b) => a.people - b.people)
+  const middle = usual[Math.floor(usual.length / 2)]
+  if (now === undefined || middle === undefined || usual.length < WEEKS_MIN || !middle.isShown) {
+    return [{ ...subject, verdict: "unknown" }]
+  }
+  if (now.people >= settings.share * middle.people) return [{ ...subject, verdict: "calm" }]
+  const people = now.people === 0 || now.isShown ? now.people : null
+  return [
+    { ...subject, verdict: "firing", severity, facts: { kind: "telemetry_coverage", people, usual: middle.people } },
+  ]
 }
 
 async function findIngestErrors(

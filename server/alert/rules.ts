@@ -11,8 +11,12 @@ const settingsSchemas = {
   incident: z.object({ peopleMin: z.number().int().min(1).max(100_000) }),
   /** A budget is used up to one of these shares. */
   budget: z.object({ thresholds: z.array(z.number().positive().max(2)).min(1).max(8) }),
+  /** A budget will be used up to this share by the end of its period, if it goes on as in the weeks before. */
+  budget_forecast: z.object({ share: z.number().min(0.5).max(5) }),
   /** A tool sent nothing for so many whole hours, in which it sent at least so much in the weeks before. */
   silence: z.object({ hours: z.number().int().min(1).max(48), signalsMin: z.number().int().min(1).max(1_000_000) }),
+  /** Of the people whose agents send something in an ordinary week, fewer than this share did in the last one. */
+  telemetry_coverage: z.object({ share: z.number().positive().max(1) }),
   /** Of the requests of the last minutes more than a share was refused. */
   ingest_errors: z.object({
     minutes: z.number().int().min(5).max(120),
@@ -51,7 +55,9 @@ export type Rule = {
 export const DEFAULT_RULES: { readonly [Kind in RuleKind]: Extract<Rule, { kind: Kind }> } = {
   incident: { kind: "incident", settings: { peopleMin: 5 }, severity: "ticket", isEnabled: true },
   budget: { kind: "budget", settings: { thresholds: [0.5, 0.75, 0.9, 1] }, severity: "ticket", isEnabled: true },
+  budget_forecast: { kind: "budget_forecast", settings: { share: 1 }, severity: "ticket", isEnabled: true },
   silence: { kind: "silence", settings: { hours: 2, signalsMin: 20 }, severity: "ticket", isEnabled: true },
+  telemetry_coverage: { kind: "telemetry_coverage", settings: { share: 0.6 }, severity: "ticket", isEnabled: true },
   ingest_errors: {
     kind: "ingest_errors",
     settings: { minutes: 15, share: 0.05, requestsMin: 100 },

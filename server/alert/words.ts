@@ -12,7 +12,9 @@ export const KIND_NAMES: Record<AlertKind, string> = {
   latency: "Latency",
   incident: "Breakage",
   budget: "Budget",
+  budget_forecast: "Budget forecast",
   silence: "Silent tool",
+  telemetry_coverage: "Telemetry coverage",
   ingest_errors: "Ingest errors",
   canary: "Policy not enforced",
   coverage: "Policy coverage",
@@ -43,14 +45,29 @@ export function describeFacts(facts: Facts): AlertWords {
           facts.threshold >= 1
             ? `Budget ${facts.budgetId} is used up`
             : `Budget ${facts.budgetId} is ${percent(facts.threshold)} used`,
-        summary: `${facts.unit === "usd" ? `$${facts.spent.toFixed(2)}` : `${count(facts.spent)} tokens`} used in the period that ends ${facts.endsAt.slice(0, 10)}, of a budget of the ${facts.layer} policy.`,
+        summary: `${amount(facts.spent, facts.unit)} used in the period that ends ${facts.endsAt.slice(0, 10)}, of a budget of the ${facts.layer} policy.`,
         todo: "See who uses what on the page of budgets, and raise the limit or let it hold.",
+      }
+    case "budget_forecast":
+      return {
+        title: `Budget ${facts.budgetId} will not last: ${percent(facts.expected / facts.limit)} of it by ${facts.endsAt.slice(0, 10)}`,
+        summary: `As in the weeks before it comes to ${amount(facts.expected, facts.unit)} of ${amount(facts.limit, facts.unit)}, between ${amount(facts.low, facts.unit)} and ${amount(facts.high, facts.unit)} in four of five cases. It is a budget of the ${facts.layer} policy.`,
+        todo: "See on the page of usage which models and rungs it goes to, before the limit decides.",
       }
     case "silence":
       return {
         title: `${facts.agentTool} went silent`,
         summary: `No signal of ${facts.agentTool} came in the last ${hours(facts.hours)}; in the same hours of the weeks before it was about ${count(facts.usual)}.`,
         todo: "Look whether the tool's exporter still runs and its key still works. Figures since then are missing, and not zero.",
+      }
+    case "telemetry_coverage":
+      return {
+        title:
+          facts.people === null
+            ? "Only few of the usual people are heard from"
+            : `Only ${percent(facts.people / facts.usual)} of the usual people are heard from`,
+        summary: `Agents of ${facts.people === null ? "only few" : count(facts.people)} people sent something in the last seven days; usual is ${count(facts.usual)}.`,
+        todo: "Look whether an exporter, a key or an update stopped, or whether people stopped: the ladder and its moves tell that apart.",
       }
     case "ingest_errors":
       return {
@@ -86,6 +103,8 @@ export function describeFacts(facts: Facts): AlertWords {
 }
 
 const percent = (share: number) => `${Number((share * 100).toFixed(share < 0.1 ? 1 : 0))} %`
+const amount = (value: number, unit: "usd" | "tokens") =>
+  unit === "usd" ? `$${value.toFixed(2)}` : `${count(Math.round(value))} tokens`
 const count = (value: number) => value.toLocaleString("en")
 const rate = (value: number) => value.toFixed(1)
 const hours = (value: number) => (value === 1 ? "hour" : `${value} hours`)

@@ -6,6 +6,8 @@ import { type TestDatabase, test } from "../../test/db.ts"
 import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount } from "../../test/factories.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
 import type { SignalFields } from "../ingest/signal.ts"
+import { findByRule } from "../alert/rule-findings.ts"
+import { DEFAULT_RULES } from "../alert/rules.ts"
 import { saveDraft } from "../policy/drafts.ts"
 import type { LayerTarget } from "../policy/layers.ts"
 import { publishDraft } from "../policy/publish.ts"
@@ -211,6 +213,37 @@ test("thresholds are noted once a period, with the time at which they were first
     [0.9, later],
     [1, later],
   ])
+})
+
+test("a budget that will not last is told of before it is used up, and not of too few people", async ({ database }) => {
+  const { orgId, work, publish, recount } = await makeOffice(database)
+  const few = await makeTeam(database, orgId, "Few")
+  await publish(ORGANIZATION, [
+    budget({ id: "month", limit: { unit: "tokens", amount: 25_000 } }),
+    budget({ id: "wide", limit: { unit: "tokens", amount: 90_000 } }),
+    budget({ id: "teams", scope: "team", limit: { unit: "tokens", amount: 10 } }),
+  ])
+  // 1,000 a day for three weeks: 30,000 by the end of the month.
+  const days = Array.from({ length: 22 }, (_, index) => new Date(Date.UTC(2026, 9, 30 + index, 10)))
+  await storeAndCount(
+    database,
+    orgId,
+    days.flatMap((at) =>
+      [1, 2, 3, 4, 5].map((person) => call(at.toISOString(), { person: `p${person}`, ...tokens(200) })),
+    ),
+  )
+  await joinTeam(database, { orgId, person: "p1", teamId: few, from: "2026-01-01" })
+  await recount()
+  const { budget_forecast: rule } = DEFAULT_RULES
+  const find = (at: Date) => work((tx) => findByRule(tx, rule, { orgId, at }))
+  const found = (await find(NOW)).map((one) => [one.subject.split(" ")[1], one.verdict])
+  expect(Object.fromEntries(found)).toEqual({ month: "firing", wide: "calm", teams: "unknown" })
+  const firing = (await find(NOW)).find(({ verdict }) => verdict === "firing")
+  expect(firing).toMatchObject({ facts: { limit: 25_000, unit: "tokens", budgetId: "month" } })
+  expect(firing?.verdict === "firing" && firing.facts.kind === "budget_forecast" && firing.facts.expected).toBeCloseTo(
+    30_000,
+    -3,
+  )
 })
 
 test("the use of models is a function of the signals: corrected, taken back and rebuilt it is the same", async ({

@@ -17,6 +17,7 @@ import { getUse, listDisclosedNodes, listTeamDays, type TeamDay } from "./use.ts
 /** A budget as a page shows it. */
 export interface ShownBudget {
   readonly id: string
+  readonly layerId: string
   /** Whose policy it is in: the organization's, a team's by its name, or a person's. */
   readonly layer: { readonly kind: PolicyLayerKind; readonly name: string | null }
   readonly scope: PolicyBudget["scope"]
@@ -34,6 +35,7 @@ export interface ShownBudget {
 /** How a budget of a team or the organization stands. */
 export interface BudgetFigures {
   readonly kind: "total"
+  readonly subject: Subject
   /** The team's name; null for the organization. */
   readonly name: string | null
   /** `withheld`: fewer than k people are behind it, or it would tell of such a group. */
@@ -85,6 +87,7 @@ export async function listBudgets(
     if (layer.teamId !== null && !readable.teamIds.includes(layer.teamId)) continue
     const head = {
       id: budget.id,
+      layerId: layer.id,
       layer: { kind: layer.kind, name: layer.teamId === null ? null : (teams.get(layer.teamId)?.name ?? null) },
       scope: budget.scope,
       period: budget.period,
@@ -129,7 +132,7 @@ export async function listBudgets(
         node: nodes.get(id),
         perDay,
       })
-      shown.push({ ...head, figures: { ...figures, name } })
+      shown.push({ ...head, figures: { ...figures, subject, name } })
     }
   }
   return shown
@@ -150,7 +153,7 @@ async function figuresOf(
     readonly node: DisclosedNode | undefined
     readonly perDay: readonly TeamDay[]
   },
-): Promise<Omit<BudgetFigures, "name">> {
+): Promise<Omit<BudgetFigures, "subject" | "name">> {
   const { of, node, now } = args
   const nothing = { kind: "total", spent: null, reserved: null, people: null, unpricedTokens: null } as const
   if (node === undefined) return { ...nothing, state: "no_data", forecast: null, crossings: [] }

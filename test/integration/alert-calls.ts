@@ -82,7 +82,14 @@ export async function makeAlerts({ app, owner }: TestDatabase, by: AuditActor, s
     await first("alert_silence"),
     await first("alert_delivery"),
   ]
-  return { ...made, alertId: alert.id, routeId: route.id, silenceId: silence.id, deliveryId: delivery.id }
+  return {
+    orgId,
+    ...made,
+    alertId: alert.id,
+    routeId: route.id,
+    silenceId: silence.id,
+    deliveryId: delivery.id,
+  }
 }
 
 /** What every query and command of alerts does with another organization's ids. */
@@ -140,7 +147,7 @@ export function alertCalls(
     },
     findByRule: async (tx) => {
       for (const kind of RULE_KINDS) {
-        const found = await findByRule(tx, DEFAULT_RULES[kind], NOW)
+        const found = await findByRule(tx, DEFAULT_RULES[kind], { orgId: x.orgId, at: NOW })
         expect(found.filter(({ verdict }) => verdict === "firing")).toEqual([])
       }
     },

@@ -15,10 +15,20 @@ export const RULE_WORDS: Record<
     when: "A budget of a team or of everyone is used up to one of these percentages.",
     fields: { thresholds: "Used, % of the budget" },
   },
+  budget_forecast: {
+    name: "Budget forecast",
+    when: "A budget of a team or of everyone will be used up to this by the end of its period, going by the weeks before.",
+    fields: { share: "Forecast, % of the budget" },
+  },
   silence: {
     name: "Silent tool",
     when: "A tool sent nothing for whole hours in which it did in three of the last four weeks.",
     fields: { hours: "Hours without a signal", signalsMin: "Signals usual in these hours, at least" },
+  },
+  telemetry_coverage: {
+    name: "Telemetry coverage",
+    when: "Agents of fewer people than usual send anything, in seven days beside the four weeks before.",
+    fields: { share: "People, % of the usual, below" },
   },
   ingest_errors: {
     name: "Ingest errors",
