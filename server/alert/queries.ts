@@ -192,6 +192,8 @@ export async function listRoutes(tx: TenantTx): Promise<readonly ListedRoute[]> 
 export interface ListedSilence {
   readonly id: string
   readonly kind: AlertKind | null
+  /** The latest alert of what is silenced, where that is one subject; null for all of a kind. */
+  readonly alertId: string | null
   readonly team: string | null
   readonly reason: string
   readonly startsAt: Date
@@ -202,7 +204,9 @@ export interface ListedSilence {
 /** Silences that are not over, the one that ends first before the others. */
 export async function listSilences(tx: TenantTx, now: Date): Promise<readonly ListedSilence[]> {
   const result = await sql<ListedSilence>`
-    select s.id, s.kind, t.name as team, s.reason, s.starts_at as "startsAt", s.ends_at as "endsAt", a.email as "byEmail"
+    select s.id, s.kind, (
+        select al.id from alert al where al.kind = s.kind and al.subject = s.subject order by al.opened_at desc limit 1
+      ) as "alertId", t.name as team, s.reason, s.starts_at as "startsAt", s.ends_at as "endsAt", a.email as "byEmail"
     from alert_silence s left join team t on t.id = s.team_id left join account a on a.id = s.made_by
     where s.ends_at > ${now} order by s.ends_at, s.id`.execute(tx)
   return result.rows

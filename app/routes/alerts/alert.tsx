@@ -1,14 +1,22 @@
 import { data, type MetaFunction } from "@remix-run/node"
 import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
-import { Check } from "lucide-react"
+import { BellOff, Check } from "lucide-react"
 import { z } from "zod"
-import { acknowledgeAlert, CAUSES, labelAlert, resendDelivery, resolveAlert } from "#server/alert/commands.ts"
+import {
+  acknowledgeAlert,
+  addSilence,
+  CAUSES,
+  labelAlert,
+  resendDelivery,
+  resolveAlert,
+} from "#server/alert/commands.ts"
 import { getAlert, listDeliveries } from "#server/alert/queries.ts"
 import { describeFacts, KIND_NAMES } from "#server/alert/words.ts"
-import { asTenant } from "#server/db/tenant.ts"
+import type { AuditActor } from "#server/audit/commands.ts"
+import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { getOrganization } from "#server/team/queries.ts"
-import { findReadableTeams } from "#server/team/readable-teams.ts"
+import { findReadableTeams, type Readable } from "#server/team/readable-teams.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { formatAge, formatDuration, formatInstant } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
@@ -16,6 +24,7 @@ import { parseId } from "../../lib/params.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
+import { Field } from "../../ui/field.tsx"
 import { Figure } from "../../ui/figure.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { Select } from "../../ui/select.tsx"
@@ -50,8 +59,16 @@ export const loader = guard("alerts.read", async ({ viewer, params, context }) =
   })
 })
 
+/** Whoever is on call silences one subject for a week at most; more is a matter of the rules. */
+const SILENCE_HOURS_MAX = 7 * 24
+
 const formSchema = z.discriminatedUnion("intent", [
   z.object({ intent: z.enum(["acknowledge", "resolve"]) }),
+  z.object({
+    intent: z.literal("silence"),
+    reason: z.string(),
+    hours: z.coerce.number().positive().max(SILENCE_HOURS_MAX),
+  }),
   z.object({ intent: z.literal("label"), cause: z.union([z.enum(CAUSES), z.literal("")]) }),
   z.object({ intent: z.literal("resend"), delivery: z.uuid() }),
 ])
@@ -71,6 +88,8 @@ export const action = guard("alerts.manage", async ({ viewer, request, params, c
     switch (form.intent) {
       case "label":
         return labelAlert(tx, { ...args, cause: form.cause === "" ? null : form.cause })
+      case "silence":
+        return silenceSubject(tx, { ...args, reason: form.reason, hours: form.hours })
       case "resend":
         return resendDelivery(tx, { id: form.delivery, by })
       case "acknowledge":
@@ -80,12 +99,37 @@ export const action = guard("alerts.manage", async ({ viewer, request, params, c
     }
   })
   if (!done.ok && done.reason === "not_found") throw data("No such alert", { status: 404 })
-  return done.ok
-    ? { ok: true, message: DONE[form.intent] }
-    : { ok: false, message: "Somebody was faster: it is not open any more." }
+  return done.ok ? { ok: true, message: DONE[form.intent] } : { ok: false, message: REFUSED[done.reason] }
 })
 
+/** What the alert is of, until so many hours from now. */
+async function silenceSubject(
+  tx: TenantTx,
+  args: {
+    readonly id: string
+    readonly readable: Readable
+    readonly reason: string
+    readonly hours: number
+    readonly by: AuditActor
+  },
+) {
+  const { id, readable, reason, hours, by } = args
+  const found = await getAlert(tx, { id, readable })
+  if (found === null) return { ok: false, reason: "not_found" } as const
+  const { kind, subject } = found.alert
+  const startsAt = by.occurredAt
+  const endsAt = new Date(startsAt.getTime() + hours * 3_600_000)
+  return addSilence(tx, { silence: { kind, subject, teamId: null, reason, startsAt, endsAt }, by })
+}
+
+const REFUSED: Readonly<Record<string, string>> = {
+  reason: "Say why, in up to 500 characters.",
+  not_open: "Somebody was faster: it is not open any more.",
+}
+
 const DONE = {
+  silence:
+    "Silenced. If it is still open when the silence ends, it is told of then. The page of channels ends it sooner.",
   acknowledge: "Acknowledged. Those who were told of it hear that you are at it.",
   resolve: "Resolved. It stays so until its rule was calm once.",
   label: "Kept with the alert.",
@@ -145,6 +189,7 @@ export default function Alert() {
             fields={{ intent: "resolve" }}
           />
         )}
+        {canManage && alert.state !== "resolved" && <Silence />}
         {incidentId !== null && (
           <Link to={paths.incident(incidentId)} className={buttonClass("quiet")}>
             Open the incident
@@ -206,6 +251,47 @@ export default function Alert() {
     </>
   )
 }
+
+function Silence() {
+  return (
+    <details className="w-full sm:w-auto">
+      <summary className={buttonClass("quiet", "w-fit list-none")}>
+        <BellOff aria-hidden className="size-3.5" />
+        Silence
+      </summary>
+      <Form
+        method="post"
+        preventScrollReset
+        className="mt-2 grid max-w-xl gap-3 rounded-md border border-line bg-surface p-4 sm:grid-cols-2"
+      >
+        <input type="hidden" name="intent" value="silence" />
+        <Select label="For" name="hours" defaultValue="4">
+          {SILENCE_CHOICES.map(([hours, name]) => (
+            <option key={hours} value={hours}>
+              {name}
+            </option>
+          ))}
+        </Select>
+        <Field label="Why" name="reason" required maxLength={500} />
+        <p className="text-sm text-ink-faint sm:col-span-2">
+          Nobody is told of this subject in that time. Other alerts are told of as before.
+        </p>
+        <div>
+          <button type="submit" className={buttonClass("primary")}>
+            Silence it
+          </button>
+        </div>
+      </Form>
+    </details>
+  )
+}
+
+const SILENCE_CHOICES = [
+  [1, "1 hour"],
+  [4, "4 hours"],
+  [24, "1 day"],
+  [SILENCE_HOURS_MAX, "7 days"],
+] as const
 
 function CauseForm() {
   const { alert, causes } = useLoaderData<typeof loader>()

@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
+import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
 import { randomUUID } from "node:crypto"
 import { useState } from "react"
 import { z } from "zod"
@@ -35,6 +35,7 @@ import { getOrganization } from "#server/team/queries.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { formatAge, formatUntil, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { paths } from "../../lib/paths.ts"
 import { useDoneKey } from "../../lib/use-done-key.ts"
 import { buttonClass, rowActionClass } from "../../ui/button.ts"
 import { Confirm } from "../../ui/confirm.tsx"
@@ -504,8 +505,14 @@ function Silences({ loaded }: { loaded: Loaded }) {
               className="flex flex-wrap items-center justify-between gap-2 rounded-md border border-line bg-surface px-4 py-2"
             >
               <span className="min-w-0 break-words">
-                {silence.what} of {silence.team ?? "everyone"}, ends {formatUntil(silence.endsAt, now)}:{" "}
-                {silence.reason}
+                {silence.alertId === null ? (
+                  `${silence.what} of ${silence.team ?? "everyone"}`
+                ) : (
+                  <Link to={paths.alert(silence.alertId)} className="text-accent hover:underline">
+                    {silence.what}: one alert’s subject
+                  </Link>
+                )}
+                , ends {formatUntil(silence.endsAt, now)}: {silence.reason}
                 {silence.byEmail !== null && <span className="text-ink-faint"> ({silence.byEmail})</span>}
               </span>
               {canManage && (
