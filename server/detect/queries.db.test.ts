@@ -10,6 +10,8 @@ import {
   NOW,
   storeAndCount,
 } from "../../test/factories.ts"
+import { labelAlert } from "../alert/commands.ts"
+import { evaluateRules } from "../alert/evaluate.ts"
 import { asTenant } from "../db/tenant.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import type { Check, Evidence, IncidentDay } from "./contract.ts"
@@ -32,6 +34,7 @@ import {
   listIncidents,
   listSimilarIncidents,
 } from "./queries.ts"
+import { getTrackRecord } from "./track-record.ts"
 
 const HOUR_MS = 3_600_000
 const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * HOUR_MS)
@@ -295,6 +298,46 @@ test("a proposal tells its level when enough people are behind it, and is declin
     "incident.decline_new_normal",
     "incident.accept_as_normal",
   ])
+})
+
+test("findings are held against the latest word on each, of the alert where nobody said one of the incident", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const by = await makeActor(database, orgId, "owner@example.com")
+  const causes = (["latency", "errors"] as const).map((cause) => ({ cause, share: 0.5, reasons: [], exposed: null }))
+  const [right, second, unreal, told] = [
+    await makeIncident(database, { orgId, cause: "latency", causes }),
+    await makeIncident(database, { orgId, cause: "latency", causes }),
+    await makeIncident(database, { orgId, cause: "latency", causes }),
+    await makeIncident(database, { orgId, cause: "latency", causes }),
+  ]
+  await makeIncident(database, { orgId, cause: "latency", causes })
+  const small = await makeIncident(database, { orgId, people: 4, causes })
+  await asTenant(database.app, orgId, async (tx) => {
+    const label = (id: string, isReal: boolean, cause: "latency" | "errors" | null) =>
+      labelIncident(tx, { id, viewer: everything, by, isReal, cause, comment: null })
+    await label(right, true, "latency")
+    await label(second, true, "latency")
+    await label(second, true, "errors")
+    await label(unreal, false, null)
+    await label(small, true, "latency")
+  })
+  await evaluateRules(database.app, { orgId, at: NOW, isWhole: true })
+  const alert = await database.owner
+    .selectFrom("alert")
+    .select("id")
+    .where("subject", "=", told)
+    .executeTakeFirstOrThrow()
+  await asTenant(database.app, orgId, (tx) =>
+    labelAlert(tx, { id: alert.id, readable: null, by, cause: "false_alarm" }),
+  )
+  const read = (viewer: IncidentViewer) => asTenant(database.app, orgId, (tx) => getTrackRecord(tx, { viewer }))
+  expect(await read(everything)).toMatchObject({ judged: 4, real: 2, withCause: 2, firstRight: 1, inFirstTwo: 2 })
+  expect(await read({ readable: { organization: false, teamIds: [] }, ownDeveloperIds: [] })).toMatchObject({
+    judged: 0,
+    realInterval: null,
+  })
 })
 
 test("similar ones are of the same rung and cause, over, real, and shown to the viewer; most in common first", async ({

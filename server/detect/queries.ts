@@ -373,7 +373,8 @@ const DAYS_SHOWN = sql`(
 type IncidentRow = { readonly isShown: boolean } & Omit<ShownIncident, "disclosure">
 
 /** `v` is what the viewer may know of, `s` the same as far as it is shown. */
-function selectFrom({ readable, ownDeveloperIds }: IncidentViewer): RawBuilder<unknown> {
+/** Incidents `s` that the viewer may know of, as `v`; what is not shown has nothing of `s`. */
+export function selectFrom({ readable, ownDeveloperIds }: IncidentViewer): RawBuilder<unknown> {
   return sql`
     with visible as (
       select org_id, id, rung, opened_at,

@@ -22,6 +22,7 @@ import {
   listIncidents,
   listSimilarIncidents,
 } from "#server/detect/queries.ts"
+import { getTrackRecord } from "#server/detect/track-record.ts"
 import { detectAll } from "#server/detect/loop.ts"
 import { getRollupProgress, listHourLatency, listStorage } from "#server/rollup/queries.ts"
 import {
@@ -480,6 +481,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     reopenIncident: (tx) => reopenIncident(tx, { ...incident, by }),
     labelIncident: (tx) => labelIncident(tx, { ...incident, isReal: true, cause: null, comment: null, by }),
     declineNewNormal: (tx) => declineNewNormal(tx, { ...incident, by }),
+    getTrackRecord: (tx) => getTrackRecord(tx, { viewer }),
     listSimilarIncidents: (tx) => listSimilarIncidents(tx, { viewer, id: x.incidentId, limit: 10 }),
     noteOnIncident: (tx) => noteOnIncident(tx, { ...incident, text: "ours", by }),
     readPolicies: async (tx) => {

@@ -20,6 +20,7 @@ import {
   KIND_LABELS,
 } from "./incident-words.ts"
 import { type IncidentList, loadIncidents } from "./load.server.ts"
+import { TrackRecordNote } from "./track-record.tsx"
 import { StateBadge } from "./state-badge.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -85,6 +86,7 @@ export default function Incidents() {
           </a>
         )}
       </nav>
+      <TrackRecordNote record={list.trackRecord} />
       {hidesWithheld && (
         <p className="mt-3 max-w-3xl text-xs text-ink-faint">
           Incidents of fewer than {list.minGroupSize} people are found by rung only, as any other filter would tell what

@@ -14,6 +14,7 @@ import {
   listSimilarIncidents,
   type ShownIncident,
 } from "#server/detect/queries.ts"
+import { getTrackRecord } from "#server/detect/track-record.ts"
 import { getLadder, listTeams } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
@@ -55,6 +56,7 @@ export async function loadIncidents(tx: TenantTx, viewer: Viewer, search: URLSea
     incidents: found
       .slice(0, PAGE)
       .map((incident) => (incident.disclosure === "shown" ? withLeading(incident) : incident)),
+    trackRecord: await getTrackRecord(tx, { viewer: as }),
     watch: found.length === 0 ? await loadWatch(tx, as, now) : null,
   }
 }
