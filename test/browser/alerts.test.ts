@@ -47,6 +47,11 @@ test("an objective is made with its preview, its alert reaches Slack, is acknowl
     await page.getByText("On call: added").waitFor()
     await page.getByRole("button", { name: "Send a test to On call" }).click()
     await page.getByRole("status").getByText("On call answered: 200 ok").waitFor()
+    const card = page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: "On call" }) })
+    await card.getByText("Change", { exact: true }).click()
+    await card.getByLabel("Name").fill("On call by day")
+    await card.getByRole("button", { name: "Keep the changes" }).click()
+    await page.getByText("On call by day: changed.").waitFor()
     await expectGoodOnPhone(page)
 
     await page.getByRole("link", { name: "Rules", exact: true }).click()
@@ -78,7 +83,16 @@ test("an objective is made with its preview, its alert reaches Slack, is acknowl
       .getByRole("link", { name: /^Latency at chat · codex/ })
       .click()
     await page.getByText(/^100 % of \d+ requests in 30 min took longer than 500 ms/).waitFor()
+    await page.getByText("Silence", { exact: true }).click()
+    await page.getByLabel("Why").fill("The provider is at it")
+    await page.getByRole("button", { name: "Silence it" }).click()
+    await page.getByText("Silenced. If it is still open").waitFor()
     await expectGoodOnPhone(page)
+    await page.goto("/alerts/channels")
+    await page.getByRole("link", { name: "Latency: one alert’s subject" }).waitFor()
+    await page.getByRole("button", { name: "End the silence: The provider is at it" }).click()
+    await page.getByText("The silence is over.").waitFor()
+    await page.goBack()
     const value = /"action_id":"belay_acknowledge","value":"([^"]+)"/.exec(opened?.body ?? "")?.[1] ?? ""
     const url = `${belay.url}/webhooks/slack`
     const pressed = await pressInSlack({ url, value, signingSecret: SIGNING_SECRET, at: belay.now() })

@@ -43,6 +43,8 @@ import { CopyButton } from "../../ui/copy.tsx"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { Select } from "../../ui/select.tsx"
+import { ChangeChannel } from "./change-channel.tsx"
+import { ChannelFields } from "./channel-fields.tsx"
 import { CHANNEL_WORDS } from "./channel-words.ts"
 import { Deliveries, describeAnswer } from "./deliveries.tsx"
 import { AlertTabs } from "./tabs.tsx"
@@ -83,6 +85,12 @@ const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([z.literal(
 
 const formSchema = z.discriminatedUnion("intent", [
   z.looseObject({ intent: z.literal("channel"), kind: z.enum(CHANNEL_KINDS as [ChannelKind]), name: z.string() }),
+  z.looseObject({
+    intent: z.literal("change"),
+    id: z.uuid(),
+    kind: z.enum(CHANNEL_KINDS as [ChannelKind]),
+    name: z.string(),
+  }),
   z.object({ intent: z.literal("test"), id: z.uuid() }),
   z.object({ intent: z.literal("remove"), id: z.uuid() }),
   z.object({
@@ -122,22 +130,32 @@ export const action = guard("alert_rules.manage", async ({ viewer, request, cont
   const by = byViewer(viewer, context.requestId, context.now())
   const inTenant = <T,>(work: Parameters<typeof asTenant<T>>[2]) => asTenant(context.db, viewer.orgId, work)
   switch (form.intent) {
-    case "channel": {
-      const secret = form.kind === "webhook" ? makeChannelSecret() : undefined
-      const { intent: _, kind, name, isPrivateAllowed, ...typed } = form
-      const settings = { ...defaultsOf(kind), ...withoutEmpty(typed), ...(secret !== undefined && { secret }) }
-      const channel = {
-        id: null,
-        kind,
-        name,
-        settings,
-        // Only who answers for the network may let requests into it.
-        isPrivateAllowed: isPrivateAllowed !== undefined && viewer.role === "owner",
-        isEnabled: true,
-      }
-      const set = await inTenant((tx) => setChannel(tx, { channel, secret: context.secret, by }))
+    case "channel":
+    case "change": {
+      const { intent, kind, name } = form
+      const typed = readSettings(kind, form)
+      const isKept = intent === "change" && Object.keys(typed).length === 0
+      const secret = kind === "webhook" && !isKept ? makeChannelSecret() : undefined
+      const settings = isKept ? null : { ...defaultsOf(kind), ...typed, ...(secret !== undefined && { secret }) }
+      const id = intent === "change" ? form.id : null
+      const set = await inTenant(async (tx) => {
+        const before = (await listChannels(tx)).find((one) => one.id === id)
+        const channel = {
+          id,
+          kind,
+          name,
+          settings,
+          // Only who answers for the network may let requests into it.
+          isPrivateAllowed:
+            viewer.role === "owner" ? form["isPrivateAllowed"] !== undefined : (before?.isPrivateAllowed ?? false),
+          isEnabled: intent === "channel" || form["isEnabled"] !== undefined,
+        }
+        return setChannel(tx, { channel, secret: context.secret, by })
+      })
       if (!set.ok) return refuse(CHANNEL_REASONS[set.reason])
-      return done(`${name}: added, with a route for every alert. Send a test to see what it answers.`, secret)
+      return intent === "channel"
+        ? done(`${name}: added, with a route for every alert. Send a test to see what it answers.`, secret)
+        : done(`${name}: changed.`, secret)
     }
     case "test": {
       const { id } = form
@@ -212,10 +230,12 @@ function defaultsOf(kind: ChannelKind): Readonly<Record<string, string | null>> 
   }
 }
 
-function withoutEmpty(typed: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+/** Those of the kind's settings that were typed. */
+function readSettings(kind: ChannelKind, form: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(typed).flatMap(([name, value]) => {
-      const text = typeof value === "string" ? value.trim() : value
+    CHANNEL_WORDS[kind].fields.flatMap(({ name }) => {
+      const value = form[name]
+      const text = typeof value === "string" ? value.trim() : ""
       return text === "" ? [] : [[name, text]]
     }),
   )
@@ -303,6 +323,7 @@ function ChannelCard({ channel, loaded }: { channel: ListedChannel; loaded: Load
         {channel.name} <span className="text-sm font-normal text-ink-faint">{CHANNEL_WORDS[channel.kind].name}</span>
       </h3>
       <p className="mt-0.5 font-mono text-xs break-all text-ink-soft">{channel.target}</p>
+      {!channel.isEnabled && <p className="mt-1 text-sm text-warn">Off: nothing is sent to it.</p>}
       {channel.isPrivateAllowed && <p className="mt-1 text-sm text-warn">May have an address inside the network.</p>}
       <ul className="mt-2 space-y-1 text-sm" aria-label={`Routes to ${channel.name}`}>
         {own.length === 0 && <li className="text-warn">No route leads here.</li>}
@@ -358,6 +379,7 @@ function ChannelCard({ channel, loaded }: { channel: ListedChannel; loaded: Load
             action="Remove the channel"
             fields={{ intent: "remove", id: channel.id }}
           />
+          <ChangeChannel channel={channel} slackUrl={loaded.slackUrl} isOwner={loaded.isOwner} />
         </div>
       )}
     </li>
@@ -376,7 +398,7 @@ function describeRoute({ team, severity, quietFrom, quietTo }: ListedRoute): str
 
 function AddChannel({ loaded }: { loaded: Loaded }) {
   const [kind, setKind] = useState<ChannelKind>("slack")
-  const { about, fields } = CHANNEL_WORDS[kind]
+  const { about } = CHANNEL_WORDS[kind]
   // What was typed, secrets among it, is gone once it is kept.
   const result = useActionData<typeof action>()
   const formKey = useDoneKey(result, result?.ok === true)
@@ -410,25 +432,7 @@ function AddChannel({ loaded }: { loaded: Loaded }) {
           ))}
         </Select>
         <Field label="Name" name="name" required maxLength={80} />
-        {fields.map((field) => (
-          <Field
-            key={`${kind} ${field.name}`}
-            label={field.label}
-            name={field.name}
-            required={field.isOptional !== true}
-            autoComplete="off"
-            {...(field.isSecret === true && { type: "password" })}
-            {...(field.name === "signingSecret"
-              ? { hint: `For the button. The app's request URL for interactivity is ${loaded.slackUrl}` }
-              : field.hint !== undefined && { hint: field.hint })}
-          />
-        ))}
-        {loaded.isOwner && kind !== "email" && (
-          <label className="flex items-start gap-2 text-sm">
-            <input type="checkbox" name="isPrivateAllowed" className="mt-0.5 size-4" />
-            Its host may have an address inside the network. Otherwise Belay asks public addresses alone.
-          </label>
-        )}
+        <ChannelFields kind={kind} slackUrl={loaded.slackUrl} isOwner={loaded.isOwner} />
         <button type="submit" disabled={isBusy} className={buttonClass("primary")}>
           Add the channel
         </button>
