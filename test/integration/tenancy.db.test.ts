@@ -44,7 +44,7 @@ import {
   readWebhookSecrets,
 } from "#server/outcomes/endpoints.ts"
 import type { ChangeEvent } from "#server/outcomes/events.ts"
-import { countJoins, getTaskLife, listRungOutcomes } from "#server/outcomes/queries.ts"
+import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
 import { recordReportedOutcomes } from "#server/outcomes/reported.ts"
 import { listKnownOutcomes, markSettled } from "#server/outcomes/settle.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
@@ -408,6 +408,10 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listRungOutcomes: async (tx) => {
       const found = await listRungOutcomes(tx, { from: scope.from, to: LATER })
       expect(found.map(({ state }) => state)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    },
+    listRungSurvival: async (tx) => {
+      const found = await listRungSurvival(tx, { from: scope.from, to: LATER })
+      expect(new Set(found.map(({ state }) => state))).toEqual(new Set(["no_data"]))
     },
     countJoins: async (tx) => {
       expect(await countJoins(tx, scope.from)).toMatchObject({ joined: 0 })

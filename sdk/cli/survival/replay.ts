@@ -196,7 +196,10 @@ class Replay {
         (last, one) => (last === null || one === null ? null : Math.max(last, one)),
         0,
       )
-      const standing = sum((one) => one.standing)
+      const standing = Math.min(
+        lines,
+        sum((one) => one.standing),
+      )
       this.counts.push({ operation, commit: commit.id, after, at, lines, standing, revertedAt })
     }
   }
