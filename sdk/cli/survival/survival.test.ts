@@ -147,12 +147,12 @@ test("a merge brings each commit's own lines, whatever the branch, the default b
   repository.commit("Other work", "task-2")
   repository.git("switch", "--quiet", "main")
   repository.day = 2
-  repository.write("src/shared.ts", shared.with(-1, "changed on the default branch"))
+  repository.write("src/shared.ts", shared.with(11, "changed on the default branch"))
   repository.write("src/main.ts", agentLines("main", 4))
   repository.commit("Meanwhile")
   repository.git("switch", "--quiet", "work")
   repository.git("merge", "--quiet", "--no-edit", "main")
-  repository.write("src/shared.ts", [...agentLines("shared", 3), ...shared.with(-1, "changed on the default branch")])
+  repository.write("src/shared.ts", [...agentLines("shared", 3), ...shared.with(11, "changed on the default branch")])
   repository.commit("And one more of the first file")
   repository.git("switch", "--quiet", "main")
   repository.day = 4
@@ -248,6 +248,68 @@ test("what a merge or a squash brought is taken back with it; a branch's own rev
     "task-2": "merge 3/3, 1d 3/3, 7d 0/3*, 14d 3/3",
   })
 })
+
+test("over many commits and merges it agrees with git blame, which looks at each file anew", async ({ repository }) => {
+  const random = seeded(11)
+  const pick = (below: number) => Math.floor(random() * below)
+  const names = ["a.ts", "b.ts", "dir/c.ts"]
+  const files = new Map(names.map((name) => [name, humanLines(name, 30)]))
+  const operationOf = new Map<string, string>()
+  let number = 0
+  const change = (name: string) => {
+    const lines = [...(files.get(name) ?? [])]
+    number++
+    lines.splice(pick(lines.length), pick(4), ...agentLines(`${name} in ${number}`, pick(5)))
+    files.set(name, lines)
+    repository.write(name, lines)
+    const operations = random() < 0.6 ? [`task-${number}`] : []
+    const commit = repository.commit("Change", ...operations)
+    for (const operation of operations) operationOf.set(commit, operation)
+  }
+  for (const [name, lines] of files) repository.write(name, lines)
+  repository.commit("Begin")
+  for (let round = 0; round < 12; round++) {
+    repository.day++
+    repository.git("switch", "--quiet", "-c", `work-${round}`)
+    for (let step = pick(3); step >= 0; step--) change("a.ts")
+    repository.git("switch", "--quiet", "main")
+    for (let step = pick(3); step >= 0; step--) change(names[1 + pick(2)] ?? "")
+    if (round % 3 === 0) {
+      repository.git("switch", "--quiet", `work-${round}`)
+      repository.git("merge", "--quiet", "--no-edit", "main")
+      change("a.ts")
+      change("b.ts")
+      repository.git("switch", "--quiet", "main")
+    }
+    repository.git("merge", "--quiet", "--no-ff", "--no-edit", `work-${round}`)
+  }
+  const blamed = new Map<string, number>()
+  for (const name of names) {
+    for (const [, commit = ""] of repository
+      .git("blame", "--porcelain", "-w", "main", "--", name)
+      .matchAll(/^([0-9a-f]{40}) /gm)) {
+      const operation = operationOf.get(commit)
+      if (operation !== undefined) blamed.set(operation, (blamed.get(operation) ?? 0) + 1)
+    }
+  }
+  const counted = new Map<string, number>()
+  const last = await countSurvival({
+    folder: repository.folder,
+    steps: await readSteps(repository.folder, "main", null),
+    isWritten: () => false,
+    now: DAY_0 + 100 * DAY_MS,
+  })
+  for (const { operation, after, standing } of last) {
+    if (after === "30d" && standing > 0) counted.set(operation.split("~")[2] ?? "", standing)
+  }
+  expect(counted.size).toBeGreaterThan(15)
+  expect(counted).toEqual(blamed)
+})
+
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
+}
 
 const KEY = "blk_0123456789abcdefghijklmn"
 
