@@ -40,9 +40,9 @@ export function createRepository(): TestRepository {
     },
     git(...args) {
       const date = new Date(DAY_0 + repository.day * DAY_MS).toISOString()
-      const env = { ...process.env, GIT_COMMITTER_DATE: date, GIT_AUTHOR_DATE: date, GIT_CONFIG_GLOBAL: "/dev/null" }
+      const env = [`GIT_COMMITTER_DATE=${date}`, `GIT_AUTHOR_DATE=${date}`, "GIT_CONFIG_GLOBAL=/dev/null"]
       const who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-      return execFileSync("git", ["-C", folder, ...who, ...args], { env, stdio: "pipe" })
+      return execFileSync("env", [...env, "git", "-C", folder, ...who, ...args], { stdio: "pipe" })
         .toString()
         .trim()
     },
