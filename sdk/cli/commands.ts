@@ -14,6 +14,7 @@ import { runReviewGate } from "./review-gate/review-gate.ts"
 import { unlockFlush } from "./state.ts"
 import { readStatus, statusLines } from "./status.ts"
 import { runSurvival } from "./survival/survival.ts"
+import { runTrailer } from "./trailer/trailer.ts"
 
 const HELP = `belay <command>
 
@@ -27,6 +28,7 @@ const HELP = `belay <command>
                    --base origin/main --head HEAD --labels a,b --json
   survival         counts in CI or cron how much of agents' work is still there, and sends the counts
                    --branch origin/main --since 2026-11-01 --dry-run --json
+  trailer          has this repository's commits of agents' work say so   --remove
   doctor           says what works and what does not            --json
   status           says what waits, was sent, and was lost      --json
   flush            sends what waits
@@ -55,6 +57,8 @@ export async function run(command: string, args: readonly string[], host: Host):
       return runReviewGate(args, host)
     case "survival":
       return runSurvival(args, host)
+    case "trailer":
+      return runTrailer(args, host)
     case "status": {
       const { values } = parseArgs({ args: [...args], options: { json: { type: "boolean" } } })
       const status = readStatus(host)
