@@ -31,3 +31,4 @@ export type {
   StartPolicy,
 } from "./policy.ts"
 export type { Deadline, FlushResult, PipelineStats } from "./pipeline.ts"
+export { toTrailer } from "./token.ts"

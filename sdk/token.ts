@@ -23,6 +23,11 @@ export function toToken({ rung, operationId, sessionId }: OperationRef): string 
   return `${VERSION}~${RUNGS.indexOf(rung)}~${operationId}${session}`
 }
 
+/** The trailer for the message of a commit with the work of the token's operation: `Belay-Operation: blo1~…`. */
+export function toTrailer(token: string): string {
+  return `${OPERATION_TRAILER}: ${token}`
+}
+
 /** Undefined for what is no token. */
 export function parseToken(token: unknown): OperationRef | undefined {
   if (typeof token !== "string" || token.length > 256) return undefined

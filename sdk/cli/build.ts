@@ -36,7 +36,7 @@ async function bundle(folder: string, entry: string, file: string): Promise<void
       outDir: folder,
       emptyOutDir: false,
       // What decides is large, and loaded for each action: of half the bytes Node makes a program in half the time.
-      minify: entry !== "belay-cli.ts",
+      minify: true,
       target: "node22",
       rollupOptions: {
         external: (id, importer) => isLater(path.resolve(path.dirname(importer ?? ""), id)) || isLater(id),

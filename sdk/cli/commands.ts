@@ -13,6 +13,8 @@ import { print } from "./print.ts"
 import { runReviewGate } from "./review-gate/review-gate.ts"
 import { unlockFlush } from "./state.ts"
 import { readStatus, statusLines } from "./status.ts"
+import { runSurvival } from "./survival/survival.ts"
+import { runTrailer } from "./trailer/trailer.ts"
 
 const HELP = `belay <command>
 
@@ -24,6 +26,9 @@ const HELP = `belay <command>
   policy test <command>   says what the policy decides on a shell command, and why  --json
   review-gate      says in CI whether a change can be reviewed in one sitting, as the policy has it
                    --base origin/main --head HEAD --labels a,b --json
+  survival         counts in CI or cron how much of agents' work is still there, and sends the counts
+                   --branch origin/main --since 2026-11-01 --dry-run --json
+  trailer          has this repository's commits of agents' work say so   --remove
   doctor           says what works and what does not            --json
   status           says what waits, was sent, and was lost      --json
   flush            sends what waits
@@ -50,6 +55,10 @@ export async function run(command: string, args: readonly string[], host: Host):
       return runPolicy(args, host)
     case "review-gate":
       return runReviewGate(args, host)
+    case "survival":
+      return runSurvival(args, host)
+    case "trailer":
+      return runTrailer(args, host)
     case "status": {
       const { values } = parseArgs({ args: [...args], options: { json: { type: "boolean" } } })
       const status = readStatus(host)

@@ -108,7 +108,8 @@ function modifiedAt(file: string): number {
   return fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
 }
 
-function replaceFile(file: string, text: string): void {
+/** Whoever reads it has the one or the other. */
+export function replaceFile(file: string, text: string): void {
   const fresh = `${file}.${process.pid}`
   fs.writeFileSync(fresh, text, { mode: 0o600 })
   fs.renameSync(fresh, file)

@@ -978,6 +978,28 @@ export interface LateOutcome {
   state: Generated<string>;
 }
 
+export interface LineSurvival {
+  after: string;
+  /**
+   * of the default branch, that brought them
+   */
+  commit_id: string;
+  /**
+   * as of when: of the merge, or so many days after it
+   */
+  counted_at: Timestamp;
+  lines: number;
+  operation_id: string;
+  org_id: string;
+  received_at: Timestamp;
+  /**
+   * since when all of the commits were taken back; null while they stood
+   */
+  reverted_at: Timestamp | null;
+  source_id: string;
+  standing: number;
+}
+
 export interface ModelCallSize {
   counted_at: Timestamp;
   input_tokens: number;
@@ -1692,6 +1714,7 @@ export interface DB {
   latency_decision_day: LatencyDecisionDay;
   latency_hour: LatencyHour;
   latency_objective: LatencyObjective;
+  line_survival: LineSurvival;
   model_call_size: ModelCallSize;
   model_price: ModelPrice;
   model_use: ModelUse;

@@ -1,7 +1,6 @@
 import { hash } from "node:crypto"
 import { z } from "zod"
 import { FILE_KINDS, type FileKind, fileKindOf } from "#sdk/file-kind.ts"
-import { OPERATION_TRAILER, parseToken, toToken } from "#sdk/token.ts"
 
 /**
  * What a code host says, in the words of none: ids, numbers, times and kinds. No titles, names of people, messages or
@@ -143,32 +142,11 @@ export function branchDigest(repositoryName: string, branch: string): string {
   return hash("sha256", `${repositoryName}\n${branch}`, "hex").slice(0, 32)
 }
 
-const TRAILER = new RegExp(`^[ \\t]*${OPERATION_TRAILER}:[ \\t]*(\\S{1,256})[ \\t]*$`, "gim")
-const REVERTED_COMMIT = /\bThis reverts commit ([0-9a-f]{40}(?:[0-9a-f]{24})?)\b/gi
 const SAID_MAX = 100
-
-/** Tokens of operations in a message's trailers. A squash puts those of all its commits into one message. */
-export function operationsIn(message: string): string[] {
-  const found = new Set<string>()
-  for (const [, token] of message.matchAll(TRAILER)) {
-    const operation = parseToken(token)
-    if (operation !== undefined) found.add(toToken(operation))
-  }
-  return [...found].slice(0, SAID_MAX)
-}
-
-/** Commits that a message says to take back, in the words that git and both hosts write. */
-export function revertsIn(message: string): string[] {
-  return unique(message.matchAll(REVERTED_COMMIT)).slice(0, SAID_MAX)
-}
 
 /** Numbers of changes among texts of digits. */
 export function toNumbers(texts: readonly string[]): number[] {
   return [...new Set(texts.map(Number))].filter((value) => value > 0 && value <= NUMBER_MAX).slice(0, SAID_MAX)
-}
-
-function unique(matches: Iterable<RegExpMatchArray>): string[] {
-  return [...new Set([...matches].map(([, found = ""]) => found.toLowerCase()))]
 }
 
 export function countKinds(paths: readonly string[]): FileKinds {

@@ -1,15 +1,6 @@
 import { z } from "zod"
-import {
-  branchDigest,
-  type ChangeEvent,
-  countKinds,
-  createReduce,
-  operationsIn,
-  reading,
-  revertsIn,
-  toNumbers,
-  toTime,
-} from "./events.ts"
+import { operationsIn, revertsIn } from "#sdk/commit-message.ts"
+import { branchDigest, type ChangeEvent, countKinds, createReduce, reading, toNumbers, toTime } from "./events.ts"
 
 /**
  * GitLab's webhooks as change events. Written after "Webhook events" of GitLab's documentation; only the fields named

@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import { RUNGS, type Rung } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { SURVIVAL_POINTS, type SurvivalPoint } from "./http-schemas.ts"
 
 export const STAGES = [
   "planned",
@@ -29,6 +30,8 @@ export interface TaskLife {
     readonly number: number
     readonly evidence: readonly ("trailer" | "commit_id")[]
   }[]
+  /** How many of the lines that it brought to default branches were there after a while, as far as it was counted. */
+  readonly survival: readonly { readonly after: SurvivalPoint; readonly lines: number; readonly standing: number }[]
 }
 
 const DAY_MS = 86_400_000
@@ -63,10 +66,19 @@ export async function getTaskLife(
     tx,
   )
 
+  const counted = await sql<{ outcome: "merged" | "reverted"; at: Date }>`
+    select 'merged' as outcome, min(counted_at) as at from line_survival
+    where operation_id = ${operationId} and after = 'merge' having count(*) > 0
+    union all select 'reverted', min(reverted_at) from (${LATEST_SURVIVAL}) latest
+    where operation_id = ${operationId} having min(reverted_at) is not null`.execute(tx)
+  const survival = await sql<TaskLife["survival"][number]>`
+    select after, sum(lines)::int as lines, sum(standing)::int as standing
+    from line_survival where operation_id = ${operationId} group by after`.execute(tx)
+
   const first = (stage: "verified" | "reviewed" | "merged" | "abandoned" | "reverted") => {
     const times = [
       ...changes.rows.flatMap((row) => row[stage] ?? []),
-      ...reported.rows.flatMap((row) => (row.outcome === stage ? row.at : [])),
+      ...[...reported.rows, ...counted.rows].flatMap((row) => (row.outcome === stage ? row.at : [])),
     ]
     return times.length === 0 ? null : new Date(Math.min(...times.map((at) => at.getTime())))
   }
@@ -105,6 +117,7 @@ export async function getTaskLife(
       number,
       evidence,
     })),
+    survival: SURVIVAL_POINTS.flatMap((point) => survival.rows.filter(({ after }) => after === point)),
   }
 }
 
@@ -140,8 +153,12 @@ export async function listRungOutcomes(
       from (
         select o.rung, o.developer_id,
           bool_or(l.outcome = 'merged') as is_merged, bool_or(l.outcome = 'reverted') as is_reverted
-        from operation o join late_outcome l on l.org_id = o.org_id and l.operation_id = o.operation_id
-        where l.state = 'sent' and o.started_at >= ${from}::timestamptz and o.started_at < ${to}::timestamptz
+        from operation o join (
+          select org_id, operation_id, outcome::text from late_outcome where state = 'sent'
+          union all select org_id, operation_id, 'merged' from line_survival
+          union all select org_id, operation_id, 'reverted' from (${LATEST_SURVIVAL}) latest where reverted_at is not null
+        ) l on l.org_id = o.org_id and l.operation_id = o.operation_id
+        where o.started_at >= ${from}::timestamptz and o.started_at < ${to}::timestamptz
         group by o.operation_id, o.rung, o.developer_id
       ) of_operation
       group by rung
@@ -149,6 +166,51 @@ export async function listRungOutcomes(
   const byRung = new Map(found.rows.map((row) => [row.rung, row]))
   return RUNGS.map(
     (rung) => byRung.get(rung) ?? { rung, state: "no_data", decided: null, acceptance: null, survival: null },
+  )
+}
+
+/** Of what an operation brought with each commit, how it stood when it was last counted. */
+const LATEST_SURVIVAL = sql`
+  select distinct on (org_id, operation_id, commit_id) org_id, operation_id, reverted_at
+  from line_survival order by org_id, operation_id, commit_id, counted_at desc`
+
+export interface RungSurvival {
+  readonly rung: Rung
+  readonly after: SurvivalPoint
+  /** Why figures are null: nothing was counted, or only what fewer than k people's agents did. */
+  readonly state: "shown" | "withheld" | "no_data"
+  /** Operations of which it was counted. */
+  readonly operations: number | null
+  /** Of the lines that they brought to a default branch those that were still there, a ratio 0..1 of summed lines. */
+  readonly survival: number | null
+}
+
+/**
+ * How much of the work of operations that began in [from, to) was still there after a while; always every rung with every
+ * point, lowest and earliest first. Later points are of the fewer operations that are old enough. Lines are not given, so
+ * that nobody's are what two points differ by.
+ */
+export async function listRungSurvival(
+  tx: TenantTx,
+  { from, to }: { readonly from: Date; readonly to: Date },
+): Promise<readonly RungSurvival[]> {
+  const found = await sql<RungSurvival>`
+    select rung, after,
+      case when is_shown then 'shown' else 'withheld' end as state,
+      case when is_shown then operations end as operations,
+      case when is_shown then standing::float8 / lines end as survival
+    from (
+      select o.rung, s.after, count(distinct o.developer_id) >= ${MIN_GROUP_SIZE} as is_shown,
+        count(distinct o.operation_id)::int as operations, sum(s.lines) as lines, sum(s.standing) as standing
+      from operation o join line_survival s on s.org_id = o.org_id and s.operation_id = o.operation_id
+      where o.started_at >= ${from}::timestamptz and o.started_at < ${to}::timestamptz
+      group by o.rung, s.after
+    ) of_rung`.execute(tx)
+  const known = new Map(found.rows.map((row) => [`${row.rung} ${row.after}`, row]))
+  return RUNGS.flatMap((rung) =>
+    SURVIVAL_POINTS.map(
+      (after) => known.get(`${rung} ${after}`) ?? { rung, after, state: "no_data", operations: null, survival: null },
+    ),
   )
 }
 

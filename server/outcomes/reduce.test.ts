@@ -1,7 +1,8 @@
 import { expect, test } from "vitest"
 import { readWebhook } from "../../test/code-host.ts"
 import { fileKindOf } from "#sdk/file-kind.ts"
-import { branchDigest, operationsIn, revertsIn } from "./events.ts"
+import { operationsIn, revertsIn } from "#sdk/commit-message.ts"
+import { branchDigest } from "./events.ts"
 import { reduceGithub } from "./github.ts"
 import { reduceGitlab } from "./gitlab.ts"
 

@@ -13,23 +13,53 @@ export async function recordReportedOutcomes(
   },
 ): Promise<number> {
   const { orgId, outcomes, now } = args
-  const rows = outcomes.flatMap(({ id, operation, outcome, at, origin }) => {
-    const of = parseToken(operation)
-    if (of === undefined) return []
+  const said = outcomes.flatMap((outcome) => {
+    const operation = parseToken(outcome.operation)
+    return operation === undefined ? [] : { outcome, operationId: operation.operationId }
+  })
+  const ended = said.flatMap(({ outcome, operationId }) => {
+    if (outcome.outcome === "survived") return []
     return {
       org_id: orgId,
-      source_id: `reported:${id}`,
-      operation_id: of.operationId,
-      outcome,
-      origin,
-      occurred_at: new Date(at),
+      source_id: `reported:${outcome.id}`,
+      operation_id: operationId,
+      outcome: outcome.outcome,
+      origin: outcome.origin,
+      occurred_at: new Date(outcome.at),
       received_at: now,
     }
   })
-  const result = await tx
-    .insertInto("late_outcome")
-    .values(rows)
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst()
-  return Number(result.numInsertedOrUpdatedRows ?? 0)
+  const survived = said.flatMap(({ outcome, operationId }) => {
+    if (outcome.outcome !== "survived") return []
+    const { after, commit, lines, standing, revertedAt } = outcome.survival
+    return {
+      org_id: orgId,
+      source_id: `reported:${outcome.id}`,
+      operation_id: operationId,
+      commit_id: commit,
+      after,
+      counted_at: new Date(outcome.at),
+      lines,
+      standing,
+      reverted_at: revertedAt === null ? null : new Date(revertedAt),
+      received_at: now,
+    }
+  })
+  const taken = [
+    ended.length === 0
+      ? undefined
+      : await tx
+          .insertInto("late_outcome")
+          .values(ended)
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirst(),
+    survived.length === 0
+      ? undefined
+      : await tx
+          .insertInto("line_survival")
+          .values(survived)
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirst(),
+  ]
+  return taken.reduce((sum, result) => sum + Number(result?.numInsertedOrUpdatedRows ?? 0), 0)
 }

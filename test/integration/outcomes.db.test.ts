@@ -4,7 +4,7 @@ import { toToken } from "#sdk/token.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listWebhookDeliveries, listWebhookEndpoints, makeWebhookSecret } from "#server/outcomes/endpoints.ts"
 import type { Provider } from "#server/outcomes/events.ts"
-import { countJoins, getTaskLife, listRungOutcomes } from "#server/outcomes/queries.ts"
+import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
 import { settleAll } from "#server/outcomes/settle.ts"
 import { verifyRollups } from "#server/rollup/rebuild.ts"
 import { readAuthSecret } from "#server/sign-in/auth.ts"
@@ -143,6 +143,7 @@ test("from an agent's task to its revert: the task shows it, the rung's outcomes
       { stage: "reverted", at: new Date("2026-11-13T12:00:00Z") },
     ],
     changes: [{ provider: "github", repository: "acme/shop", number: 7, evidence: ["trailer"] }],
+    survival: [],
   })
   expect(await agent()).toEqual({ rung: "agent", state: "shown", decided: 5, acceptance: 0.8, survival: 0.8 })
   const signals = await sql`
@@ -285,5 +286,55 @@ test("any other system reports outcomes, once however often it does, also before
   expect(await report(belay.url, outcomes, "wrong")).toMatchObject({ status: 401, error: "unknown_key" })
   expect(await report(belay.url, [{ ...mergedTask(1), operation: "task-1" }])).toMatchObject({ status: 422 })
   expect(await report(belay.url, [])).toMatchObject({ status: 422 })
+  await belay.close()
+})
+
+test("what belay survival counts is a rung's survival, from k people on, and tells of reverts that no host told of", async ({
+  database,
+}) => {
+  const { belay, work, settle, runTasks } = await start(database)
+  await runTasks()
+  await settle()
+  const range = { from: new Date("2026-11-01T00:00:00Z"), to: belay.now() }
+  const agent = async () => (await work((tx) => listRungSurvival(tx, range))).filter(({ rung }) => rung === "agent")
+  const counted = (
+    index: number,
+    after: string,
+    lines: number,
+    standing: number,
+    revertedAt: string | null = null,
+  ) => ({
+    ...mergedTask(index),
+    id: `survival:${index}:${after}`,
+    outcome: "survived",
+    at: after === "merge" ? "2026-11-10T12:00:00Z" : "2026-11-17T12:00:00Z",
+    survival: { after, commit: MERGE, lines, standing, revertedAt },
+  })
+  const merged = [1, 2, 3, 4].map((index) => counted(index, "merge", 10, 10))
+  expect(await report(belay.url, merged)).toEqual({ status: 200, taken: 4, known: 0 })
+  expect(await agent()).toMatchObject([{ after: "merge", state: "withheld", survival: null }, {}, {}, {}, {}])
+  const later = [1, 2, 3, 4, 5].map((index) => counted(index, "7d", 10, index === 1 ? 0 : 8))
+  const taken = { ...later[0], survival: { ...later[0]?.survival, revertedAt: "2026-11-12T09:00:00Z" } }
+  expect(await report(belay.url, [...merged, counted(5, "merge", 60, 50), taken, ...later.slice(1)])).toMatchObject({
+    taken: 6,
+    known: 4,
+  })
+  expect(await agent()).toEqual([
+    { rung: "agent", after: "merge", state: "shown", operations: 5, survival: 0.9 },
+    { rung: "agent", after: "1d", state: "no_data", operations: null, survival: null },
+    { rung: "agent", after: "7d", state: "shown", operations: 5, survival: 0.64 },
+    { rung: "agent", after: "14d", state: "no_data", operations: null, survival: null },
+    { rung: "agent", after: "30d", state: "no_data", operations: null, survival: null },
+  ])
+  const outcomes = (await work((tx) => listRungOutcomes(tx, range))).find(({ rung }) => rung === "agent")
+  expect(outcomes).toEqual({ rung: "agent", state: "shown", decided: 5, acceptance: 0.8, survival: 0.8 })
+  expect(await work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))).toMatchObject({
+    standing: "reverted",
+    survival: [
+      { after: "merge", lines: 10, standing: 10 },
+      { after: "7d", lines: 10, standing: 0 },
+    ],
+  })
+  expect(await report(belay.url, [counted(2, "1d", 10, 11)])).toMatchObject({ status: 422 })
   await belay.close()
 })

@@ -45,7 +45,7 @@ import {
   readWebhookSecrets,
 } from "#server/outcomes/endpoints.ts"
 import type { ChangeEvent } from "#server/outcomes/events.ts"
-import { countJoins, getTaskLife, listRungOutcomes } from "#server/outcomes/queries.ts"
+import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
 import { recordReportedOutcomes } from "#server/outcomes/reported.ts"
 import { listKnownOutcomes, markSettled } from "#server/outcomes/settle.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
@@ -194,6 +194,13 @@ const CHANGE: ChangeEvent = {
 }
 const OURS: ChangeEvent = { ...CHANGE, repository: "ours", branch: "ours", operations: [] }
 const REPORTED = { id: "xanadu", operation: "blo1~2~xanadu", outcome: "merged", origin: "human" } as const
+const SURVIVED = {
+  id: "xanadu survived",
+  operation: "blo1~2~xanadu",
+  outcome: "survived",
+  at: NOW.toISOString(),
+  survival: { after: "merge", commit: "a".repeat(40), lines: 7, standing: 7, revertedAt: null },
+} as const
 const KEY = { name: "xanadu", scopes: ["ingest" as const], teamId: null, agentTool: null, expiresAt: null }
 
 function actorOf(orgId: string, actorId: string) {
@@ -283,7 +290,7 @@ async function makeXanadu(database: TestDatabase) {
     const { id: endpointId } = await makeWebhookSecret(tx, { provider: "github", secret: SECRET, by })
     const given = { endpointId, provider: "github" as const, deliveryId: "xanadu", event: "xanadu", now: NOW }
     await recordDelivery(tx, { orgId, ...given, events: [CHANGE] })
-    await recordReportedOutcomes(tx, { orgId, outcomes: [{ ...REPORTED, at: NOW.toISOString() }], now: NOW })
+    await recordReportedOutcomes(tx, { orgId, outcomes: [{ ...REPORTED, at: NOW.toISOString() }, SURVIVED], now: NOW })
     return {
       endpointId,
       layerId: draft.ok ? draft.layerId : "",
@@ -395,8 +402,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listWebhookEndpoints: (tx) => listWebhookEndpoints(tx),
     listWebhookDeliveries: (tx) => listWebhookDeliveries(tx, 10),
     recordReportedOutcomes: async (tx) => {
-      const outcomes = [{ ...REPORTED, at: NOW.toISOString() }]
-      expect(await recordReportedOutcomes(tx, { orgId: ours.orgId, outcomes, now: NOW })).toBe(1)
+      const outcomes = [{ ...REPORTED, at: NOW.toISOString() }, SURVIVED]
+      expect(await recordReportedOutcomes(tx, { orgId: ours.orgId, outcomes, now: NOW })).toBe(2)
     },
     listKnownOutcomes: async (tx) => {
       // The operation is of the other organization.
@@ -409,6 +416,10 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listRungOutcomes: async (tx) => {
       const found = await listRungOutcomes(tx, { from: scope.from, to: LATER })
       expect(found.map(({ state }) => state)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    },
+    listRungSurvival: async (tx) => {
+      const found = await listRungSurvival(tx, { from: scope.from, to: LATER })
+      expect(new Set(found.map(({ state }) => state))).toEqual(new Set(["no_data"]))
     },
     countJoins: async (tx) => {
       expect(await countJoins(tx, scope.from)).toMatchObject({ joined: 0 })

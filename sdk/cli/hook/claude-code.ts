@@ -34,6 +34,7 @@ export const claudeCode: HookProtocol = {
   enduserId: () => undefined,
   noOpinion: NO_OPINION,
   workspace: (payload) => textOf(payload, "cwd"),
+  operationId: (payload) => textOf(payload, "prompt_id"),
   context: (payload) => ({
     rung: payload["agent_id"] === undefined ? "agent" : "orchestration",
     surface: "terminal",

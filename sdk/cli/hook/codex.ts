@@ -29,6 +29,7 @@ export const codex: HookProtocol = {
   enduserId: () => undefined,
   noOpinion: NO_OPINION,
   workspace: (payload) => textOf(payload, "cwd"),
+  operationId: (payload) => textOf(payload, "turn_id"),
   context: (payload) => ({
     rung: payload["agent_id"] === undefined ? "agent" : "orchestration",
     surface: "terminal",

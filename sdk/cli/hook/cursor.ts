@@ -36,6 +36,8 @@ export const cursor: HookProtocol = {
     return typeof root === "string" ? root : textOf(payload, "cwd")
   },
 
+  operationId: (payload) => textOf(payload, "generation_id"),
+
   context: (payload) => ({
     rung: "agent",
     surface: "ide",

@@ -36,6 +36,7 @@ export const geminiCli: HookProtocol = {
   enduserId: () => undefined,
   noOpinion: NO_OPINION,
   workspace: (payload) => textOf(payload, "cwd"),
+  operationId: () => undefined,
   context: (payload) => ({
     rung: "agent",
     surface: "terminal",

@@ -66,6 +66,8 @@ export interface HookProtocol {
   readonly enduserId: (payload: Payload) => string | undefined
   /** The folder that the agent works in. */
   readonly workspace: (payload: Payload) => string | undefined
+  /** The operation that is under way, as its telemetry calls it; undefined where the payload does not say. */
+  readonly operationId: (payload: Payload) => string | undefined
   /** Of an action that is decided on. */
   readonly context: (payload: Payload) => Omit<HookContext, "agentTool" | "workspace">
   /** The action that this event lets a hook decide on; null when it is not such an event. */

@@ -3,10 +3,15 @@ import path from "node:path"
 
 /** `owner/name` of the repository that `folder` is in, by where it is cloned from; undefined where that is not known. */
 export function repositoryOf(folder: string): string | undefined {
+  return readRepository(gitFoldersOf(folder)?.shared)
+}
+
+/** Git's folder of the worktree that `folder` is in, and the one that it shares with the others of its repository. */
+export function gitFoldersOf(folder: string): { readonly own: string; readonly shared: string } | undefined {
   for (let at = folder; ; at = path.dirname(at)) {
     const entry = path.join(at, ".git")
     const found = statSync(entry, { throwIfNoEntry: false })
-    if (found !== undefined) return readRepository(found.isDirectory() ? entry : commonFolder(entry))
+    if (found !== undefined) return found.isDirectory() ? { own: entry, shared: entry } : linkedFolders(entry)
     if (path.dirname(at) === at) return undefined
   }
 }
@@ -17,13 +22,12 @@ function readRepository(folder: string | undefined): string | undefined {
   return /[/:]([^/:]+\/[^/:]+?)(?:\.git)?\/?$/.exec(url ?? "")?.[1]
 }
 
-/** The folder that a worktree shares with its repository. */
-function commonFolder(file: string): string | undefined {
+function linkedFolders(file: string): { readonly own: string; readonly shared: string } | undefined {
   const link = /^gitdir: (.+)$/m.exec(readText(file) ?? "")?.[1]
   if (link === undefined) return undefined
-  const folder = path.resolve(path.dirname(file), link)
-  const common = readText(path.join(folder, "commondir"))?.trim()
-  return common === undefined ? folder : path.resolve(folder, common)
+  const own = path.resolve(path.dirname(file), link)
+  const shared = readText(path.join(own, "commondir"))?.trim()
+  return { own, shared: shared === undefined ? own : path.resolve(own, shared) }
 }
 
 function readText(file: string): string | undefined {
