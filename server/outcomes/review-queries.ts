@@ -236,20 +236,25 @@ function toChanges(row: RawChanges): RungChanges {
   return { ...figures, weeks, state: stateOf(weeks) }
 }
 
-/** How many changes the code host told of that were opened in `[from, to)`, and how many of those have agent work joined. */
-export async function countOpened(tx: TenantTx, { from, to }: { readonly from: Date; readonly to: Date }) {
-  const found = await sql<{ changes: number; joined: number; waiting: number }>`
-    select count(*)::int as changes, count(*) filter (where evidence is not null)::int as joined,
-      count(*) filter (where evidence is not null and not is_placed)::int as waiting
-    from (
-      select
-        (select max(o.evidence) from change_operation o
-          where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)) as evidence,
-        exists (select from change_operation o join joined_operation j using (org_id, operation_id)
-          where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)) as is_placed
-      from change_request c where c.opened_at >= ${from}::timestamptz and c.opened_at < ${to}::timestamptz
-    ) told`.execute(tx)
-  return found.rows[0] ?? { changes: 0, joined: 0, waiting: 0 }
+/** Of fewer changes their share is not told. */
+const SHARE_OF_MIN = 20
+
+/**
+ * The share of the changes opened in `[from, to)` in which no agent's work is known to be, a ratio 0..1. Whose they are is
+ * not known, so it is told in twentieths only: a count would give away what is withheld of the others. Null of few changes.
+ */
+export async function getUnjoinedShare(
+  tx: TenantTx,
+  { from, to }: { readonly from: Date; readonly to: Date },
+): Promise<number | null> {
+  const found = await sql<{ share: number | null }>`
+    select case when count(*) >= ${SHARE_OF_MIN}
+      then (round(count(*) filter (where not exists (
+        select from change_operation o
+        where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)
+      )) * 20.0 / count(*)) / 20)::float8 end as share
+    from change_request c where c.opened_at >= ${from}::timestamptz and c.opened_at < ${to}::timestamptz`.execute(tx)
+  return found.rows[0]?.share ?? null
 }
 
 /** A change with a person's own tasks in it, for that person alone. */

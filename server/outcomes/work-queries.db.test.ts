@@ -13,7 +13,7 @@ import { asTenant } from "../db/tenant.ts"
 import { verifyRollups } from "../rollup/rebuild.ts"
 import { placeJoinedOperations } from "./place.ts"
 import type { WorkScope } from "./placed-work.ts"
-import { countOpened, getChanges, getReviewLimit, listOwnChanges } from "./review-queries.ts"
+import { getChanges, getReviewLimit, getUnjoinedShare, listOwnChanges } from "./review-queries.ts"
 import { getTaskFunnels } from "./task-queries.ts"
 
 /** A Wednesday, three weeks and two days before NOW. */
@@ -200,7 +200,11 @@ test("changes are held against the review limit in working minutes, and each gro
   // Of dana's change nothing stands; with a fifth whose does, tool calls are told: six changes of 10, and none of ada 2's.
   await database.owner.updateTable("change_request").set({ reverted_at: null }).execute()
   expect((await changes(red)).rungs[0]).toMatchObject({ reverted: 0, accepted: 5, acceptedToolCalls: 50 })
-  expect(await asTenant(db, orgId, (tx) => countOpened(tx, SCOPE))).toEqual({ changes: 8, joined: 7, waiting: 0 })
+  // Of eight changes one is unjoined; with 13 more 14 of 21, which is nearest to 13 twentieths.
+  const unjoined = () => asTenant(db, orgId, (tx) => getUnjoinedShare(tx, SCOPE))
+  expect(await unjoined()).toBeNull()
+  for (let more = 0; more < 13; more++) await makeChange(database, orgId, all)
+  expect(await unjoined()).toBe(0.65)
 
   const ada = await database.owner
     .selectFrom("joined_operation")

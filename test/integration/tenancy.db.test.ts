@@ -47,7 +47,7 @@ import type { ChangeEvent } from "#server/outcomes/events.ts"
 import { countJoins, getTaskLife, listRungOutcomes } from "#server/outcomes/queries.ts"
 import { placeJoinedOperations } from "#server/outcomes/place.ts"
 import { recordReportedOutcomes } from "#server/outcomes/reported.ts"
-import { countOpened, getChanges, getReviewLimit, listOwnChanges } from "#server/outcomes/review-queries.ts"
+import { getChanges, getReviewLimit, getUnjoinedShare, listOwnChanges } from "#server/outcomes/review-queries.ts"
 import { listKnownOutcomes, markSettled } from "#server/outcomes/settle.ts"
 import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
@@ -430,8 +430,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       const { rungs, teams } = await getChanges(tx, { ...scope, to: LATER, now: LATER, limit })
       expect([rungs.map(({ state }) => state), teams]).toEqual([["no_data", "no_data"], []])
     },
-    countOpened: async (tx) => {
-      expect(await countOpened(tx, { from: scope.from, to: LATER })).toMatchObject({ joined: 0 })
+    getUnjoinedShare: async (tx) => {
+      expect(await getUnjoinedShare(tx, { from: scope.from, to: LATER })).toBeNull()
     },
     listOwnChanges: async (tx) => {
       const of = { developerIds: [x.developerId], before: LATER, limit: 10 }
