@@ -1,10 +1,8 @@
 import { data } from "@remix-run/node"
-import type { RungChanges } from "#server/outcomes/review-queries.ts"
 import { toCsv } from "../../lib/csv.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { isoDay } from "../../lib/range.ts"
-import { loadOutcomes, type OutcomesData } from "./load.server.ts"
-import { stagesOf } from "./stages.ts"
+import { type ChangesData, loadOutcomes, type OutcomesData } from "./load.server.ts"
 
 type Cell = string | number | null
 interface File {
@@ -48,21 +46,21 @@ const CHANGE_COLUMNS = {
   abandoned: "closed_without_merging",
   accepted: "accepted_with_tool_calls",
   acceptedToolCalls: "tool_calls",
-} as const satisfies Partial<Record<keyof RungChanges, string>>
+} as const satisfies Partial<Record<keyof ChangesData, string>>
 const CHANGE_FIGURES = Object.keys(CHANGE_COLUMNS).flatMap((name) => (isFigure(name) ? [name] : []))
 
 function isFigure(name: string): name is keyof typeof CHANGE_COLUMNS {
   return name in CHANGE_COLUMNS
 }
 
-const cellsOf = (row: RungChanges) => CHANGE_FIGURES.map((name) => row[name] ?? "withheld")
+const cellsOf = (row: ChangesData) => CHANGE_FIGURES.map((name) => row[name] ?? "withheld")
 
 const FILES: Record<string, (outcomes: OutcomesData) => File> = {
   funnel: ({ funnels }) => ({
     columns: ["rung", "stage", "reached", "of_the_stage_before", "that_reached_it", "share", "low", "high"],
     rows: funnels.flatMap((funnel): Cell[][] =>
       funnel.state === "shown"
-        ? stagesOf(funnel).map(({ name, reached, step }) => [
+        ? funnel.stages.map(({ name, reached, step }) => [
             funnel.rung,
             name,
             reached,

@@ -1,6 +1,5 @@
 import { clsx } from "clsx"
 import { CircleAlert } from "lucide-react"
-import type { TaskFunnel } from "#server/outcomes/task-queries.ts"
 import { formatCount, formatMargin, formatShare, plural } from "../../lib/format.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { paths } from "../../lib/paths.ts"
@@ -11,54 +10,59 @@ import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
 import { OPERATION_WORDS, RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { OutcomesBasis } from "./basis.tsx"
-import type { OutcomesData } from "./load.server.ts"
-import { findBreak, type Stage, STAGE_LABELS, stagesOf } from "./stages.ts"
+import type { FunnelData, OutcomesData } from "./load.server.ts"
+import { findBreak, type Stage, STAGE_LABELS } from "./stages.ts"
 
 /** How far tasks came, one rung beside the other. */
 export function Funnels({ outcomes }: { outcomes: OutcomesData }) {
   const withParams = useWithParams()
   const { funnels, previousFunnels, unjoinedShare } = outcomes
   return (
-    <ChartCard
-      term="task_funnel"
-      of={outcomes.teamName ?? "all teams"}
-      className="mt-6"
-      basis={<OutcomesBasis outcomes={outcomes} />}
-      csv={paths.outcomesCsv(withParams({ chart: "funnel" }))}
-      table={<FunnelTable outcomes={outcomes} />}
-    >
-      <div className="grid gap-x-10 gap-y-8 lg:grid-cols-2">
-        {funnels.toReversed().map((funnel) => (
-          <OneFunnel
-            key={funnel.rung}
-            funnel={funnel}
-            previous={previousFunnels.find(({ rung }) => rung === funnel.rung)}
-            outcomes={outcomes}
-          />
-        ))}
-      </div>
-      <p className="mt-4 flex flex-wrap gap-x-5 gap-y-1 text-xs text-ink-soft">
-        <span className="inline-flex items-center gap-1.5">
-          <span aria-hidden className="hatched inline-block h-3 w-5 rounded-sm border border-line-strong" />
-          not known what became of it, or merged less than 14 days ago
-        </span>
-        {unjoinedShare !== null && (
-          <span>
-            <Term term="unjoined">Unjoined</Term>: in about {formatShare(unjoinedShare)} of all changes no agent’s work
-            is known to be.
+    <section aria-labelledby="tasks" className="mt-8">
+      <h2 id="tasks" className="text-lg font-semibold">
+        Tasks
+      </h2>
+      <ChartCard
+        term="task_funnel"
+        of={outcomes.teamName ?? "all teams"}
+        className="mt-3"
+        basis={<OutcomesBasis outcomes={outcomes} />}
+        csv={paths.outcomesCsv(withParams({ chart: "funnel" }))}
+        table={<FunnelTable outcomes={outcomes} />}
+      >
+        <div className="grid gap-x-10 gap-y-8 lg:grid-cols-2">
+          {funnels.toReversed().map((funnel) => (
+            <OneFunnel
+              key={funnel.rung}
+              funnel={funnel}
+              previous={previousFunnels.find(({ rung }) => rung === funnel.rung)}
+              outcomes={outcomes}
+            />
+          ))}
+        </div>
+        <p className="mt-4 flex flex-wrap gap-x-5 gap-y-1 text-xs text-ink-soft">
+          <span className="inline-flex items-center gap-1.5">
+            <span aria-hidden className="hatched inline-block h-3 w-5 rounded-sm border border-line-strong" />
+            not known what became of it, or merged less than 14 days ago
           </span>
-        )}
-      </p>
-    </ChartCard>
+          {unjoinedShare !== null && (
+            <span>
+              <Term term="unjoined">Unjoined</Term>: in about {formatShare(unjoinedShare)} of all changes no agent’s
+              work is known to be.
+            </span>
+          )}
+        </p>
+      </ChartCard>
+    </section>
   )
 }
 
-function OneFunnel(props: { funnel: TaskFunnel; previous: TaskFunnel | undefined; outcomes: OutcomesData }) {
+function OneFunnel(props: { funnel: FunnelData; previous: FunnelData | undefined; outcomes: OutcomesData }) {
   const { funnel, previous, outcomes } = props
   const words = `${OPERATION_WORDS[funnel.rung]}s`
-  const stages = funnel.state === "shown" ? stagesOf(funnel) : []
+  const { stages } = funnel
   const broken = findBreak(stages)
-  const before = previous?.state === "shown" ? stagesOf(previous) : []
+  const before = previous?.stages ?? []
   return (
     <section aria-label={RUNG_LABELS[funnel.rung]} className="min-w-0">
       <div className="flex flex-wrap items-baseline justify-between gap-x-3">
@@ -112,7 +116,12 @@ function StageBar(props: { stage: Stage; whole: number; color: string; isBreak: 
         <span className="hatched" style={{ width: widthOf(unknown) }} />
       </span>
       <span className="figures text-right">{reached === null ? "no data" : formatCount(reached)}</span>
-      <span className={clsx("figures col-start-2 col-end-4 min-h-4 text-xs", isBreak ? "text-bad" : "text-ink-faint")}>
+      <span
+        className={clsx(
+          "figures col-start-1 col-end-4 min-h-4 sm:col-start-2 text-xs",
+          isBreak ? "text-bad" : "text-ink-faint",
+        )}
+      >
         {isBreak && <CircleAlert aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
         {step !== null && `${formatShare(step.value)} ${formatMargin(step.interval)} ${OF_WHAT[name]}`}
         {step !== null && before?.step != null && `, was ${formatShare(before.step.value)}`}
@@ -142,7 +151,7 @@ function FunnelTable({ outcomes }: { outcomes: OutcomesData }) {
     >
       {outcomes.funnels.toReversed().flatMap((funnel) =>
         funnel.state === "shown"
-          ? stagesOf(funnel).map(({ name, reached, step }) => (
+          ? funnel.stages.map(({ name, reached, step }) => (
               <tr key={`${funnel.rung} ${name}`} className={ROW}>
                 <td className={CELL}>{RUNG_LABELS[funnel.rung]}</td>
                 <th scope="row" className={`${CELL} text-left font-normal`}>

@@ -7,6 +7,7 @@ import type { Viewer } from "#server/sign-in/sessions.ts"
 import { getCoverage } from "#server/usage/queries.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeOutcomes } from "./sentence.ts"
+import { stagesOf, withShares } from "./shares.server.ts"
 
 /** Everything the page on outcomes shows for the range and team that the URL names. */
 export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
@@ -30,12 +31,12 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
       canReadOrganization: readable.organization,
       sentence: describeOutcomes(funnels, changes, teams, describeRange(range, timeZone)),
       limit,
-      funnels: funnels.rungs,
-      previousFunnels: funnels.previous,
-      changes: changes.rungs,
-      previousChanges: changes.previous,
-      buckets: changes.buckets,
-      byTeam: changes.teams,
+      funnels: funnels.rungs.map((funnel) => ({ ...funnel, stages: stagesOf(funnel) })),
+      previousFunnels: funnels.previous.map((funnel) => ({ ...funnel, stages: stagesOf(funnel) })),
+      changes: changes.rungs.map(withShares),
+      previousChanges: changes.previous.map(withShares),
+      buckets: changes.buckets.map(withShares),
+      byTeam: changes.teams.map(withShares),
       // Whose they are is not known, so they are no team's.
       unjoinedShare: teamId === null ? await getUnjoinedShare(tx, range) : null,
       coverage: await getCoverage(tx, scope),
@@ -45,3 +46,6 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
 }
 
 export type OutcomesData = Awaited<ReturnType<typeof loadOutcomes>>
+/** The changes of one rung with their shares. */
+export type ChangesData = OutcomesData["changes"][number]
+export type FunnelData = OutcomesData["funnels"][number]

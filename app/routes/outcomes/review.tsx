@@ -1,6 +1,5 @@
 import { Link } from "@remix-run/react"
 import { lazy, type ReactNode, Suspense } from "react"
-import type { ChangeFigures, RungChanges } from "#server/outcomes/review-queries.ts"
 import {
   formatCount,
   formatDay,
@@ -15,14 +14,14 @@ import { niceMax } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
-import { NoData, WeeksShown, WithheldMark, withheldReason } from "../../ui/figure.tsx"
+import { WeeksShown, WithheldMark, withheldReason } from "../../ui/figure.tsx"
 import { useWithParams } from "../../ui/scope-filters.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { OutcomesBasis } from "./basis.tsx"
-import type { OutcomesData } from "./load.server.ts"
-import { type Share, shareOf } from "./share.ts"
+import type { ChangesData, OutcomesData } from "./load.server.ts"
+import type { Share } from "./shares.server.ts"
 
 const Lines = lazy(() => import("../../charts/lines.tsx"))
 const HEIGHT = 200
@@ -38,23 +37,24 @@ export function Review({ outcomes }: { outcomes: OutcomesData }) {
       <div className="mt-3 grid gap-4 xl:grid-cols-2">
         <Reviewable outcomes={outcomes} />
         <Debt outcomes={outcomes} />
+        {outcomes.teamId === null && <ByTeam outcomes={outcomes} />}
         <Compared outcomes={outcomes} term="review_effort" chart="effort" rows={EFFORT_ROWS} />
         <Compared outcomes={outcomes} term="evidence" chart="evidence" rows={EVIDENCE_ROWS} />
         <ContextHealth outcomes={outcomes} />
-        {outcomes.teamId === null && <ByTeam outcomes={outcomes} />}
+        <Loops />
       </div>
     </section>
   )
 }
 
-export const reviewableOf = ({ within, sized }: ChangeFigures) => shareOf(within, sized)
-export const debtOf = ({ mergedUnreviewed, merged }: ChangeFigures) => shareOf(mergedUnreviewed, merged)
+const reviewableOf = ({ shares }: ChangesData) => shares.reviewable
+const debtOf = ({ shares }: ChangesData) => shares.unreviewed
 
 /** A figure of each rung by week, on the time axis of the page. */
 function RungLines(props: {
   outcomes: OutcomesData
-  valueOf: (row: ChangeFigures) => number | null
-  tooltipOf: (row: RungChanges) => string
+  valueOf: (row: ChangesData) => number | null
+  tooltipOf: (row: ChangesData) => string
   max: number
   formatValue: (value: number) => string
   height?: number
@@ -174,9 +174,9 @@ function Reviewable({ outcomes }: { outcomes: OutcomesData }) {
 /** A share of each rung with its interval and what it was: the sentence over a picture. */
 function RungShares(props: {
   outcomes: OutcomesData
-  rows: readonly RungChanges[]
-  previous: readonly RungChanges[]
-  shareIn: (row: ChangeFigures) => Share | null
+  rows: readonly ChangesData[]
+  previous: readonly ChangesData[]
+  shareIn: (row: ChangesData) => Share | null
 }) {
   return (
     <span className="flex flex-wrap gap-x-6 gap-y-1">
@@ -276,11 +276,11 @@ function Debt({ outcomes }: { outcomes: OutcomesData }) {
 }
 
 /** One figure of both rungs: what it is, how it is told, and on how many changes it rests. */
-export interface ComparedRow {
+interface ComparedRow {
   readonly label: string
-  readonly valueOf: (row: ChangeFigures) => string | null
+  readonly valueOf: (row: ChangesData) => string | null
   /** After the value: an interval, or how many it is of. */
-  readonly restsOn: (row: ChangeFigures) => string | null
+  readonly restsOn: (row: ChangesData) => string | null
 }
 
 const minutes = (value: number | null) => (value === null ? null : formatDuration(value * MINUTE_MS))
@@ -311,7 +311,7 @@ const EFFORT_ROWS: readonly ComparedRow[] = [
   },
 ]
 
-const shareRow = (label: string, shareIn: (row: ChangeFigures) => Share | null): ComparedRow => ({
+const shareRow = (label: string, shareIn: (row: ChangesData) => Share | null): ComparedRow => ({
   label,
   valueOf: (row) => {
     const share = shareIn(row)
@@ -324,10 +324,10 @@ const shareRow = (label: string, shareIn: (row: ChangeFigures) => Share | null):
 })
 
 const EVIDENCE_ROWS: readonly ComparedRow[] = [
-  shareRow("Verified, of all changes", ({ verified, changes }) => shareOf(verified, changes)),
-  shareRow("Merged without evidence", ({ mergedUnverified, merged }) => shareOf(mergedUnverified, merged)),
-  shareRow("Taken back, of merged ones", ({ reverted, merged }) => shareOf(reverted, merged)),
-  shareRow("Closed without merging", ({ abandoned, changes }) => shareOf(abandoned, changes)),
+  shareRow("Verified, of all changes", ({ shares }) => shares.verified),
+  shareRow("Merged without evidence", ({ shares }) => shares.unverified),
+  shareRow("Taken back, of merged ones", ({ shares }) => shares.reverted),
+  shareRow("Closed without merging", ({ shares }) => shares.abandoned),
 ]
 
 /** Figures of one rung beside those of the other, and what each was before. */
@@ -394,7 +394,7 @@ function Compared(props: {
   )
 }
 
-export const toolCallsOf = ({ acceptedToolCalls, accepted }: ChangeFigures) =>
+const toolCallsOf = ({ acceptedToolCalls, accepted }: ChangesData) =>
   acceptedToolCalls === null || accepted === null || accepted === 0 ? null : acceptedToolCalls / accepted
 
 function ContextHealth({ outcomes }: { outcomes: OutcomesData }) {
@@ -431,15 +431,20 @@ function ContextHealth({ outcomes }: { outcomes: OutcomesData }) {
         formatValue={formatCount}
         height={150}
       />
-      <div className="mt-3 border-t border-line pt-3">
-        <h4 className="text-sm font-medium">
-          <Term term="loops" />
-        </h4>
-        <NoData label="">
-          no data: no agent tool says when its agent goes in circles, and Belay does not guess it from repeated calls
-        </NoData>
-      </div>
     </ChartCard>
+  )
+}
+
+function Loops() {
+  return (
+    <div className="relative min-w-0 rounded-md border border-line bg-surface p-4">
+      <h3 className="mb-3 text-base font-medium">
+        <Term term="loops" />
+      </h3>
+      <NoPicture height={150}>
+        No data: no agent tool says when its agent goes in circles, and Belay does not guess it from repeated calls.
+      </NoPicture>
+    </div>
   )
 }
 
@@ -450,20 +455,21 @@ function ByTeam({ outcomes }: { outcomes: OutcomesData }) {
     const ofTeam = byTeam.filter(({ teamId }) => teamId === team.id).toReversed()
     return ofTeam.map((row) => ({ team, row }))
   })
-  const cells = (row: RungChanges): readonly ReactNode[] => {
-    const over = overOf(row)
-    const reverted = shareOf(row.reverted, row.merged)
+  const cells = (row: ChangesData): readonly ReactNode[] => {
     return [
       countOf(row.merged),
       toldShare(debtOf(row)),
-      toldShare(over),
+      toldShare(row.shares.over),
       row.medianMinutesPer100Lines === null ? null : minutes(row.medianMinutesPer100Lines),
-      toldShare(reverted),
+      toldShare(row.shares.reverted),
     ]
   }
   const figures = ["Merged", "Without review", "Over the limit", "Reviewing 100 lines", "Taken back"]
   return (
-    <figure aria-labelledby="by-team" className="relative min-w-0 rounded-md border border-line bg-surface p-4">
+    <figure
+      aria-labelledby="by-team"
+      className="relative min-w-0 rounded-md border border-line bg-surface p-4 xl:col-span-2"
+    >
       <figcaption className="flex items-start justify-between gap-3">
         <h3 id="by-team" className="text-base font-medium">
           <Term term="outcomes_by_team" />
@@ -510,11 +516,6 @@ function ByTeam({ outcomes }: { outcomes: OutcomesData }) {
   )
 }
 
-/** Changes that are larger than the limit without a doubt. */
-export function overOf({ sized, within, unclear }: ChangeFigures): Share | null {
-  return sized === null || within === null || unclear === null ? null : shareOf(sized - within - unclear, sized)
-}
-
 function toldShare(share: Share | null): ReactNode {
   if (share === null) return null
   return (
@@ -527,7 +528,7 @@ function toldShare(share: Share | null): ReactNode {
 const countOf = (count: number | null) => (count === null ? null : formatCount(count))
 const rateOf = (rate: number | null) => (rate === null ? null : formatRate(rate))
 
-function peopleOf(rows: readonly RungChanges[]): string[] {
+function peopleOf(rows: readonly ChangesData[]): string[] {
   return rows
     .toReversed()
     .flatMap(({ rung, people, changes }) =>
@@ -542,7 +543,7 @@ function WeekTable(props: {
   outcomes: OutcomesData
   caption: string
   figures: readonly string[]
-  cells: (row: RungChanges) => readonly (string | null)[]
+  cells: (row: ChangesData) => readonly (string | null)[]
 }) {
   const { outcomes, caption, figures } = props
   return (

@@ -2,7 +2,7 @@ import type { Changes, RungChanges } from "#server/outcomes/review-queries.ts"
 import type { TaskFunnels } from "#server/outcomes/task-queries.ts"
 import { formatShare, plural } from "../../lib/format.ts"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
-import { shareOf } from "./share.ts"
+import { shareOf, sharesOf } from "./shares.server.ts"
 
 /** From this share of merged changes without a review on, with the interval above it, it is the page's answer. */
 const DEBT_TOLD = 0.1
@@ -72,10 +72,8 @@ function describeDebt(row: RungChanges, team: string | null, share: number, chan
       : team === null
         ? `, from ${formatShare(other.value)} the period before`
         : `, against ${formatShare(other.value)} of all teams`
-  const over = shareOf(
-    row.sized === null || row.within === null || row.unclear === null ? null : row.sized - row.within - row.unclear,
-    row.sized,
-  )
+  const { over } = sharesOf(row)
+
   const large =
     over === null || over.value < 0.2 ? "" : `; ${formatShare(over.value)} of it is larger than one sitting's review`
   return `${where} ${debt}${beside}${large}.`

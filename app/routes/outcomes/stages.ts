@@ -1,5 +1,4 @@
-import type { TaskFunnel } from "#server/outcomes/task-queries.ts"
-import { shareOf, type Share } from "./share.ts"
+import type { Share } from "./shares.server.ts"
 
 export type StageName = "planned" | "ran" | "known" | "verified" | "reviewed" | "merged" | "alive"
 
@@ -21,30 +20,6 @@ export const STAGE_LABELS: Record<StageName, string> = {
   reviewed: "Reviewed",
   merged: "Merged",
   alive: "Alive after 14 days",
-}
-
-/** The stages of a funnel that is shown, in order. */
-export function stagesOf(funnel: TaskFunnel): readonly Stage[] {
-  const { planned, ran, joined, verified, reviewed, merged, matured, alive } = funnel
-  return [
-    { name: "planned", reached: planned, step: null, unknown: 0 },
-    { name: "ran", reached: ran, step: shareOf(ran, planned), unknown: 0 },
-    {
-      name: "known",
-      reached: joined,
-      step: shareOf(joined, ran),
-      unknown: Math.max(0, (ran ?? planned ?? 0) - (joined ?? 0)),
-    },
-    { name: "verified", reached: verified, step: shareOf(verified, joined), unknown: 0 },
-    { name: "reviewed", reached: reviewed, step: shareOf(funnel.reviewedOfVerified, verified), unknown: 0 },
-    { name: "merged", reached: merged, step: shareOf(funnel.mergedOfReviewed, reviewed), unknown: 0 },
-    {
-      name: "alive",
-      reached: alive,
-      step: shareOf(alive, matured),
-      unknown: Math.max(0, (merged ?? 0) - (matured ?? 0)),
-    },
-  ]
 }
 
 /** Above this share of a step nothing is said to break there. */
