@@ -21,7 +21,7 @@ import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { OutcomesBasis } from "./basis.tsx"
 import type { ChangesData, OutcomesData } from "./load.server.ts"
-import type { Share } from "./shares.server.ts"
+import type { Share } from "./stages.ts"
 
 const Lines = lazy(() => import("../../charts/lines.tsx"))
 const HEIGHT = 200

@@ -1,15 +1,7 @@
 import type { ChangeFigures } from "#server/outcomes/review-queries.ts"
 import type { TaskFunnel } from "#server/outcomes/task-queries.ts"
-import { computeWilsonInterval, type Interval } from "#server/rungs/wilson.ts"
-import type { Stage } from "./stages.ts"
-
-export interface Share {
-  /** A ratio 0..1. */
-  readonly value: number
-  readonly interval: Interval
-  readonly part: number
-  readonly whole: number
-}
+import { computeWilsonInterval } from "#server/rungs/wilson.ts"
+import type { Share, Stage } from "./stages.ts"
 
 /** A part of a whole with its 95 % interval; null when either is unknown, or there is no whole. */
 export function shareOf(part: number | null, whole: number | null): Share | null {

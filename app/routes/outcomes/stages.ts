@@ -1,4 +1,13 @@
-import type { Share } from "./shares.server.ts"
+import type { Interval } from "#server/rungs/wilson.ts"
+
+/** A part of a whole, with its 95 % interval. */
+export interface Share {
+  /** A ratio 0..1. */
+  readonly value: number
+  readonly interval: Interval
+  readonly part: number
+  readonly whole: number
+}
 
 export type StageName = "planned" | "ran" | "known" | "verified" | "reviewed" | "merged" | "alive"
 
