@@ -189,6 +189,58 @@ function toJson(value: object) {
   return sql<Json>`${JSON.stringify(value)}::text::jsonb`
 }
 
+/** A change of a code host with these operations in it, as Belay keeps it; opened at NOW, and nothing came of it yet. */
+export async function makeChange(
+  database: TestDatabase,
+  orgId: string,
+  fields: Partial<
+    Record<
+      | "opened_at"
+      | "first_review_at"
+      | "approved_at"
+      | "checked_at"
+      | "closed_at"
+      | "merged_at"
+      | "reverted_at"
+      | "abandoned_at",
+      string
+    > & {
+      number: number
+      lines_added: number
+      lines_removed: number
+      files_changed: number
+      rounds: number
+      lockFiles: number
+      operations: readonly string[]
+      evidence: "trailer" | "commit_id"
+    }
+  >,
+): Promise<void> {
+  made++
+  const { operations = [], lockFiles = 0, evidence = "trailer", ...given } = fields
+  const key = { org_id: orgId, provider: "github", repository: "acme/shop", number: given.number ?? made }
+  await database.owner
+    .insertInto("change_request")
+    .values({
+      branch: "branch",
+      commit_ids: sql<string[]>`'{}'::text[]`,
+      opened_at: NOW,
+      reviews: 0,
+      rounds: 0,
+      failed_checks: 0,
+      file_kinds: toJson({ source: 1, test: 0, docs: 0, generated: 0, lock_file: lockFiles }),
+      updated_at: NOW,
+      ...given,
+      ...key,
+    })
+    .execute()
+  if (operations.length === 0) return
+  await database.owner
+    .insertInto("change_operation")
+    .values(operations.map((operation_id) => ({ ...key, operation_id, evidence, joined_at: NOW })))
+    .execute()
+}
+
 export async function makeTeam(
   database: TestDatabase,
   orgId: string,

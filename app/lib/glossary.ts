@@ -83,6 +83,50 @@ export const GLOSSARY = {
     title: "Cost per surviving change",
     definition: "Cost of the operations behind merged changes, divided by those changes that still stand.",
   },
+  task_funnel: {
+    title: "How far tasks come",
+    definition:
+      "Tasks and runs by the stages they reached, counted in the week in which they began. Planned: one began. Ran: more was seen of it than its start. Known: a change of the code host has its work, or another system said what became of it. Verified: a check passed, or somebody approved. Alive: not taken back within 14 days, asked only of what was merged 14 days ago or earlier.",
+  },
+  unjoined: {
+    title: "Unjoined work",
+    definition:
+      "Changes in which no agent's work is known to be, and tasks that no change is known to have: written by hand, thrown away, or without the trailer that joins them. Counted as such and never taken for failed.",
+  },
+  reviewable_share: {
+    title: "Reviewable share",
+    definition:
+      "Of changes whose size is known, those within the review limit of the policy, 400 changed lines unless it says otherwise: what a person can review in one sitting. Larger ones with generated or lock files in them count as unclear and not as within, as the code host does not say how many lines those have.",
+  },
+  review_debt: {
+    title: "Throughput and review debt",
+    definition:
+      "Above, changes that were merged of those opened in each week. Below, the share of them that were merged before anybody had reviewed them.",
+  },
+  review_effort: {
+    title: "Size and review",
+    definition:
+      "Medians over changes. Waiting is from opened to the first review, reviewing from the first review to the approval, both in working time: Monday to Friday, 8:00 to 18:00 in the organization's zone. Rounds are pushes after a change was opened.",
+  },
+  evidence: {
+    title: "Evidence and rework",
+    definition:
+      "Verified: a check passed, or somebody approved. Merged without evidence: no check, approval or review came before. Taken back: a revert was merged later. With 95 % Wilson intervals.",
+  },
+  context_health: {
+    title: "Tool calls per accepted change",
+    definition:
+      "Tool calls of the tasks behind changes that were merged and stand, divided by those changes. Where it rises, agents search longer for the same. Changes whose agents tell of no tool calls are left out.",
+  },
+  loops: {
+    title: "Loops",
+    definition: "An agent that repeats the same steps without getting further, and the time, tokens and cost it took.",
+  },
+  outcomes_by_team: {
+    title: "Outcomes by team",
+    definition:
+      "Changes of each team's agents. A change counts for the person whose task in it began first, in the team they were in on that day; a team's figures include those of its sub-teams.",
+  },
   coverage: {
     title: "Coverage",
     definition:

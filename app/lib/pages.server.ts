@@ -6,6 +6,7 @@ export type PageName =
   | "Ladder"
   | "Usage"
   | "Latency"
+  | "Outcomes"
   | "Incidents"
   | "Alerts"
   | "Policy"
@@ -25,6 +26,7 @@ const PAGES: readonly {
   { name: "Ladder", path: paths.ladder(), permission: "ladder.read" },
   { name: "Usage", path: paths.usage(), permission: "ladder.read" },
   { name: "Latency", path: paths.latency(), permission: "ladder.read" },
+  { name: "Outcomes", path: paths.outcomes(), permission: "ladder.read" },
   { name: "Incidents", path: paths.incidents(), permission: "incidents.read" },
   { name: "Alerts", path: paths.alerts(), permission: "alerts.read" },
   { name: "Connect", path: paths.connect(), permission: "connect.read" },

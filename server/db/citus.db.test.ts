@@ -19,6 +19,7 @@ const LOCAL = [
   "arrived_presence",
   "arrived_suggestion",
   "incident",
+  "joined_operation",
   "model_use",
   "policy_client",
   "policy_exception",

@@ -688,6 +688,10 @@ export interface DeveloperDay {
   org_id: string;
   presented: number;
   prompts: number;
+  /**
+   * operations of which more was seen than their start; null on days that were counted before this was
+   */
+  ran: number | null;
   rung: Rung;
   timed: number;
 }
@@ -911,6 +915,27 @@ export interface IngestMinute {
   signals: number;
 }
 
+export interface JoinedOperation {
+  agent_tool_id: number;
+  developer_id: string;
+  operation_id: string;
+  org_id: string;
+  rung: Rung;
+  /**
+   * of the task with its parts when this was written
+   */
+  signals: number;
+  started_at: Timestamp;
+  /**
+   * the operation that it is a part of, or it itself: person, rung, start and tool calls are that one's
+   */
+  task_id: string;
+  /**
+   * of the task with its parts; null where no signal tells of any
+   */
+  tool_calls: number | null;
+}
+
 export interface LatencyDecisionDay {
   accepted: number;
   agent_tool_id: number;
@@ -1084,6 +1109,14 @@ export interface Operation {
   rung: Rung;
   signals: number;
   started_at: Timestamp;
+  /**
+   * tool calls as its end counts them; null where no signal does
+   */
+  tool_calls_said: number | null;
+  /**
+   * tool calls that have a signal of their own
+   */
+  tool_calls_seen: Generated<number>;
   whole_ms: number | null;
 }
 
@@ -1710,6 +1743,7 @@ export interface DB {
   incident_label: IncidentLabel;
   ingest_key: IngestKey;
   ingest_minute: IngestMinute;
+  joined_operation: JoinedOperation;
   late_outcome: LateOutcome;
   latency_decision_day: LatencyDecisionDay;
   latency_hour: LatencyHour;

@@ -2,7 +2,10 @@ import { expect } from "vitest"
 import { test } from "../../test/db.ts"
 import { makeOrganization, NOW } from "../../test/factories.ts"
 import { detectAll } from "../detect/loop.ts"
+import { asTenant } from "../db/tenant.ts"
 import { openSignalStore } from "../ingest/signal-store.ts"
+import { placeJoinedOperations } from "../outcomes/place.ts"
+import { getChanges } from "../outcomes/review-queries.ts"
 import { countAll } from "../rollup/loop.ts"
 import { loadDemo } from "./demo.ts"
 
@@ -43,10 +46,24 @@ test(
     // So that nothing of them is withheld.
     expect(incidents.filter(({ people, min_group_size: k }) => people < k)).toEqual([])
 
+    // One team's runs outgrow its reviewers, and nobody else's do.
+    await asTenant(database.app, orgId, (tx) => placeJoinedOperations(tx, { now: NOW }))
+    const range = { from: new Date(NOW.getTime() - 21 * 86_400_000), to: NOW, now: NOW, teamId: null, timeZone: "UTC" }
+    const limit = { lines: 400, files: null, isFromPolicy: false }
+    const changes = await asTenant(database.app, orgId, (tx) => getChanges(tx, { ...range, limit }))
+    const teams = await owner.selectFrom("team").select(["id", "name"]).execute()
+    const inDebt = changes.teams.flatMap(({ teamId, rung, merged, mergedUnreviewed }) =>
+      merged !== null && mergedUnreviewed !== null && mergedUnreviewed / merged > 0.2
+        ? [[teams.find(({ id }) => id === teamId)?.name, rung]]
+        : [],
+    )
+    expect(inDebt).toEqual([["Payments", "orchestration"]])
+
     // Tomorrow's history takes the place of today's, with what was found in it.
     await loadDemo({ orgId, owner, openStore, now: () => new Date(NOW.getTime() + 86_400_000) })
     expect(await owner.selectFrom("incident").select("id").execute()).toEqual([])
     const waiting = await owner.selectFrom("arrived_delivery").select("arrived_hour").execute()
     expect(waiting).toEqual([])
+    expect(await owner.selectFrom("joined_operation").select("operation_id").execute()).toEqual([])
   },
 )

@@ -11,6 +11,7 @@ import type { Served } from "../serve.ts"
 import { createAccount } from "../team/bootstrap.ts"
 import { ensureDeveloper } from "../team/developers.ts"
 import { DEMO_ACCOUNTS } from "./accounts.ts"
+import { changesOf, type DemoChange, insertChanges } from "./changes.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
 import { DEMO_DRAFT, DEMO_VERSIONS } from "./policies.ts"
 import { createProgressBar } from "./progress.ts"
@@ -209,12 +210,17 @@ async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date):
     )
     .execute()
   await publishPolicies(owner, orgId, today)
+  const changes: DemoChange[] = []
   let clock = today
   const store = openStore(() => clock)
   try {
     for (let daysAgo = HISTORY_DAYS; daysAgo >= 0; daysAgo--) {
       const day = new Date(today.getTime() - daysAgo * DAY_MS)
-      const signals = DEMO_DEVELOPERS.flatMap((developer) => generateDay(developer, day, today, now))
+      const signals = DEMO_DEVELOPERS.flatMap((developer) => {
+        const own = generateDay(developer, day, today, now)
+        changes.push(...changesOf(developer, { signals: own, day, today, now }))
+        return own
+      })
       for (const part of partsOf(signals)) {
         clock = part.receivedAt
         await store.store(orgId, { signals: part.signals, unrecognized: [] })
@@ -224,6 +230,7 @@ async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date):
   } finally {
     await store.close()
   }
+  await insertChanges(owner, { orgId, changes, now })
   await sql`analyze signal`.execute(owner)
   await owner
     .insertInto("change")
@@ -309,7 +316,8 @@ async function forgetHistory(owner: Kysely<DB>, orgId: string): Promise<void> {
   ] as const
   const found = ["incident_label", "incident_event", "incident", "detector_state"] as const
   const waiting = ["arrived_suggestion", "arrived_operation", "arrived_presence", "arrived_delivery"] as const
-  for (const table of [...policies, ...found, ...waiting, "change" as const]) {
+  const became = ["change_request", "joined_operation"] as const
+  for (const table of [...policies, ...found, ...waiting, ...became, "change" as const]) {
     await owner.deleteFrom(table).where("org_id", "=", orgId).execute()
   }
 }

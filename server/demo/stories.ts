@@ -52,6 +52,9 @@ export const STORM_OVER_DAYS = 21
 /** A release of an agent edits in the wrong places; people give it less to do. */
 const WRONG_SINCE_DAYS = 8
 
+/** One team's runs outgrow its reviewers: changes get larger than a person can review, and are merged all the same. */
+const OUTRUN_SINCE_DAYS = 26
+
 const VERSION_BEFORE = "2.1.239"
 const VERSION_WRONG = "2.1.240"
 
@@ -126,5 +129,54 @@ function climateOfTeam(team: DemoTeam, daysAgo: number): Climate {
       return { ...CALM, runsPerDay: 0.1, turnsPerDay: 5, tasksPerDay: 1.6 }
     case "Search":
       return CALM
+  }
+}
+
+/** What becomes of the changes that a team's agents make. */
+export interface Aftermath {
+  /** Of tasks those whose work goes into a change. */
+  readonly changed: number
+  readonly linesMedian: number
+  readonly checked: number
+  readonly reviewed: number
+  readonly waitMinutesMedian: number
+  readonly reviewMinutesMedian: number
+  readonly merged: number
+  readonly reverted: number
+}
+
+const AFTER_TASK: Aftermath = {
+  changed: 0.75,
+  linesMedian: 130,
+  checked: 0.95,
+  reviewed: 0.97,
+  waitMinutesMedian: 150,
+  reviewMinutesMedian: 24,
+  merged: 0.9,
+  reverted: 0.04,
+}
+const AFTER_RUN: Aftermath = {
+  ...AFTER_TASK,
+  changed: 0.9,
+  linesMedian: 240,
+  waitMinutesMedian: 260,
+  reviewMinutesMedian: 48,
+  merged: 0.86,
+  reverted: 0.05,
+}
+
+/** What becomes of the changes of a team's tasks or runs that it makes on a day. */
+export function aftermathOf(team: DemoTeam, rung: "agent" | "orchestration", daysAgo: number): Aftermath {
+  if (rung === "agent") return AFTER_TASK
+  if (team !== "Payments" || daysAgo > OUTRUN_SINCE_DAYS) return AFTER_RUN
+  const grown = Math.min(1, (OUTRUN_SINCE_DAYS - daysAgo) / 10)
+  return {
+    ...AFTER_RUN,
+    linesMedian: 240 + 520 * grown,
+    reviewed: 0.97 - 0.47 * grown,
+    waitMinutesMedian: 260 + 500 * grown,
+    reviewMinutesMedian: 48 - 24 * grown,
+    merged: 0.92,
+    reverted: 0.05 + 0.14 * grown,
   }
 }

@@ -6,6 +6,7 @@ import type { SignalStore } from "../ingest/signal-store.ts"
 import { type Signal, toSignal } from "../ingest/signal.ts"
 import { repeat, type Repeating } from "../repeat.ts"
 import { joinByCommit } from "./changes.ts"
+import { placeJoinedOperations } from "./place.ts"
 
 /** Outcomes become signals once the operation that they are of is counted: then it is known whose they are. */
 
@@ -35,6 +36,7 @@ export async function settleAll(options: Options, now: Date): Promise<void> {
   for (const { id } of organizations) {
     try {
       await asTenant(options.app, id, (tx) => joinByCommit(tx, { now }))
+      await asTenant(options.app, id, (tx) => placeJoinedOperations(tx, { now }))
       while ((await settle(options, id, now)) === AT_ONCE);
       await options.worker
         .deleteFrom("webhook_delivery")

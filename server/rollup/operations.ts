@@ -22,7 +22,7 @@ export async function addOperations(counting: Counting): Promise<void> {
 
 const FIELDS = sql.raw(
   `operation_id, developer_id, agent_tool_id, rung, parent_operation_id, started_at, asked_at, last_at, signals,
-   first_ms, whole_ms, accepted, presented, prompts`,
+   first_ms, whole_ms, accepted, presented, prompts, tool_calls_seen, tool_calls_said`,
 )
 
 /**
@@ -40,7 +40,7 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
       )::uuid as developer_id,
       max(agent_tool_id), max(rung), max(parent_operation_id), min(started_at), min(asked_at), max(last_at),
       sum(signals)::integer, max(first_ms), max(whole_ms), sum(accepted)::integer, sum(presented)::integer,
-      sum(prompts)::integer
+      sum(prompts)::integer, sum(tool_calls_seen)::integer, max(tool_calls_said)
     from (
       select
         operation_id,
@@ -56,7 +56,9 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
         max(duration_ms) filter (where kind in ('turn', 'task', 'run')) as whole_ms,
         count(*) filter (where ${IS_ACCEPTED}) as accepted,
         count(*) filter (where ${IS_PRESENTED}) as presented,
-        count(*) filter (where ${IS_PROMPT}) as prompts
+        count(*) filter (where ${IS_PROMPT}) as prompts,
+        count(*) filter (where kind = 'tool_call') as tool_calls_seen,
+        max(tool_calls) filter (where kind in ('turn', 'task', 'run')) as tool_calls_said
       from ${signals}
       where ${IS_OF_OPERATION}
       group by operation_id, developer_id
@@ -163,7 +165,9 @@ async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
       whole_ms = greatest(o.whole_ms, excluded.whole_ms),
       accepted = o.accepted + excluded.accepted,
       presented = o.presented + excluded.presented,
-      prompts = o.prompts + excluded.prompts`.execute(tx)
+      prompts = o.prompts + excluded.prompts,
+      tool_calls_seen = o.tool_calls_seen + excluded.tool_calls_seen,
+      tool_calls_said = greatest(o.tool_calls_said, excluded.tool_calls_said)`.execute(tx)
 }
 
 /**
@@ -194,15 +198,15 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
       from timed where bucket is not null and presented > 0
       group by day, developer_id, rung, agent_tool_id, band
     )
-    insert into developer_day (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
+    insert into developer_day (org_id, day, developer_id, rung, agent_tool_id, operations, ran, accepted, presented, prompts,
       timed, latency_buckets, latency_counts)
     select ${orgId}::uuid, day, developer_id, rung, agent_tool_id,
-      sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
+      sum(operations), sum(ran), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
       ${HISTOGRAM_OF_CELLS}
     from (
       select day, developer_id, rung, agent_tool_id, bucket, count(*)::integer as times,
-        count(*) filter (where is_whole) as operations, sum(accepted) as accepted, sum(presented) as presented,
-        sum(prompts) as prompts
+        count(*) filter (where is_whole) as operations, count(*) filter (where is_whole and has_run) as ran,
+        sum(accepted) as accepted, sum(presented) as presented, sum(prompts) as prompts
       from timed
       group by day, developer_id, rung, agent_tool_id, bucket
     ) cell
@@ -221,6 +225,9 @@ function operationsOf({ orgId, timeZone }: Pick<Counting, "orgId" | "timeZone">)
     from (
       select t.day, t.developer_id, o.agent_tool_id, o.accepted, o.presented, o.prompts, o.first_ms, o.whole_ms,
         o.parent_operation_id is null as is_whole,
+        o.signals > 1 or o.asked_at is null or exists (
+          select from operation c where c.org_id = ${orgId}::uuid and c.parent_operation_id = o.operation_id
+        ) as has_run,
         greatest(o.rung, p.rung, case when exists (
           select from operation c
           where c.org_id = ${orgId}::uuid and c.parent_operation_id = o.operation_id and c.rung = 'orchestration'
@@ -237,10 +244,10 @@ function operationsOf({ orgId, timeZone }: Pick<Counting, "orgId" | "timeZone">)
 /** Suggestions are counted as they come, from the cells: each is an operation, and its own minute is when it began. */
 async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Promise<void> {
   await sql`
-    insert into developer_day as r (org_id, day, developer_id, rung, agent_tool_id, operations, accepted, presented, prompts,
-      timed, latency_buckets, latency_counts)
+    insert into developer_day as r (org_id, day, developer_id, rung, agent_tool_id, operations, ran, accepted, presented,
+      prompts, timed, latency_buckets, latency_counts)
     select ${orgId}::uuid, day, developer_id, 'autocomplete', agent_tool_id,
-      sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
+      sum(operations), sum(operations), sum(accepted), sum(presented), sum(prompts), coalesce(sum(times) filter (where bucket is not null), 0),
       ${HISTOGRAM_OF_CELLS}
     from (
       select (minute at time zone ${timeZone})::date as day, developer_id, agent_tool_id,
@@ -257,6 +264,7 @@ async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Prom
     order by day, developer_id, agent_tool_id
     on conflict (org_id, day, developer_id, rung, agent_tool_id) do update set
       operations = r.operations + excluded.operations,
+      ran = r.ran + excluded.ran,
       accepted = r.accepted + excluded.accepted,
       presented = r.presented + excluded.presented,
       prompts = r.prompts + excluded.prompts,

@@ -1,6 +1,8 @@
 import { expect } from "vitest"
+import { asTenant } from "#server/db/tenant.ts"
+import { placeJoinedOperations } from "#server/outcomes/place.ts"
 import { CAPTURED_AT } from "../belay.ts"
-import { joinTeam, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
+import { joinTeam, makeChange, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
 import { expectGoodOnPhone } from "./axe.ts"
 import { test } from "./browser.ts"
 
@@ -92,4 +94,67 @@ test("use is told by week, tool and model, with unused seats and budgets", async
   await expectGoodOnPhone(page)
   await page.getByRole("combobox", { name: "Team" }).selectOption({ label: "Checkout" })
   await page.getByText("cut by team as well, the groups would be too small to show").waitFor()
+})
+
+test("outcomes say where review falls behind, beside how far tasks came, and list nobody's changes but one's own", async ({
+  belay,
+  database,
+  page,
+}) => {
+  const { orgId } = belay
+  await page.goto("/outcomes")
+  await page.getByRole("heading", { name: "Nothing is known to have become of any task" }).waitFor()
+
+  const teamId = await makeTeam(database, orgId, "Checkout")
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  const at = new Date(CAPTURED_AT.getTime() - 2 * DAY_MS)
+  const when = (hours: number) => new Date(at.getTime() + hours * 3_600_000).toISOString()
+  const tasks = PEOPLE.flatMap((person) => ["agent", "orchestration"].map((rung) => `${person} ${rung}`))
+  await storeAndCount(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => [
+      makeSignal({ person, kind: "task", rung: "agent", operationId: `${person} agent`, toolCalls: 4, at }),
+      makeSignal({ person, kind: "run", rung: "orchestration", operationId: `${person} orchestration`, at }),
+    ]),
+  )
+  for (const [index, operation] of tasks.entries()) {
+    const isRun = operation.endsWith("orchestration")
+    await makeChange(database, orgId, {
+      operations: [operation],
+      opened_at: when(1),
+      merged_at: when(4),
+      lines_added: isRun ? 900 : 90,
+      lines_removed: 0,
+      ...(isRun && index > 2 ? {} : { first_review_at: when(2), approved_at: when(3) }),
+    })
+  }
+  await asTenant(database.app, orgId, (tx) => placeJoinedOperations(tx, { now: CAPTURED_AT }))
+
+  await page.goto("/outcomes?range=1w")
+  await page
+    .getByText(
+      "Orchestration: 83 % of what was opened this week and merged had no review; 100 % of it is larger than one sitting's review.",
+    )
+    .waitFor()
+  const funnel = page.getByRole("figure", { name: "How far tasks come" })
+  await funnel.getByRole("region", { name: "Orchestration" }).getByText("breaks here").waitFor()
+  await funnel.getByRole("button", { name: "How far tasks come", exact: true }).focus()
+  await funnel.getByRole("tooltip").getByText("Planned: one began").waitFor()
+  await funnel.getByText("Show as a table").click()
+  expect(await funnel.getByRole("row").allTextContents()).toContainEqual(
+    expect.stringMatching(/^AgentMerged66 of 6100 %± /),
+  )
+  const debt = page.getByRole("figure", { name: "Throughput and review debt" })
+  const file = await page.request.get((await debt.getByRole("link", { name: "as CSV" }).getAttribute("href")) ?? "")
+  const [columns = "", agent = ""] = (await file.text()).split("\r\n")
+  expect(columns).toMatch(/^week,rung,people,changes,sized,within_limit,/)
+  expect(agent).toMatch(/^2026-11-16,agent,6,6,6,6,/)
+  await page.getByText("no agent tool says when its agent goes in circles").waitFor()
+  await expectGoodOnPhone(page)
+  await page.getByRole("link", { name: "Checkout" }).first().click()
+  await page.waitForURL(/team=/)
+  await page.getByRole("link", { name: "Your own changes" }).click()
+  await page.getByText("No change is known to have your agents’ work in it.").waitFor()
+  expect(await page.getByText("acme/shop").count()).toBe(0)
 })

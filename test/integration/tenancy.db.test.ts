@@ -46,8 +46,11 @@ import {
 } from "#server/outcomes/endpoints.ts"
 import type { ChangeEvent } from "#server/outcomes/events.ts"
 import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
+import { placeJoinedOperations } from "#server/outcomes/place.ts"
 import { recordReportedOutcomes } from "#server/outcomes/reported.ts"
+import { getChanges, getReviewLimit, getUnjoinedShare, listOwnChanges } from "#server/outcomes/review-queries.ts"
 import { listKnownOutcomes, markSettled } from "#server/outcomes/settle.ts"
+import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
 import { findByEnduser, findByEndusers, listClients, noteClient } from "#server/policy/clients.ts"
 import { countStandings, getConvergence, listReach } from "#server/policy/coverage.ts"
@@ -291,6 +294,7 @@ async function makeXanadu(database: TestDatabase) {
     const given = { endpointId, provider: "github" as const, deliveryId: "xanadu", event: "xanadu", now: NOW }
     await recordDelivery(tx, { orgId, ...given, events: [CHANGE] })
     await recordReportedOutcomes(tx, { orgId, outcomes: [{ ...REPORTED, at: NOW.toISOString() }, SURVIVED], now: NOW })
+    expect(await placeJoinedOperations(tx, { now: NOW })).toBe(1)
     return {
       endpointId,
       layerId: draft.ok ? draft.layerId : "",
@@ -423,6 +427,27 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     },
     countJoins: async (tx) => {
       expect(await countJoins(tx, scope.from)).toMatchObject({ joined: 0 })
+    },
+    placeJoinedOperations: async (tx) => {
+      expect(await placeJoinedOperations(tx, { now: LATER })).toBe(0)
+    },
+    getTaskFunnels: async (tx) => {
+      expect((await getTaskFunnels(tx, scope)).rungs.map(({ state }) => state)).toEqual(["no_data", "no_data"])
+    },
+    getReviewLimit: async (tx) => {
+      expect(await getReviewLimit(tx, teamId)).toMatchObject({ isFromPolicy: false })
+    },
+    getChanges: async (tx) => {
+      const limit = { lines: 400, files: null, isFromPolicy: false }
+      const { rungs, teams } = await getChanges(tx, { ...scope, to: LATER, now: LATER, limit })
+      expect([rungs.map(({ state }) => state), teams]).toEqual([["no_data", "no_data"], []])
+    },
+    getUnjoinedShare: async (tx) => {
+      expect(await getUnjoinedShare(tx, { from: scope.from, to: LATER })).toBeNull()
+    },
+    listOwnChanges: async (tx) => {
+      const of = { developerIds: [x.developerId], before: LATER, limit: 10 }
+      expect(await listOwnChanges(tx, of)).toEqual([])
     },
     listLatestArrivals: (tx) => listLatestArrivals(tx),
     listUnrecognized: (tx) => listUnrecognized(tx, 10),
