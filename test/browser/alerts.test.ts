@@ -83,6 +83,7 @@ test("an objective is made with its preview, its alert reaches Slack, is acknowl
       .getByRole("link", { name: /^Latency at chat · codex/ })
       .click()
     await page.getByText(/^100 % of \d+ requests in 30 min took longer than 500 ms/).waitFor()
+    const alertAddress = page.url()
     await page.getByText("Silence", { exact: true }).click()
     await page.getByLabel("Why").fill("The provider is at it")
     await page.getByRole("button", { name: "Silence it" }).click()
@@ -92,7 +93,7 @@ test("an objective is made with its preview, its alert reaches Slack, is acknowl
     await page.getByRole("link", { name: "Latency: one alert’s subject" }).waitFor()
     await page.getByRole("button", { name: "End the silence: The provider is at it" }).click()
     await page.getByText("The silence is over.").waitFor()
-    await page.goBack()
+    await page.goto(alertAddress)
     const value = /"action_id":"belay_acknowledge","value":"([^"]+)"/.exec(opened?.body ?? "")?.[1] ?? ""
     const url = `${belay.url}/webhooks/slack`
     const pressed = await pressInSlack({ url, value, signingSecret: SIGNING_SECRET, at: belay.now() })
