@@ -220,21 +220,30 @@ export async function listRungSurvival(
   )
 }
 
-/** Changes that were told of since, how many of them agent work is joined to, and outcomes that wait for their operation. */
+/**
+ * Changes that were told of since, how many of them agent work is joined to, and outcomes that wait for their operation.
+ * `unheardOf` are joined to nothing but operations of which Belay has no signal: they say that they are agents' work, and
+ * count on no rung.
+ */
 export async function countJoins(tx: TenantTx, since: Date) {
-  const found = await sql<{ changes: number; joined: number; byTrailer: number; waiting: number; tooOld: number }>`
+  const found = await sql<Record<"changes" | "joined" | "byTrailer" | "unheardOf" | "waiting" | "tooOld", number>>`
     select count(*)::int as changes,
       count(*) filter (where evidence is not null)::int as joined,
       count(*) filter (where 'trailer' = any(evidence))::int as "byTrailer",
+      count(*) filter (where not is_heard_of)::int as "unheardOf",
       (select count(*) from late_outcome where state = 'waiting')::int as waiting,
       (select count(*) from late_outcome where state = 'too_old')::int as "tooOld"
     from (
-      select (
-        select array_agg(o.evidence) from change_operation o
+      select of_change.*
+      from change_request c cross join lateral (
+        select array_agg(o.evidence) as evidence, bool_or(exists (
+          select from operation p where p.org_id = o.org_id and p.operation_id = o.operation_id
+        )) as is_heard_of
+        from change_operation o
         where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)
-      ) as evidence
-      from change_request c where c.updated_at >= ${since}::timestamptz
+      ) of_change
+      where c.updated_at >= ${since}::timestamptz
     ) told`.execute(tx)
-  const counts = found.rows[0] ?? { changes: 0, joined: 0, byTrailer: 0, waiting: 0, tooOld: 0 }
+  const counts = found.rows[0] ?? { changes: 0, joined: 0, byTrailer: 0, unheardOf: 0, waiting: 0, tooOld: 0 }
   return { ...counts, unjoined: counts.changes - counts.joined }
 }

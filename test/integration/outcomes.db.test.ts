@@ -116,11 +116,13 @@ test("from an agent's task to its revert: the task shows it, the rung's outcomes
   await runTasks()
   const deliveries = await lifeOfChange()
   const life = () => work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))
+  const joins = () => work((tx) => countJoins(tx, RAN_AT))
   const agent = async () => {
     const range = { from: new Date("2026-11-01T00:00:00Z"), to: belay.now() }
     return (await work((tx) => listRungOutcomes(tx, range))).find(({ rung }) => rung === "agent")
   }
   for (const one of deliveries.slice(0, -1)) expect(await host.deliver(one)).toBe(202)
+  expect(await joins()).toMatchObject({ changes: 1, joined: 1, byTrailer: 1, unheardOf: 1 })
   expect(
     await report(
       belay.url,
@@ -128,6 +130,7 @@ test("from an agent's task to its revert: the task shows it, the rung's outcomes
     ),
   ).toMatchObject({ taken: 4 })
   await settle()
+  expect(await joins()).toMatchObject({ joined: 1, unheardOf: 0 })
   expect(await agent()).toEqual({ rung: "agent", state: "shown", decided: 5, acceptance: 1, survival: 1 })
   expect(await life()).toMatchObject({ standing: "alive_7_days" })
 
@@ -212,7 +215,15 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: other }))).toBe(202)
   await settle()
   const counts = () => work((tx) => countJoins(tx, RAN_AT))
-  expect(await counts()).toEqual({ changes: 2, joined: 0, byTrailer: 0, unjoined: 2, waiting: 0, tooOld: 0 })
+  expect(await counts()).toEqual({
+    changes: 2,
+    joined: 0,
+    byTrailer: 0,
+    unheardOf: 0,
+    unjoined: 2,
+    waiting: 0,
+    tooOld: 0,
+  })
   const of = { person: "ada", rung: "agent" as const, operationId: "task-1", at: RAN_AT }
   await belay.store.store(orgId, {
     signals: [
