@@ -1,5 +1,7 @@
 import { sql } from "kysely"
-import { expect } from "vitest"
+import { expect, onTestFinished, vi } from "vitest"
+import { runSurvival } from "#sdk/cli/survival/survival.ts"
+import { createRepository, DAY_0 } from "#sdk/cli/survival/test-repository.ts"
 import { toToken } from "#sdk/token.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listWebhookDeliveries, listWebhookEndpoints, makeWebhookSecret } from "#server/outcomes/endpoints.ts"
@@ -355,6 +357,40 @@ test("a change whose revert is reverted stands again, whichever is heard of firs
   for (const one of [reapply, ...deliveries.toReversed()]) expect(await host.deliver(one)).toBe(202)
   await settle()
   expect(await snapshot(database)).toEqual(wanted)
+  await belay.close()
+})
+
+test("belay survival and Belay understand each other: counted in a repository, seen in the task's life", async ({
+  database,
+}) => {
+  const { belay, work, settle, runTasks } = await start(database)
+  await runTasks()
+  await settle()
+  const repository = createRepository()
+  onTestFinished(() => repository.remove())
+  repository.write("src/a.ts", ["const first = 1", "const second = 2", "const third = 3"])
+  repository.commit("Work", "task-1")
+  repository.day = 3
+  repository.write("src/a.ts", ["const first = 1"])
+  repository.commit("Less of it")
+  const { folder } = repository
+  const env = { BELAY_ENDPOINT: belay.url, BELAY_INGEST_KEY: INGEST_KEY }
+  const now = () => DAY_0 + 10 * 86_400_000
+  const written = vi.spyOn(process.stdout, "write").mockReturnValue(true)
+  try {
+    const host = { env, home: folder, cwd: folder, platform: "linux", now } as const
+    expect([await runSurvival([], host), await runSurvival([], host)]).toEqual([0, 0])
+    expect(written.mock.calls.flat().join("")).toContain("0 sent, 3 known already")
+  } finally {
+    written.mockRestore()
+  }
+  expect(await work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))).toMatchObject({
+    survival: [
+      { after: "merge", lines: 3, standing: 3 },
+      { after: "1d", lines: 3, standing: 3 },
+      { after: "7d", lines: 3, standing: 1 },
+    ],
+  })
   await belay.close()
 })
 
