@@ -596,6 +596,10 @@ export interface ChangeRequest {
   file_kinds: Json;
   files_changed: number | null;
   first_review_at: Timestamp | null;
+  /**
+   * whether it was written since it was last joined by its commits
+   */
+  is_join_due: Generated<boolean>;
   lines_added: number | null;
   lines_removed: number | null;
   merged_at: Timestamp | null;
@@ -604,6 +608,10 @@ export interface ChangeRequest {
   org_id: string;
   provider: string;
   repository: string;
+  /**
+   * since when it stands again, since what took it back was taken back; null while it does not
+   */
+  restored_at: Timestamp | null;
   reverted_at: Timestamp | null;
   reviews: number;
   /**
@@ -1001,6 +1009,10 @@ export interface LateOutcome {
    * too_old: when the operation was known, its day was past what Belay takes signals of
    */
   state: Generated<string>;
+  /**
+   * since when it holds no more: of a revert that was itself taken back
+   */
+  undone_at: Timestamp | null;
 }
 
 export interface LineSurvival {
@@ -1305,6 +1317,10 @@ export interface RateLimit {
 }
 
 export interface RollupState {
+  /**
+   * goes up when operation_commit changes
+   */
+  commits_counted: Generated<number>;
   /**
    * the commit time of the newest batch that was counted
    */

@@ -57,7 +57,13 @@ const REVERTING = [
   aCommit(12, { commitId: "d".repeat(40), isDefault: true, reverts: [MERGE] }),
   aState(11, { number: 8, mergedAt: at(11), closedAt: at(11), revertsNumbers: [7] }),
 ]
-const ALL = { states: STATES, commits: COMMITS, others: OTHERS, reverting: REVERTING }
+const ALL = {
+  states: STATES,
+  commits: COMMITS,
+  others: OTHERS,
+  reverting: REVERTING,
+  changeOf: new Map<string, number>(),
+}
 
 test("a change is what all that was said of it says", () => {
   expect(foldChange(ALL)).toEqual({
@@ -74,6 +80,7 @@ test("a change is what all that was said of it says", () => {
     mergedAt: at(9),
     deployedAt: at(10),
     revertedAt: at(11),
+    restoredAt: null,
     abandonedAt: at(3),
     linesAdded: 9,
     linesRemoved: null,
@@ -81,7 +88,7 @@ test("a change is what all that was said of it says", () => {
     fileKinds: { source: 2, test: 0, docs: 0, generated: 0, lock_file: 0 },
     operations: ["blo1~2~one"],
   })
-  expect(foldChange({ states: [], commits: COMMITS, others: OTHERS, reverting: [] })).toBeNull()
+  expect(foldChange({ ...ALL, states: [] })).toBeNull()
 })
 
 test("in any order, and however often each is said, it is the same change", () => {
@@ -95,6 +102,7 @@ test("in any order, and however often each is said, it is the same change", () =
     commits: shuffled(COMMITS),
     others: shuffled(OTHERS),
     reverting: shuffled<ChangeEvent>(REVERTING),
+    changeOf: fc.constant(ALL.changeOf),
   })
   fc.assert(
     fc.property(given, (events) => {
@@ -111,4 +119,25 @@ test("what its own branch took back, another branch did, or a change that is not
   expect(foldChange({ ...ALL, reverting: [own, elsewhere, open] })?.revertedAt).toBeNull()
   const unmerged = { ...ALL, states: STATES.filter((state) => state !== merged) }
   expect(foldChange(unmerged)).toMatchObject({ mergedAt: null, revertedAt: null, closedAt: null })
+})
+
+test("it stands again when all that took it back was taken back, and no more when that was too", () => {
+  const [first, second] = ["d".repeat(40), "e".repeat(40)]
+  const reapply = aCommit(14, { commitId: second, isDefault: true, reverts: [first] })
+  const reverted = (reverting: readonly ChangeEvent[], changeOf: readonly [string, number][] = []) => {
+    const change = foldChange({ ...ALL, reverting, changeOf: new Map(changeOf) })
+    return [change?.revertedAt, change?.restoredAt]
+  }
+  // The change #8 was not taken back, unless the commit is its own.
+  expect(reverted([...REVERTING, reapply])).toEqual([at(11), null])
+  expect(reverted([...REVERTING, reapply], [[first, 8]])).toEqual([at(11), at(14)])
+  const again = aState(15, { number: 9, mergedAt: at(15), closedAt: at(15), revertsNumbers: [8] })
+  expect(reverted([...REVERTING, reapply, again])).toEqual([at(11), at(15)])
+  const third = aCommit(16, { commitId: "f".repeat(40), isDefault: true, reverts: [second] })
+  expect(reverted([...REVERTING, reapply, third], [[first, 8]])).toEqual([at(11), null])
+  const anew = aCommit(17, { commitId: "9".repeat(40), isDefault: true, reverts: [MERGE] })
+  expect(reverted([...REVERTING, reapply, anew], [[first, 8]])).toEqual([at(11), null])
+  // Two that take each other back stand as little as they make sense.
+  const circle = aCommit(18, { commitId: first, isDefault: true, reverts: [second, MERGE] })
+  expect(reverted([circle, reapply])).toHaveLength(2)
 })

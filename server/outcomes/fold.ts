@@ -21,6 +21,8 @@ export interface Change {
   readonly deployedAt: string | null
   /** When it was first taken back, after it was merged. */
   readonly revertedAt: string | null
+  /** Since when it stands again, since what took it back was taken back itself; null while it does not. */
+  readonly restoredAt: string | null
   /** When it was first closed without being merged; it may have been opened again. */
   readonly abandonedAt: string | null
   readonly linesAdded: number | null
@@ -51,7 +53,7 @@ export function identityOfChange(states: readonly StateEvent[]) {
  * A change from everything that is known of it. The order of the events means nothing; each may be there more than once.
  *
  * `commits` were pushed to its branch while it was its own, or are commits that its states name. `reverting` says to take
- * the change or one of its commits back.
+ * the change or one of its commits back, or to take that back.
  */
 export function foldChange(given: {
   readonly states: readonly StateEvent[]
@@ -59,6 +61,8 @@ export function foldChange(given: {
   /** Reviews of it; checks and deployments of its commits. */
   readonly others: readonly ChangeEvent[]
   readonly reverting: readonly ChangeEvent[]
+  /** The number of the other change that a commit is of. */
+  readonly changeOf: ReadonlyMap<string, number>
 }): Change | null {
   const identity = identityOfChange(given.states)
   if (identity === null) return null
@@ -73,13 +77,9 @@ export function foldChange(given: {
   const checks = others.flatMap((event) => (event.kind === "check" ? [event] : []))
   const timesOf = (events: readonly ChangeEvent[]) => events.map((event) => event.at)
   const mergedAt = earliest(states.flatMap((state) => state.mergedAt ?? []))
-  const revertedAt = earliest(
-    given.reverting.flatMap((event) => {
-      // What its own branch took back before the merge is no part of it.
-      if (event.kind === "commit") return event.isDefault && !commitIds.has(event.commitId) ? [event.at] : []
-      return event.kind === "state" ? (event.mergedAt ?? []) : []
-    }),
-  )
+  const number = states[0]?.number ?? 0
+  const changeOf = new Map([...given.changeOf, ...[...commitIds].map((commit) => [commit, number] as const)])
+  const { revertedAt, restoredAt } = standingOf(`#${number}`, actsOf(given.reverting, changeOf))
   return {
     branch: identity.branch,
     commitIds: [...commitIds].toSorted(),
@@ -94,6 +94,7 @@ export function foldChange(given: {
     mergedAt,
     deployedAt: earliest(timesOf(others.filter((event) => event.kind === "deployment" && event.isProduction))),
     revertedAt: mergedAt === null ? null : revertedAt,
+    restoredAt: mergedAt === null ? null : restoredAt,
     abandonedAt: earliest(states.flatMap((state) => (state.mergedAt === null ? (state.closedAt ?? []) : []))),
     linesAdded: last((state) => state.linesAdded),
     linesRemoved: last((state) => state.linesRemoved),
@@ -102,6 +103,50 @@ export function foldChange(given: {
     operations: [
       ...new Set([...states, ...commits.values()].flatMap(({ operations }: { operations: string[] }) => operations)),
     ].toSorted(),
+  }
+}
+
+/** What takes something back. Changes go by `#7`, commits that are of none by their id. */
+interface Act {
+  readonly at: string
+  readonly of: ReadonlySet<string>
+}
+
+/** A change and its commits are one act, however many events tell of it. */
+function actsOf(events: readonly ChangeEvent[], changeOf: ReadonlyMap<string, number>): ReadonlyMap<string, Act> {
+  const keyOf = (commit: string) => {
+    const number = changeOf.get(commit)
+    return number === undefined ? commit : `#${number}`
+  }
+  const acts = new Map<string, Act>()
+  for (const event of events) {
+    if (event.kind !== "commit" && event.kind !== "state") continue
+    const at = event.kind === "state" ? event.mergedAt : event.isDefault ? event.at : null
+    if (at === null) continue
+    const key = event.kind === "state" ? `#${event.number}` : keyOf(event.commitId)
+    const numbers = event.kind === "state" ? event.revertsNumbers.map((number) => `#${number}`) : []
+    const before = acts.get(key)
+    // What its own branch took back before the merge is no part of it.
+    const of = [...(before?.of ?? []), ...event.reverts.map(keyOf), ...numbers].filter((target) => target !== key)
+    acts.set(key, { at: earliest([at, before?.at ?? at]) ?? at, of: new Set(of) })
+  }
+  return acts
+}
+
+/** When it was first taken back, and since when it stands again. Which comes first is not asked: clocks differ. */
+function standingOf(self: string, acts: ReadonlyMap<string, Act>) {
+  const against = (key: string) => [...acts].filter(([, { of }]) => of.has(key))
+  const isInForce = (key: string, asked: ReadonlySet<string>): boolean =>
+    !against(key).some(([other]) => !asked.has(other) && isInForce(other, new Set([...asked, other])))
+  const takenBack = against(self)
+  const undone = takenBack.map(([key]) => {
+    const inForce = against(key).filter(([other]) => other !== self && isInForce(other, new Set([self, key, other])))
+    return earliest(inForce.map(([, { at }]) => at))
+  })
+  const isStanding = undone.every((at) => at !== null)
+  return {
+    revertedAt: earliest(takenBack.map(([, { at }]) => at)),
+    restoredAt: isStanding ? (undone.toSorted().at(-1) ?? null) : null,
   }
 }
 

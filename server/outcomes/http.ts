@@ -16,6 +16,8 @@ import { recordReportedOutcomes } from "./reported.ts"
 /** What GitHub sends at most; GitLab sends less. */
 const DELIVERY_MAX_BYTES = 25 * 1024 * 1024
 const REPORT_MAX_BYTES = 1024 * 1024
+/** As much of what nobody wants is read, so that its sender sees why. */
+const UNWANTED_MAX_BYTES = 1024 * 1024
 
 interface Options {
   /** Acts as `belay_app`. */
@@ -65,9 +67,9 @@ async function answer(
     options.log("outcome not taken", error)
     return refuse(503, "unavailable", "Belay cannot take it now; send it again.", { "retry-after": "5" })
   })
-  // What is not read yet would hold up the next request of the connection.
-  request.resume()
   reply(response, answered)
+  // What is not read yet would hold up the next request of the connection.
+  discard(request)
 }
 
 type Handler = (options: Options, request: IncomingMessage) => Promise<Answer>
@@ -91,6 +93,8 @@ interface Host {
   readonly eventHeader: string
   /** What it calls a delivery, the same when it sends it again. */
   readonly deliveryHeaders: readonly string[]
+  /** Whether it may be signed, as far as that is known before its body: what is not is not read. */
+  mayBeSigned(request: IncomingMessage, secret: string): boolean
   isSigned(request: IncomingMessage, body: Buffer, secret: string): boolean
 }
 
@@ -99,6 +103,7 @@ const HOSTS: Record<Provider, Host> = {
     reduce: reduceGithub,
     eventHeader: "x-github-event",
     deliveryHeaders: ["x-github-delivery"],
+    mayBeSigned: (request) => /^sha256=[0-9a-f]{64}$/.test(headerOf(request, "x-hub-signature-256")),
     isSigned: (request, body, secret) =>
       isSame(
         headerOf(request, "x-hub-signature-256"),
@@ -109,6 +114,7 @@ const HOSTS: Record<Provider, Host> = {
     reduce: reduceGitlab,
     eventHeader: "x-gitlab-event",
     deliveryHeaders: ["idempotency-key", "x-gitlab-event-uuid"],
+    mayBeSigned: (request, secret) => isSame(headerOf(request, "x-gitlab-token"), secret),
     isSigned: (request, _body, secret) => isSame(headerOf(request, "x-gitlab-token"), secret),
   },
 }
@@ -120,15 +126,17 @@ async function takeDelivery(
 ): Promise<Answer> {
   const orgId = await findWebhookOrganization(db, provider, id)
   if (orgId === null) return NO_SUCH_ENDPOINT
-  const body = await readAll(request, DELIVERY_MAX_BYTES)
-  if (body === null) return refuse(413, "too_large", `A delivery has at most ${DELIVERY_MAX_BYTES} bytes.`)
   const host = HOSTS[provider]
   const at = now()
   const secrets = await asTenant(db, orgId, (tx) => readWebhookSecrets(tx, { id, orgId, secret, now: at }))
-  if (!secrets.some((one) => host.isSigned(request, body, one))) {
+  const refuseSignature = async () => {
     await asTenant(db, orgId, (tx) => noteRefusedDelivery(tx, id, at))
     return refuse(401, "wrong_signature", "The signature is not of this webhook's secret. Set the secret anew.")
   }
+  if (!secrets.some((one) => host.mayBeSigned(request, one))) return refuseSignature()
+  const body = await readAll(request, DELIVERY_MAX_BYTES)
+  if (body === null) return refuse(413, "too_large", `A delivery has at most ${DELIVERY_MAX_BYTES} bytes.`)
+  if (!secrets.some((one) => host.isSigned(request, body, one))) return refuseSignature()
   const payload = parseJson(body)
   if (payload === undefined) return refuse(400, "malformed", "Set the content type of the webhook to application/json.")
   const event = headerOf(request, host.eventHeader).slice(0, 60)
@@ -182,16 +190,27 @@ function headerOf(request: IncomingMessage, name: string): string {
   return typeof value === "string" ? value : ""
 }
 
-/** Null when it is larger. */
+/** Null when it is larger; the rest is not read then. */
 async function readAll(request: IncomingMessage, maxBytes: number): Promise<Buffer | null> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBytes) return null
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
-    // What is too large is read to its end, so that its sender sees the answer.
-    if (size <= maxBytes) chunks.push(chunk)
+    if (size > maxBytes) return null
+    chunks.push(chunk)
   }
-  return size > maxBytes ? null : Buffer.concat(chunks)
+  return Buffer.concat(chunks)
+}
+
+/** Reads what is left and forgets it; of more than anybody sends by mistake the connection is cut off. */
+function discard(request: IncomingMessage): void {
+  let size = 0
+  request.on("data", (chunk: Buffer) => {
+    size += chunk.length
+    if (size > UNWANTED_MAX_BYTES) request.destroy()
+  })
+  request.resume()
 }
 
 /** Undefined of what is no JSON. */

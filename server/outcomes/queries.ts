@@ -15,6 +15,7 @@ export const STAGES = [
   "alive_14_days",
   "abandoned",
   "reverted",
+  "restored",
 ] as const
 export type Stage = (typeof STAGES)[number]
 
@@ -82,11 +83,15 @@ export async function getTaskLife(
     ]
     return times.length === 0 ? null : new Date(Math.min(...times.map((at) => at.getTime())))
   }
-  const [merged, reverted] = [first("merged"), first("reverted")]
+  const undone = await sql<{ at: Date }>`
+    select max(undone_at) as at from late_outcome where operation_id = ${operationId} and outcome = 'reverted'
+    having bool_and(undone_at is not null)`.execute(tx)
+  const [merged, reverted, restored] = [first("merged"), first("reverted"), undone.rows[0]?.at ?? null]
   const aliveAfter = (days: number) => {
     if (merged === null) return null
     const at = new Date(merged.getTime() + days * DAY_MS)
-    return at <= now && (reverted === null || reverted > at) ? at : null
+    const isThere = reverted === null || reverted > at || (restored !== null && restored <= at)
+    return at <= now && isThere ? at : null
   }
   const times: Record<Stage, Date | null> = {
     planned: operation.askedAt,
@@ -99,6 +104,7 @@ export async function getTaskLife(
     alive_14_days: aliveAfter(14),
     abandoned: first("abandoned"),
     reverted,
+    restored,
   }
   const stages = STAGES.flatMap((stage) => {
     const at = times[stage]
@@ -154,7 +160,7 @@ export async function listRungOutcomes(
         select o.rung, o.developer_id,
           bool_or(l.outcome = 'merged') as is_merged, bool_or(l.outcome = 'reverted') as is_reverted
         from operation o join (
-          select org_id, operation_id, outcome::text from late_outcome where state = 'sent'
+          select org_id, operation_id, outcome::text from late_outcome where state = 'sent' and undone_at is null
           union all select org_id, operation_id, 'merged' from line_survival
           union all select org_id, operation_id, 'reverted' from (${LATEST_SURVIVAL}) latest where reverted_at is not null
         ) l on l.org_id = o.org_id and l.operation_id = o.operation_id
@@ -214,21 +220,30 @@ export async function listRungSurvival(
   )
 }
 
-/** Changes that were told of since, how many of them agent work is joined to, and outcomes that wait for their operation. */
+/**
+ * Changes that were told of since, how many of them agent work is joined to, and outcomes that wait for their operation.
+ * `unheardOf` are joined to nothing but operations of which Belay has no signal: they say that they are agents' work, and
+ * count on no rung.
+ */
 export async function countJoins(tx: TenantTx, since: Date) {
-  const found = await sql<{ changes: number; joined: number; byTrailer: number; waiting: number; tooOld: number }>`
+  const found = await sql<Record<"changes" | "joined" | "byTrailer" | "unheardOf" | "waiting" | "tooOld", number>>`
     select count(*)::int as changes,
       count(*) filter (where evidence is not null)::int as joined,
       count(*) filter (where 'trailer' = any(evidence))::int as "byTrailer",
+      count(*) filter (where not is_heard_of)::int as "unheardOf",
       (select count(*) from late_outcome where state = 'waiting')::int as waiting,
       (select count(*) from late_outcome where state = 'too_old')::int as "tooOld"
     from (
-      select (
-        select array_agg(o.evidence) from change_operation o
+      select of_change.*
+      from change_request c cross join lateral (
+        select array_agg(o.evidence) as evidence, bool_or(exists (
+          select from operation p where p.org_id = o.org_id and p.operation_id = o.operation_id
+        )) as is_heard_of
+        from change_operation o
         where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)
-      ) as evidence
-      from change_request c where c.updated_at >= ${since}::timestamptz
+      ) of_change
+      where c.updated_at >= ${since}::timestamptz
     ) told`.execute(tx)
-  const counts = found.rows[0] ?? { changes: 0, joined: 0, byTrailer: 0, waiting: 0, tooOld: 0 }
+  const counts = found.rows[0] ?? { changes: 0, joined: 0, byTrailer: 0, unheardOf: 0, waiting: 0, tooOld: 0 }
   return { ...counts, unjoined: counts.changes - counts.joined }
 }

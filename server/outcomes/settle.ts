@@ -5,7 +5,7 @@ import type { DB } from "../db/types.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
 import { type Signal, toSignal } from "../ingest/signal.ts"
 import { repeat, type Repeating } from "../repeat.ts"
-import { joinByCommit } from "./changes.ts"
+import { joinByCommit, readCommitsCounted } from "./changes.ts"
 import { placeJoinedOperations } from "./place.ts"
 
 /** Outcomes become signals once the operation that they are of is counted: then it is known whose they are. */
@@ -28,14 +28,17 @@ interface Options {
 
 /**
  * Joins changes to what agents said of their commits, and sends the outcomes of operations that are known. What was sent
- * and could not be noted is sent again, and stored once.
+ * and could not be noted is sent again, and stored once. `joined` has how many commits of each organization were counted
+ * when it was last joined, and is written to: while that is so, only changes that were written since are looked at.
  */
-export async function settleAll(options: Options, now: Date): Promise<void> {
+export async function settleAll(options: Options, now: Date, joined = new Map<string, number>()): Promise<void> {
   const organizations = await options.worker.selectFrom("org").select("id").orderBy("id").execute()
   const errors: unknown[] = []
   for (const { id } of organizations) {
     try {
-      await asTenant(options.app, id, (tx) => joinByCommit(tx, { now }))
+      const counted = await asTenant(options.app, id, readCommitsCounted)
+      await asTenant(options.app, id, (tx) => joinByCommit(tx, { now, isAll: joined.get(id) !== counted }))
+      joined.set(id, counted)
       await asTenant(options.app, id, (tx) => placeJoinedOperations(tx, { now }))
       while ((await settle(options, id, now)) === AT_ONCE);
       await options.worker
@@ -125,9 +128,10 @@ function toOutcomeSignal(row: KnownOutcome): Signal {
 export function startOutcomes(
   options: Options & { readonly now: () => Date; readonly log: (message: string, error: unknown) => void },
 ): Repeating {
+  const joined = new Map<string, number>()
   return repeat({
     everyMs: EVERY_MS,
-    work: () => settleAll(options, options.now()),
+    work: () => settleAll(options, options.now(), joined),
     onError: (error) => options.log("outcomes fell behind", error),
   })
 }

@@ -53,17 +53,20 @@ const NATIVE_REFUSALS = {
   ...REFUSALS,
 }
 
-/** The OpenAPI 3.1 description of what policy clients ask. */
+/** The OpenAPI 3.1 description of what policy clients ask, and of what other systems tell of outcomes. */
 export const OPENAPI = {
   openapi: "3.1.0",
   info: {
-    title: "Belay policy",
+    title: "Belay",
     version: "1",
-    description: "Signed policies for agents, and decisions for those who cannot decide by themselves.",
+    description:
+      "Signed policies for agents, decisions for those who cannot decide by themselves, and what became of their work.",
   },
   security: [{ key: [] }],
   components: {
-    securitySchemes: { key: { type: "http", scheme: "bearer", description: "A key with the scope policy:read." } },
+    securitySchemes: {
+      key: { type: "http", scheme: "bearer", description: "A key with the scope policy:read, or ingest." },
+    },
   },
   paths: {
     "/v1/policy": {

@@ -1,5 +1,7 @@
 import { sql } from "kysely"
-import { expect } from "vitest"
+import { expect, onTestFinished, vi } from "vitest"
+import { runSurvival } from "#sdk/cli/survival/survival.ts"
+import { createRepository, DAY_0 } from "#sdk/cli/survival/test-repository.ts"
 import { toToken } from "#sdk/token.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listWebhookDeliveries, listWebhookEndpoints, makeWebhookSecret } from "#server/outcomes/endpoints.ts"
@@ -32,6 +34,7 @@ async function start(database: TestDatabase, provider: Provider = "github") {
   const { id, webhookSecret } = await makeSecret()
   const url = `${belay.url}/webhooks/${provider}/${id}`
   const options = { worker: database.worker, app: database.app, store: belay.store }
+  const joined = new Map<string, number>()
   return {
     belay,
     orgId,
@@ -43,7 +46,7 @@ async function start(database: TestDatabase, provider: Provider = "github") {
     /** What Belay does every few seconds. */
     settle: async () => {
       await belay.count()
-      await settleAll(options, belay.now())
+      await settleAll(options, belay.now(), joined)
       await belay.count()
     },
     /** One agent task of each person, of which the outcome is a matter of its own. */
@@ -115,11 +118,13 @@ test("from an agent's task to its revert: the task shows it, the rung's outcomes
   await runTasks()
   const deliveries = await lifeOfChange()
   const life = () => work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))
+  const joins = () => work((tx) => countJoins(tx, RAN_AT))
   const agent = async () => {
     const range = { from: new Date("2026-11-01T00:00:00Z"), to: belay.now() }
     return (await work((tx) => listRungOutcomes(tx, range))).find(({ rung }) => rung === "agent")
   }
   for (const one of deliveries.slice(0, -1)) expect(await host.deliver(one)).toBe(202)
+  expect(await joins()).toMatchObject({ changes: 1, joined: 1, byTrailer: 1, unheardOf: 1 })
   expect(
     await report(
       belay.url,
@@ -127,6 +132,7 @@ test("from an agent's task to its revert: the task shows it, the rung's outcomes
     ),
   ).toMatchObject({ taken: 4 })
   await settle()
+  expect(await joins()).toMatchObject({ joined: 1, unheardOf: 0 })
   expect(await agent()).toEqual({ rung: "agent", state: "shown", decided: 5, acceptance: 1, survival: 1 })
   expect(await life()).toMatchObject({ standing: "alive_7_days" })
 
@@ -211,7 +217,15 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: other }))).toBe(202)
   await settle()
   const counts = () => work((tx) => countJoins(tx, RAN_AT))
-  expect(await counts()).toEqual({ changes: 2, joined: 0, byTrailer: 0, unjoined: 2, waiting: 0, tooOld: 0 })
+  expect(await counts()).toEqual({
+    changes: 2,
+    joined: 0,
+    byTrailer: 0,
+    unheardOf: 0,
+    unjoined: 2,
+    waiting: 0,
+    tooOld: 0,
+  })
   const of = { person: "ada", rung: "agent" as const, operationId: "task-1", at: RAN_AT }
   await belay.store.store(orgId, {
     signals: [
@@ -227,6 +241,11 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   const differences = await verifyRollups(database.worker, orgId, { now: belay.now(), isRepair: false })
   expect(differences.filter(({ wrong, missing }) => wrong + missing > 0)).toEqual([])
   expect(differences.find(({ table }) => table === "operation_commit")).toMatchObject({ rows: 1 })
+  // A change that is told of later, when no agent says anything new.
+  const late = { ...attributes, iid: 9, source_branch: "late" }
+  expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: late }))).toBe(202)
+  await settle()
+  expect(await counts()).toMatchObject({ changes: 3, joined: 2 })
   await belay.close()
 })
 
@@ -246,6 +265,17 @@ test("a secret that was changed is taken for a day more; a wrong address, body o
   expect(await host.deliver({ ...push, payload: { ref: 7 } }, webhookSecret)).toBe(422)
   expect((await fetch(url)).status).toBe(405)
   expect((await fetch(`${belay.url}/webhooks/elsewhere`, { method: "POST" })).status).toBe(404)
+  // Nothing of it is read into memory, and only as much at all that its sender sees the answer.
+  const huge = async (address: string, headers: Record<string, string>) => {
+    const body = Buffer.alloc(64 * 1024 * 1024)
+    const sent = fetch(address, { method: "POST", body, headers }).then((answer) => answer.status)
+    return sent.catch(() => "cut off")
+  }
+  const unknown = url.replace(/.{4}$/, "0000")
+  expect([404, "cut off"]).toContain(await huge(unknown, {}))
+  expect([401, "cut off"]).toContain(await huge(url, {}))
+  expect([413, "cut off"]).toContain(await huge(url, { "x-hub-signature-256": `sha256=${"0".repeat(64)}` }))
+  expect(await host.deliver(push, webhookSecret)).toBe(202)
   await settle()
   expect(await work((tx) => listWebhookDeliveries(tx, 50))).not.toEqual([])
   belay.advance(31 * 86_400_000)
@@ -286,6 +316,81 @@ test("any other system reports outcomes, once however often it does, also before
   expect(await report(belay.url, outcomes, "wrong")).toMatchObject({ status: 401, error: "unknown_key" })
   expect(await report(belay.url, [{ ...mergedTask(1), operation: "task-1" }])).toMatchObject({ status: 422 })
   expect(await report(belay.url, [])).toMatchObject({ status: 422 })
+  await belay.close()
+})
+
+test("a change whose revert is reverted stands again, whichever is heard of first", async ({ database }) => {
+  const { belay, work, host, settle, runTasks } = await start(database)
+  await runTasks()
+  const deliveries = await lifeOfChange()
+  const push = deliveries.at(-1)?.payload as { repository: object; commits: object[] }
+  const reapplied = {
+    ...push,
+    repository: { ...push.repository, pushed_at: Date.parse("2026-11-18T12:00:00Z") / 1000 },
+    commits: push.commits.map((commit) => ({
+      ...commit,
+      id: "8".repeat(40),
+      message: `Reapply\n\nThis reverts commit ${REVERT}.`,
+    })),
+  }
+  const reapply = delivery("push", reapplied)
+  const life = () => work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))
+  for (const one of [...deliveries, reapply]) {
+    expect(await host.deliver(one)).toBe(202)
+    await settle()
+  }
+  const wanted = await snapshot(database)
+  expect(await life()).toMatchObject({ standing: "restored" })
+  const stages = Object.fromEntries((await life())?.stages.map(({ stage, at }) => [stage, at.toISOString()]) ?? [])
+  expect(stages).toMatchObject({ reverted: "2026-11-13T12:00:00.000Z", restored: "2026-11-18T12:00:00.000Z" })
+  // After seven days it was not there.
+  expect(Object.keys(stages)).not.toContain("alive_7_days")
+  const others = PEOPLE.slice(1).map((_, index) => mergedTask(index + 2))
+  expect(await report(belay.url, others)).toMatchObject({ taken: 4 })
+  await settle()
+  const range = { from: new Date("2026-11-01T00:00:00Z"), to: belay.now() }
+  const outcomes = (await work((tx) => listRungOutcomes(tx, range))).find(({ rung }) => rung === "agent")
+  expect(outcomes).toMatchObject({ decided: 5, acceptance: 1, survival: 1 })
+  await sql`truncate change_event, change_request, change_operation, late_outcome, webhook_delivery`.execute(
+    database.owner,
+  )
+  for (const one of [reapply, ...deliveries.toReversed()]) expect(await host.deliver(one)).toBe(202)
+  await settle()
+  expect(await snapshot(database)).toEqual(wanted)
+  await belay.close()
+})
+
+test("belay survival and Belay understand each other: counted in a repository, seen in the task's life", async ({
+  database,
+}) => {
+  const { belay, work, settle, runTasks } = await start(database)
+  await runTasks()
+  await settle()
+  const repository = createRepository()
+  onTestFinished(() => repository.remove())
+  repository.write("src/a.ts", ["const first = 1", "const second = 2", "const third = 3"])
+  repository.commit("Work", "task-1")
+  repository.day = 3
+  repository.write("src/a.ts", ["const first = 1"])
+  repository.commit("Less of it")
+  const { folder } = repository
+  const env = { BELAY_ENDPOINT: belay.url, BELAY_INGEST_KEY: INGEST_KEY }
+  const now = () => DAY_0 + 10 * 86_400_000
+  const written = vi.spyOn(process.stdout, "write").mockReturnValue(true)
+  try {
+    const host = { env, home: folder, cwd: folder, platform: "linux", now } as const
+    expect([await runSurvival([], host), await runSurvival([], host)]).toEqual([0, 0])
+    expect(written.mock.calls.flat().join("")).toContain("0 sent, 3 known already")
+  } finally {
+    written.mockRestore()
+  }
+  expect(await work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))).toMatchObject({
+    survival: [
+      { after: "merge", lines: 3, standing: 3 },
+      { after: "1d", lines: 3, standing: 3 },
+      { after: "7d", lines: 3, standing: 1 },
+    ],
+  })
   await belay.close()
 })
 

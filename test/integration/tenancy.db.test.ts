@@ -35,7 +35,7 @@ import {
 } from "#server/ingest/queries.ts"
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
-import { joinByCommit, recordChangeEvents } from "#server/outcomes/changes.ts"
+import { joinByCommit, readCommitsCounted, recordChangeEvents } from "#server/outcomes/changes.ts"
 import { recordDelivery } from "#server/outcomes/deliveries.ts"
 import {
   listWebhookDeliveries,
@@ -391,8 +391,11 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await expect(refused).rejects.toThrow(/foreign key/)
       await sql`rollback to savepoint ours`.execute(tx)
     },
+    readCommitsCounted: async (tx) => {
+      expect(await readCommitsCounted(tx)).toBe(0)
+    },
     joinByCommit: async (tx) => {
-      expect(await joinByCommit(tx, { now: NOW })).toBe(0)
+      expect(await joinByCommit(tx, { now: NOW, isAll: true })).toBe(0)
     },
     makeWebhookSecret: async (tx) => {
       const { id } = await makeWebhookSecret(tx, { provider: "gitlab", secret: SECRET, by })

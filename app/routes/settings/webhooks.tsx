@@ -83,6 +83,8 @@ export default function Webhooks() {
           A code host tells Belay what was reviewed, merged, closed and reverted. Kept are ids, numbers, times and kinds
           of files; no titles, names, messages or paths. A change is joined to agent work by the commit trailer
           Belay-Operation ({formatCount(joins.byTrailer)}) or by commits that agents report.
+          {joins.unheardOf > 0 &&
+            ` ${formatCount(joins.unheardOf)} of them ${joins.unheardOf === 1 ? "names" : "name"} operations alone of which Belay has no signal.`}
           {joins.waiting > 0 && ` ${plural(joins.waiting, "outcome")} of operations that Belay has not heard of wait.`}
         </p>
       </header>

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process"
 import { git } from "../git.ts"
-import { type Hunk, parseHunks } from "./patches.ts"
+import { type Hunk, parsePatch } from "./patches.ts"
 
 /** Asks a repository for its files by commit and path. */
 export interface Objects {
@@ -8,10 +8,15 @@ export interface Objects {
   idsOf(names: readonly string[]): Promise<readonly (string | null)[]>
   /** What makes one file of the other, spaces aside. */
   hunksBetween(before: string, after: string): readonly Hunk[]
+  /** What makes files of one commit those of the other that are called the same; none of those that differ by spaces. */
+  hunksOfPaths(before: string, after: string, paths: readonly string[]): ReadonlyMap<string, readonly Hunk[]>
   /** Paths of `before` that are called otherwise in `after`, with what they are called there. */
   renamesBetween(before: string, after: string): ReadonlyMap<string, string>
   close(): void
 }
+
+/** As many as a command line surely takes. */
+const PATHS_AT_ONCE = 200
 
 /** Texts are bytes, as `latin1`. */
 export function openObjects(folder: string): Objects {
@@ -45,7 +50,18 @@ export function openObjects(folder: string): Objects {
     },
     hunksBetween(before, after) {
       const args = ["diff", "-U0", "-w", "--no-ext-diff", "--no-textconv", "--no-color", before, after]
-      return parseHunks(git(folder, args, { encoding: "latin1" }))
+      return parsePatch(git(folder, args, { encoding: "latin1" }))[0]?.hunks ?? []
+    },
+    hunksOfPaths(before, after, paths) {
+      const hunks = new Map<string, readonly Hunk[]>()
+      const options = ["-r", "-p", "-U0", "-w", "--no-renames", "--no-ext-diff", "--no-textconv"]
+      for (let from = 0; from < paths.length; from += PATHS_AT_ONCE) {
+        const some = paths.slice(from, from + PATHS_AT_ONCE).map((path) => Buffer.from(path, "latin1").toString())
+        const args = ["--literal-pathspecs", "-c", "core.quotePath=false", "diff-tree", ...options, before, after, "--"]
+        const files = parsePatch(git(folder, [...args, ...some], { encoding: "latin1" }))
+        for (const file of files) hunks.set(file.path, file.hunks)
+      }
+      return hunks
     },
     renamesBetween(before, after) {
       const args = ["diff-tree", "-r", "-z", "-M", "--diff-filter=R", before, after]

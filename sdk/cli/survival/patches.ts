@@ -36,11 +36,11 @@ export async function* readPatches(chunks: AsyncIterable<string>): AsyncGenerato
   if (last !== null) yield last
 }
 
-/** The hunks of one file's patch. */
-export function parseHunks(text: string): readonly Hunk[] {
+/** The files of one patch. */
+export function parsePatch(text: string): readonly FilePatch[] {
   const reader = new PatchReader()
   for (const line of text.split("\n")) reader.take(line)
-  return reader.end()?.files[0]?.hunks ?? []
+  return reader.end()?.files ?? []
 }
 
 const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/

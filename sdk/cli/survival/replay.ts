@@ -368,44 +368,70 @@ class Replay {
 
     const ids = await this.#objects.idsOf(candidates.map((path) => `${commit.id}:${path}`))
     const missing = new Set(candidates.filter((_, index) => ids[index] === null))
-    /** Of each parent, what the merge calls the paths that it has no more. */
-    const renames = commit.parents.map((parent, index) => {
+    /** Of each parent, what it calls the paths that are called otherwise in the merge. */
+    const names = commit.parents.map((parent, index) => {
       const isNeeded = [...missing].some((path) => states[index]?.has(path) === true)
-      return isNeeded ? this.#objects.renamesBetween(parent, commit.id) : new Map<string, string>()
+      const renames = isNeeded ? this.#objects.renamesBetween(parent, commit.id) : new Map<string, string>()
+      return new Map([...renames].flatMap(([before, after]) => (missing.has(before) ? [[after, before] as const] : [])))
     })
-    const renamed = renames.flatMap((of) => [...of].flatMap(([before, after]) => (missing.has(before) ? after : [])))
     for (const path of missing) if (first.has(path)) changed.set(path, null)
-    for (const path of new Set([...candidates.filter((one) => !missing.has(one)), ...renamed])) {
-      const owners = await this.#mergeFile(commit, path, states, renames)
+    const present = candidates.filter((path) => !missing.has(path))
+    const merged = [...new Set([...present, ...names.flatMap((of) => [...of.keys()])])]
+    const sources = merged.map((path) =>
+      commit.parents.map((parent, index) => {
+        const name = names[index]?.get(path) ?? path
+        return { name, object: `${parent}:${name}`, owners: states[index]?.get(name) }
+      }),
+    )
+    const found = await this.#objects.idsOf(
+      merged.flatMap((path, at) => [`${commit.id}:${path}`, ...(sources[at] ?? []).map(({ object }) => object)]),
+    )
+    const mixed: { path: string; id: string; from: readonly (Source & { id: string | null })[] }[] = []
+    for (const [at, path] of merged.entries()) {
+      const [id = null, ...ofParents] = found.slice(
+        at * (commit.parents.length + 1),
+        (at + 1) * (commit.parents.length + 1),
+      )
+      const from = (sources[at] ?? []).map((source, index) => ({ ...source, id: ofParents[index] ?? null }))
+      const whole = from.find((source) => source.id === id)
+      if (id !== null && whole === undefined) mixed.push({ path, id, from })
+      else if (whole?.owners !== undefined || first.has(path)) changed.set(path, whole?.owners ?? null)
+    }
+    const hunks = commit.parents.map((parent, index) => {
+      if (index === 0 && patch !== null) return new Map(patch.files.map((file) => [file.path, file.hunks]))
+      const paths = mixed.flatMap(({ path, from }) => {
+        const source = from[index]
+        return source?.owners !== undefined && source.id !== null && source.name === path ? [path] : []
+      })
+      return this.#objects.hunksOfPaths(parent, commit.id, paths)
+    })
+    for (const { path, id, from } of mixed) {
+      const owners = mergeOwners(
+        from.map((source, index) => {
+          if (source.owners === undefined || source.id === null) return null
+          const isSame = source.name === path
+          const between = isSame ? (hunks[index]?.get(path) ?? []) : this.#objects.hunksBetween(source.id, id)
+          return replaceLines(source.owners, between, [])
+        }),
+      )
       if (owners !== null || first.has(path)) changed.set(path, owners)
     }
     return changed
   }
+}
 
-  async #mergeFile(
-    commit: Commit,
-    path: string,
-    states: readonly Files[],
-    renames: readonly ReadonlyMap<string, string>[],
-  ): Promise<Owners | null> {
-    const sources = commit.parents.map((parent, index) => {
-      const before = [...(renames[index] ?? [])].find(([, after]) => after === path)?.[0] ?? path
-      return { name: `${parent}:${before}`, owners: states[index]?.get(before) }
-    })
-    const [id = null, ...ids] = await this.#objects.idsOf([`${commit.id}:${path}`, ...sources.map(({ name }) => name)])
-    if (id === null) return null
-    const whole = ids.indexOf(id)
-    if (whole >= 0) return sources[whole]?.owners ?? null
-    const merged: number[] = []
-    for (const [index, { owners }] of sources.entries()) {
-      const from = ids[index] ?? null
-      if (owners === undefined || from === null) continue
-      const kept = replaceLines(owners, this.#objects.hunksBetween(from, id), [])
-      for (const [line, owner] of (kept ?? []).entries()) merged[line] ||= owner
-    }
-    const whose = Int32Array.from({ length: merged.length }, (_, line) => merged[line] ?? 0)
-    return whose.some((owner) => owner !== 0) ? whose : null
-  }
+/** Where a file of a merge is from. */
+interface Source {
+  /** What the parent calls it. */
+  readonly name: string
+  readonly owners: Owners | undefined
+}
+
+/** Each line is of whoever's it is to the first parent that it is anyone's to. */
+function mergeOwners(all: readonly (Owners | null)[]): Owners | null {
+  const merged = new Int32Array(Math.max(0, ...all.map((owners) => owners?.length ?? 0)))
+  for (const owners of all) for (const [line, owner] of (owners ?? []).entries()) merged[line] ||= owner
+  return merged.some((owner) => owner !== 0) ? merged : null
 }
 
 /** Of each step, the one that its work is counted as brought by: what a rebase brought at once is brought by its last. */
