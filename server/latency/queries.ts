@@ -197,6 +197,7 @@ async function readSplits(
   const placed: PlacedTable = {
     table: by.table,
     columns: sql`${by.piece} as piece_id, d.timed, d.latency_buckets, d.latency_counts`,
+    only: sql`d.rung = ${scope.rung} and d.timed > 0`,
   }
   const node = by.teamId === null ? sql`(select id from org)` : sql`${by.teamId}::uuid`
   const isOfNode = by.teamId === null ? sql`true` : sql`${node} in (top_team_id, sub_team_id)`
@@ -206,14 +207,14 @@ async function readSplits(
   const found = await sql<RawSplit>`
     with ${weeksOf(scope)}, ${MEMBERSHIP}, ${placedDays({ ...scope, ownDeveloperIds: null }, placed)},
     piece_contribution as (
-      select distinct week, rung, 'latency' as family, day, top_team_id, sub_team_id, developer_id, piece_id
-      from placed_day where rung = ${scope.rung} and timed > 0
+      select distinct week, rung, 'latency' as family, week as day, top_team_id, sub_team_id, developer_id, piece_id
+      from placed_day
     ), contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
     ), ${disclosureOf(MIN_GROUP_SIZE)}, ${shown}, seen as (
       select p.*, coalesce(s.is_visible, false) as is_visible
       from placed_day p left join shown s using (week, piece_id)
-      where rung = ${scope.rung} and timed > 0 and ${isOfNode}
+      where ${isOfNode}
     ), figure as (
       select piece_id, is_current, week, count(distinct week)::int as weeks,
         count(distinct week) filter (where is_visible)::int as weeks_shown,
@@ -297,29 +298,34 @@ export async function getDoseResponse(
     presented: number
   }>`
     with ${weeksOf(scope)}, ${MEMBERSHIP},
-    ${placedDays(everyone, { table: "developer_day", columns: sql`d.accepted, d.presented` })},
+    ${placedDays(everyone, {
+      table: "developer_day",
+      columns: sql`d.accepted, d.presented`,
+      only: sql`d.rung = ${scope.rung}`,
+    })},
     ${placedDays(everyone, {
       table: "latency_decision_day",
       columns: sql`d.band, d.accepted, d.presented`,
       name: "decided_day",
+      only: sql`d.rung = ${scope.rung}`,
     })}, decided_in as (
-      select week, is_current, rung, 'acceptance' as family, day, top_team_id, sub_team_id, developer_id, band,
+      select week, is_current, rung, 'acceptance' as family, top_team_id, sub_team_id, developer_id, band,
         sum(accepted) as accepted, sum(presented) as presented
-      from decided_day where rung = ${scope.rung}
-      group by week, is_current, rung, day, top_team_id, sub_team_id, developer_id, band
+      from decided_day
+      group by week, is_current, rung, top_team_id, sub_team_id, developer_id, band
     ), cell_contribution as (
-      select week, rung, family, day, top_team_id, sub_team_id, developer_id, band as cell_id from decided_in
+      select week, rung, family, top_team_id, sub_team_id, developer_id, band as cell_id from decided_in
       union all
       -- What was decided on and not timed is left of the acceptance that the ladder shows.
-      select week, ${scope.rung}::rung, 'acceptance', day, top_team_id, sub_team_id, developer_id, null
+      select week, ${scope.rung}::rung, 'acceptance', top_team_id, sub_team_id, developer_id, null
       from (
-        select week, day, top_team_id, sub_team_id, developer_id, presented from placed_day where rung = ${scope.rung}
+        select week, top_team_id, sub_team_id, developer_id, presented from placed_day
         union all
-        select week, day, top_team_id, sub_team_id, developer_id, -presented from decided_in
+        select week, top_team_id, sub_team_id, developer_id, -presented from decided_in
       ) balance
-      group by week, day, top_team_id, sub_team_id, developer_id having sum(presented) > 0
+      group by week, top_team_id, sub_team_id, developer_id having sum(presented) > 0
     ), contribution as (
-      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from cell_contribution
+      select distinct week, rung, family, week as day, top_team_id, sub_team_id, developer_id from cell_contribution
     ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedCells(MIN_GROUP_SIZE)}, seen as (
       select d.*, coalesce(c.is_visible, false) as is_visible
       from (${regionsOf("decided_in")}) d
@@ -356,8 +362,11 @@ async function hasDecided(tx: TenantTx, scope: SplitScope & { readonly teamId: s
   const isOfNode = scope.teamId === null ? sql`true` : sql`${scope.teamId}::uuid in (top_team_id, sub_team_id)`
   const found = await sql`
     with ${weeksOf(scope)}, ${MEMBERSHIP},
-    ${placedDays({ ...scope, ownDeveloperIds: null }, { table: "latency_decision_day", columns: sql`d.band` })}
-    select from placed_day where is_current and rung = ${scope.rung} and ${isOfNode} limit 1`.execute(tx)
+    ${placedDays(
+      { ...scope, ownDeveloperIds: null },
+      { table: "latency_decision_day", columns: sql`d.band`, only: sql`d.rung = ${scope.rung}` },
+    )}
+    select from placed_day where is_current and ${isOfNode} limit 1`.execute(tx)
   return found.rows.length > 0
 }
 

@@ -58,6 +58,8 @@ export interface PlacedTable {
   readonly table: string
   /** Besides those that all of them have; the table is `d`. */
   readonly columns: RawBuilder<unknown>
+  /** Which of its rows; all of them by default. */
+  readonly only?: RawBuilder<unknown>
   /** Of the expression. */
   readonly name?: string
 }
@@ -74,7 +76,7 @@ const DEVELOPER_DAY: PlacedTable = {
  */
 export function placedDays(
   { ownDeveloperIds, now, timeZone }: Pick<LadderScope, "ownDeveloperIds" | "now" | "timeZone">,
-  { table, columns, name = "placed_day" }: PlacedTable,
+  { table, columns, only = sql`true`, name = "placed_day" }: PlacedTable,
 ) {
   const own = ownDeveloperIds === null ? sql`true` : sql`d.developer_id = any(${ownDeveloperIds}::uuid[])`
   return sql`
@@ -92,7 +94,7 @@ export function placedDays(
       ) person on true
       left join membership team
         on team.developer_id = person.id and d.day >= team.valid_from and (team.valid_to is null or d.day < team.valid_to)
-      where ${own}
+      where ${own} and ${only}
     )`
 }
 
@@ -101,21 +103,23 @@ export function placedDays(
  * same whatever the range: days are counted whole, whenever the last of an operation came.
  */
 function daysOf(scope: LadderScope) {
+  // Without days each person's week is one row, a fifth of what there would be to sort and to count.
+  const day = isByDay(scope) ? sql`day` : sql`week`
   return sql`
     ${MEMBERSHIP}, ${placedDays(scope, DEVELOPER_DAY)}, person_day as (
       select
-        week, is_current, rung, day, top_team_id, sub_team_id, developer_id, agent_tool_id,
+        week, is_current, rung, ${day} as day, top_team_id, sub_team_id, developer_id, agent_tool_id,
         sum(operations)::int as operations,
         sum(accepted)::int as accepted,
         sum(presented)::int as presented,
         sum(prompts)::int as prompts,
         sum(timed)::int as timed
       from placed_day
-      group by week, is_current, rung, day, top_team_id, sub_team_id, developer_id, agent_tool_id
+      group by week, is_current, rung, ${day}, top_team_id, sub_team_id, developer_id, agent_tool_id
     ), timed_day as (
-      select week, is_current, rung, day, top_team_id, sub_team_id, bucket, sum(times)::int as times
+      select week, is_current, rung, ${day} as day, top_team_id, sub_team_id, bucket, sum(times)::int as times
       from placed_day cross join unnest(latency_buckets, latency_counts) cell (bucket, times)
-      group by week, is_current, rung, day, top_team_id, sub_team_id, bucket
+      group by week, is_current, rung, ${day}, top_team_id, sub_team_id, bucket
     ), contribution as (
       select week, rung, family, day, top_team_id, sub_team_id, developer_id
       from person_day cross join lateral (
