@@ -2,19 +2,21 @@ import type { MetaFunction } from "@remix-run/node"
 import { Link, useLoaderData } from "@remix-run/react"
 import { clsx } from "clsx"
 import { lazy, Suspense } from "react"
-import { formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
+import { formatChange, formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { niceMax } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
-import { Basis } from "../../ui/basis.tsx"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
 import { withheldReason } from "../../ui/figure.tsx"
 import { RangeFilter, TeamFilter, useWithParams } from "../../ui/scope-filters.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
+import { ActiveDays } from "./active-days.tsx"
+import { UsageBasis } from "./basis.tsx"
+import { ChangeCosts, EasyWorkCard } from "./change-costs.tsx"
 import { loadUsage, type UsageData } from "./load.server.ts"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -48,6 +50,7 @@ export default function UsagePage() {
         </h2>
         <div className="mt-3 grid gap-4 xl:grid-cols-2">
           <ActivePeople usage={usage} />
+          {usage.days !== null && <ActiveDays usage={usage} days={usage.days} />}
           {usage.tools === null ? <NotCut /> : <Tools usage={usage} tools={usage.tools} />}
         </div>
       </section>
@@ -58,34 +61,21 @@ export default function UsagePage() {
           </h2>
           <div className="mt-3 grid gap-4 xl:grid-cols-2">
             {usage.models !== null && <Models usage={usage} models={usage.models} />}
-            <div className="min-w-0 space-y-4">
-              <Budgets usage={usage} budgets={usage.budgets} />
-              <div className="relative rounded-md border border-line bg-surface p-4">
-                <h3 className="text-base font-medium">
-                  <Term term="cost_per_surviving_change" />
-                </h3>
-                <NoPicture height={72}>
-                  No data: what merged changes cost is not counted yet. It needs the cost of each operation beside what
-                  became of its change.
-                </NoPicture>
-              </div>
-            </div>
+            <Budgets usage={usage} budgets={usage.budgets} />
+            {usage.costs !== null && <ChangeCosts usage={usage} costs={usage.costs} />}
+            {usage.easyWork !== null && <EasyWorkCard usage={usage} easyWork={usage.easyWork} />}
           </div>
         </section>
       )}
       <p className="mt-8 text-xs text-ink-faint">
-        By mode and by language use is not told: no rollup has them. What each figure is:{" "}
+        Changes are against the period before, of as many weeks. By mode and by language use is not told: no rollup has
+        them. What each figure is:{" "}
         <Link to={paths.glossary()} className="text-accent underline underline-offset-2">
           glossary
         </Link>
       </p>
     </>
   )
-}
-
-function UsageBasis({ usage, parts = [] }: { usage: UsageData; parts?: readonly string[] }) {
-  const { coverage, freshness, now, timeZone } = usage
-  return <Basis {...{ parts, coverage, now, timeZone }} lastReceivedAt={freshness.lastReceivedAt} />
 }
 
 function ActivePeople({ usage }: { usage: UsageData }) {
@@ -100,6 +90,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
     <ChartCard
       term="active_people"
       of={usage.teamName ?? "all teams"}
+      says={sayFourWeeks(usage)}
       basis={<UsageBasis usage={usage} />}
       csv={paths.usageCsv(withParams({ chart: "people" }))}
       table={
@@ -167,15 +158,31 @@ function ActivePeople({ usage }: { usage: UsageData }) {
   )
 }
 
+/** Over weeks people are counted once. */
+function sayFourWeeks({ fourWeeks, minGroupSize }: UsageData): string {
+  const { state, active, weeks } = fourWeeks
+  if (state === "no_data") return "Nobody was active in four weeks."
+  if (active === null) return `Active in four weeks: withheld, it ${withheldReason(minGroupSize)}.`
+  const part = weeks.shown === weeks.total ? "" : `, of ${weeks.shown} of ${weeks.total} weeks that may be shown`
+  return `${plural(active, "person", "people")} active in four weeks${part}.`
+}
+
+/** Against the period before, where that may be shown and was something. */
+function sayChange(now: number | null, before: number | null): string {
+  return now === null || before === null || before === 0 ? "" : formatChange(now / before - 1)
+}
+
 /** A length beside its figure. */
-function Bar(props: { label: string; share: number; color: string; figure: string }) {
+function Bar(props: { label: string; share: number; color: string; figure: string; change: string }) {
   return (
-    <li className="grid grid-cols-[8rem_1fr_5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_5rem]">
+    <li className="grid grid-cols-[8rem_1fr_6.5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_8rem]">
       <span className="min-w-0 break-words">{props.label}</span>
       <svg role="presentation" width="100%" height="16" className="block">
         <rect width={`${props.share * 100}%`} height="16" rx="2" fill={props.color} />
       </svg>
-      <span className="figures text-right whitespace-nowrap">{props.figure}</span>
+      <span className="figures text-right whitespace-nowrap">
+        {props.figure} <span className="inline-block w-12 text-xs text-ink-faint">{props.change}</span>
+      </span>
     </li>
   )
 }
@@ -192,14 +199,15 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
       table={
         <Table
           caption={GLOSSARY.use_by_tool.title}
-          titles={["Rung", "Agent tool", "Operations", "People"]}
-          figures={["Operations", "People"]}
+          titles={["Rung", "Agent tool", "Operations", "Change", "People"]}
+          figures={["Operations", "Change", "People"]}
         >
           {shown.map((row) => (
             <tr key={`${row.rung} ${row.name}`} className={ROW}>
               <td className={CELL}>{RUNG_LABELS[row.rung]}</td>
               <td className={CELL}>{row.name}</td>
               <td className={FIGURE_CELL}>{formatCount(row.operations ?? 0)}</td>
+              <td className={FIGURE_CELL}>{sayChange(row.operations, row.previous)}</td>
               <td className={FIGURE_CELL}>{row.people}</td>
             </tr>
           ))}
@@ -219,6 +227,7 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
               share={(row.operations ?? 0) / highest}
               color={RUNG_COLORS[row.rung]}
               figure={formatCount(row.operations ?? 0)}
+              change={sayChange(row.operations, row.previous)}
             />
           ))}
         </ul>
@@ -243,13 +252,14 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
       table={
         <Table
           caption={GLOSSARY.spend_by_model.title}
-          titles={["Model", "Cost", "Calls", "Tokens", "People"]}
-          figures={["Cost", "Calls", "Tokens", "People"]}
+          titles={["Model", "Cost", "Change", "Calls", "Tokens", "People"]}
+          figures={["Cost", "Change", "Calls", "Tokens", "People"]}
         >
           {shown.map((row) => (
             <tr key={row.name} className={ROW}>
               <td className={CELL}>{row.name ?? "not named"}</td>
               <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
+              <td className={FIGURE_CELL}>{sayChange(row.usd, row.previousUsd)}</td>
               <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
               <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
               <td className={FIGURE_CELL}>{row.people}</td>
@@ -271,6 +281,7 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
               share={(row.usd ?? 0) / highest}
               color="var(--rung-3)"
               figure={formatUsd(row.usd ?? 0)}
+              change={sayChange(row.usd, row.previousUsd)}
             />
           ))}
         </ul>
