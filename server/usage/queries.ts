@@ -171,6 +171,10 @@ export async function getActivePeople(
   return { state, active: state === "shown" ? active : null, weeks }
 }
 
+/** What is half told or began in the midst of the period before would look like growth. */
+const HAS_AS_MANY_WEEKS = sql`
+  count(distinct week) filter (where is_visible and not is_current) >= count(distinct week) filter (where is_visible and is_current)`
+
 /** Use of one agent tool at one rung, of the whole organization. */
 export interface ToolUse {
   readonly rung: Rung
@@ -180,7 +184,7 @@ export interface ToolUse {
   /** Of the weeks that may be shown. */
   readonly operations: number | null
   readonly people: number | null
-  /** Operations of the period before; null where none may be shown. */
+  /** Operations of the period before; null where fewer weeks of it than of this one may be shown. */
   readonly previous: number | null
 }
 
@@ -199,7 +203,7 @@ export async function listToolUse(tx: TenantTx, scope: Omit<UsageScope, "teamId"
       select p.rung, p.piece_id, bool_or(s.is_visible) filter (where p.is_current) as is_shown,
         sum(p.operations) filter (where s.is_visible and p.is_current)::int as operations,
         count(distinct p.developer_id) filter (where s.is_visible and p.is_current)::int as people,
-        sum(p.operations) filter (where s.is_visible and not p.is_current)::int as previous
+        case when ${HAS_AS_MANY_WEEKS} then sum(p.operations) filter (where s.is_visible and not p.is_current)::int end as previous
       from placed_day p left join disclosed_piece s using (week, rung, piece_id)
       group by p.rung, p.piece_id having bool_or(p.is_current)
     )
@@ -221,7 +225,7 @@ export interface ModelSpend {
   readonly usd: number | null
   readonly unpricedTokens: number | null
   readonly people: number | null
-  /** `usd` of the period before; null where none may be shown. */
+  /** `usd` of the period before; null where fewer weeks of it than of this one may be shown. */
   readonly previousUsd: number | null
 }
 
@@ -250,7 +254,7 @@ export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "team
         sum(usd) filter (where is_visible and is_current)::float8 as usd,
         sum(unpriced_tokens) filter (where is_visible and is_current)::int8 as unpriced_tokens,
         count(distinct developer_id) filter (where is_visible and is_current)::int as people,
-        sum(usd) filter (where is_visible and not is_current)::float8 as previous_usd
+        case when ${HAS_AS_MANY_WEEKS} then sum(usd) filter (where is_visible and not is_current)::float8 end as previous_usd
       from placed p left join disclosed_piece s using (week, piece_id)
       group by piece_id having bool_or(is_current)
     )

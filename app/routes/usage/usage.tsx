@@ -181,7 +181,7 @@ function Bar(props: { label: string; share: number; color: string; figure: strin
         <rect width={`${props.share * 100}%`} height="16" rx="2" fill={props.color} />
       </svg>
       <span className="figures text-right whitespace-nowrap">
-        {props.figure} <span className="inline-block w-12 text-xs text-ink-faint">{props.change}</span>
+        {props.figure} <span className="inline-block w-13 text-xs text-ink-faint">{props.change}</span>
       </span>
     </li>
   )
@@ -194,6 +194,7 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
   return (
     <ChartCard
       term="use_by_tool"
+      className="xl:col-span-2"
       basis={<UsageBasis usage={usage} />}
       csv={paths.usageCsv(withParams({ chart: "tools" }))}
       table={
