@@ -74,6 +74,11 @@ export const GLOSSARY = {
     definition:
       "Calls, tokens and cost of each model, of the whole organization. Cost is what sources say, and by the price table of the day what others cost; tokens without a price are told apart.",
   },
+  spend_by_team: {
+    title: "Spend by team",
+    definition:
+      "Calls, tokens and cost of each team's people, in the team they were in on the day; a team's include those of its sub-teams.",
+  },
   budgets: {
     title: "Spend against budget",
     definition:

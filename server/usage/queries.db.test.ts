@@ -7,6 +7,7 @@ import {
   getCoverage,
   listActiveDays,
   listModelSpend,
+  listTeamSpend,
   listToolUse,
   listWeekSeats,
   type UsageScope,
@@ -130,4 +131,38 @@ test("active people are counted once a day and once in four weeks, and a day of 
   const fourWeeks = new Date(NOW.getTime() - 21 * 86_400_000)
   expect(await active(NOW, red)).toEqual({ state: "shown", active: 10, weeks: { shown: 1, total: 1 } })
   expect(await active(fourWeeks, null)).toEqual({ state: "shown", active: 10, weeks: { shown: 1, total: 2 } })
+})
+
+test("teams' spend is that of their people, and a sibling of too few is hidden with the smallest other", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const [red, blue, few] = [
+    await makeTeam(database, orgId, "Red"),
+    await makeTeam(database, orgId, "Blue"),
+    await makeTeam(database, orgId, "Few"),
+  ]
+  for (const person of PEOPLE) await joinTeam(database, { orgId, person, teamId: red, from: "2026-01-01" })
+  for (const person of [...OTHERS, "fay"]) await joinTeam(database, { orgId, person, teamId: blue, from: "2026-01-01" })
+  const call = (person: string, costUsd: number) =>
+    makeSignal({ person, kind: "model_call", rung: "agent", model: "opus", inputTokens: 90, outputTokens: 10, costUsd })
+  await storeAndCount(database, orgId, [
+    ...PEOPLE.map((person) => call(person, 0.5)),
+    ...[...OTHERS, "fay"].map((person) => call(person, 0.1)),
+  ])
+  const spend = async () =>
+    (await asTenant(db, orgId, (tx) => listTeamSpend(tx, SCOPE))).map(({ weeks: _weeks, ...row }) => row)
+  const none = { usd: null, tokens: null, calls: null, people: null, previousUsd: null }
+  const ofBlue = { teamId: blue, state: "shown", usd: 0.6, tokens: 600, calls: 6, people: 6, previousUsd: null }
+  expect(await spend()).toEqual([
+    { teamId: red, state: "shown", usd: 2.5, tokens: 500, calls: 5, people: 5, previousUsd: null },
+    ofBlue,
+  ])
+  await joinTeam(database, { orgId, person: "gil", teamId: few, from: "2026-01-01" })
+  await storeAndCount(database, orgId, [call("gil", 9)])
+  const rows = await spend()
+  expect(rows[0]).toEqual(ofBlue)
+  expect(rows).toContainEqual({ teamId: red, state: "withheld", ...none })
+  expect(rows).toContainEqual({ teamId: few, state: "withheld", ...none })
 })

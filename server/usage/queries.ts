@@ -265,3 +265,56 @@ export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "team
     order by usd desc nulls last, name`.execute(tx)
   return found.rows
 }
+
+/** What calls of models took, of a team's people with its sub-teams'. */
+export interface TeamSpend {
+  readonly teamId: string
+  readonly state: FigureState
+  /** Null unless shown, like what follows; of the weeks that may be shown. */
+  readonly usd: number | null
+  readonly tokens: number | null
+  readonly calls: number | null
+  readonly people: number | null
+  readonly weeks: Weeks
+  /** `usd` of the period before; null where fewer weeks of it than of this one may be shown. */
+  readonly previousUsd: number | null
+}
+
+/** Calls, tokens and cost by team, the dearest first: the same use as `listModelSpend`, cut by teams alone. */
+export async function listTeamSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly TeamSpend[]> {
+  const { timeZone } = scope
+  const edges = await sql<{ startsAt: Date; endsAt: Date }>`
+    with ${weeksOf(scope)} select min(week) as "startsAt", max(ends_at) as "endsAt" from week`.execute(tx)
+  const [period] = edges.rows
+  if (period === undefined) throw new Error("a range has weeks")
+  const prices = await priceNames(tx, period.startsAt)
+  const found = await sql<Omit<TeamSpend, "state" | "weeks"> & { shown: number; total: number }>`
+    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, placed as (
+      select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
+        u.person_id as developer_id, u.calls, u.usd, u.tokens
+      from used u join week w on u.day >= w.monday and u.day < w.monday + 7
+    ), contribution as (
+      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from placed
+    ), ${disclosureOf(MIN_GROUP_SIZE)}, seen as (
+      select p.*, n.team_id, coalesce(d.is_visible, false) as is_visible
+      from placed p
+      cross join lateral (values (p.top_team_id), (p.sub_team_id)) n (team_id)
+      left join disclosed_node d on (d.week, d.node_id) = (p.week, n.team_id)
+      where n.team_id is not null
+    )
+    select team_id as "teamId", sum(usd) filter (where is_visible and is_current)::float8 as usd,
+      sum(tokens) filter (where is_visible and is_current)::int8 as tokens,
+      sum(calls) filter (where is_visible and is_current)::int8 as calls,
+      nullif(count(distinct developer_id) filter (where is_visible and is_current), 0)::int as people,
+      count(distinct week) filter (where is_visible and is_current)::int as shown,
+      count(distinct week) filter (where is_current)::int as total,
+      case when ${HAS_AS_MANY_WEEKS} and bool_or(is_visible and is_current)
+        then sum(usd) filter (where is_visible and not is_current)::float8 end as "previousUsd"
+    from seen group by team_id having bool_or(is_current)
+    order by usd desc nulls last, team_id`.execute(tx)
+  return found.rows.map(({ shown, total, ...row }) => ({
+    ...row,
+    weeks: { shown, total },
+    state: stateOf({ shown, total }),
+  }))
+}

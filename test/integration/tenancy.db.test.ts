@@ -116,6 +116,7 @@ import {
   getCoverage,
   listActiveDays,
   listModelSpend,
+  listTeamSpend,
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
@@ -501,6 +502,9 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     },
     listWeekSeats: async (tx) => {
       expect(await listWeekSeats(tx, scope)).toEqual([])
+    },
+    listTeamSpend: async (tx) => {
+      expect(await listTeamSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
     },
     listToolUse: async (tx) => {
       expect(await listToolUse(tx, scope)).toEqual([])

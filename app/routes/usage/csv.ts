@@ -80,6 +80,25 @@ const FILES: Record<string, (usage: UsageData) => File> = {
       row.previous,
     ]),
   }),
+  teams: ({ spendByTeam, teams }) => ({
+    columns: ["team", "people", "calls", "tokens", "usd", "usd_before"],
+    // Of teams that the viewer may not read there is no name.
+    rows: (spendByTeam ?? []).flatMap((row) => {
+      const team = teams.find(({ id }) => id === row.teamId)
+      return team === undefined
+        ? []
+        : [
+            [
+              team.name,
+              orWithheld(row.people),
+              orWithheld(row.calls),
+              orWithheld(row.tokens),
+              orWithheld(row.usd),
+              row.previousUsd,
+            ],
+          ]
+    }),
+  }),
   models: ({ models }) => ({
     columns: ["model", "people", "calls", "tokens", "usd", "unpriced_tokens", "usd_before"],
     rows: (models ?? []).map((row) => [

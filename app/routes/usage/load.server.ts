@@ -11,6 +11,7 @@ import {
   getCoverage,
   listActiveDays,
   listModelSpend,
+  listTeamSpend,
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
@@ -45,6 +46,7 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
       days: teamId === null ? await listActiveDays(tx, scope) : null,
       fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(range.to.getTime() - THREE_WEEKS_MS) }),
       costs,
+      spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
       easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
       // Teams are not cut by tool and model as well.
       tools: teamId === null ? await listToolUse(tx, scope) : null,

@@ -61,9 +61,12 @@ export default function UsagePage() {
           </h2>
           <div className="mt-3 grid gap-4 xl:grid-cols-2">
             {usage.models !== null && <Models usage={usage} models={usage.models} />}
-            <Budgets usage={usage} budgets={usage.budgets} />
+            {usage.spendByTeam !== null && <TeamSpends usage={usage} rows={usage.spendByTeam} />}
             {usage.costs !== null && <ChangeCosts usage={usage} costs={usage.costs} />}
-            {usage.easyWork !== null && <EasyWorkCard usage={usage} easyWork={usage.easyWork} />}
+            <div className="min-w-0 space-y-4">
+              {usage.easyWork !== null && <EasyWorkCard usage={usage} easyWork={usage.easyWork} />}
+              <Budgets usage={usage} budgets={usage.budgets} />
+            </div>
           </div>
         </section>
       )}
@@ -291,6 +294,71 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
         <p className="mt-3 text-xs text-ink-faint">{plural(unpriced, "token")} without a price are not in the cost.</p>
       )}
       <MoreWithheld hidden={models.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
+    </ChartCard>
+  )
+}
+
+function TeamSpends({ usage, rows }: { usage: UsageData; rows: NonNullable<UsageData["spendByTeam"]> }) {
+  const withParams = useWithParams()
+  const named = rows.flatMap((row) => {
+    const team = usage.teams.find(({ id }) => id === row.teamId)
+    return team === undefined ? [] : [{ ...row, name: team.name }]
+  })
+  const shown = named.filter(({ state }) => state === "shown")
+  const highest = Math.max(0.01, ...shown.map(({ usd }) => usd ?? 0))
+  return (
+    <ChartCard
+      term="spend_by_team"
+      basis={<UsageBasis usage={usage} />}
+      csv={paths.usageCsv(withParams({ chart: "teams" }))}
+      table={
+        <Table
+          caption={GLOSSARY.spend_by_team.title}
+          titles={["Team", "Cost", "Change", "Calls", "Tokens", "People"]}
+          figures={["Cost", "Change", "Calls", "Tokens", "People"]}
+        >
+          {named.map((row) => (
+            <tr key={row.teamId} className={ROW}>
+              <th scope="row" className={`${CELL} text-left font-normal`}>
+                {row.name}
+              </th>
+              {row.state === "shown" ? (
+                <>
+                  <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
+                  <td className={FIGURE_CELL}>{sayChange(row.usd, row.previousUsd)}</td>
+                  <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
+                  <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
+                  <td className={FIGURE_CELL}>{row.people}</td>
+                </>
+              ) : (
+                <td colSpan={5} className={`${FIGURE_CELL} text-ink-faint`}>
+                  withheld
+                </td>
+              )}
+            </tr>
+          ))}
+        </Table>
+      }
+    >
+      {shown.length === 0 ? (
+        <NoPicture height={HEIGHT / 2}>
+          {named.length === 0 ? "no data" : `withheld: it ${withheldReason(usage.minGroupSize)}`}
+        </NoPicture>
+      ) : (
+        <ul className="space-y-1.5">
+          {shown.map((row) => (
+            <Bar
+              key={row.teamId}
+              label={row.name}
+              share={(row.usd ?? 0) / highest}
+              color="var(--rung-3)"
+              figure={formatUsd(row.usd ?? 0)}
+              change={sayChange(row.usd, row.previousUsd)}
+            />
+          ))}
+        </ul>
+      )}
+      <MoreWithheld hidden={named.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
     </ChartCard>
   )
 }
