@@ -171,9 +171,9 @@ export async function getActivePeople(
   return { state, active: state === "shown" ? active : null, weeks }
 }
 
-/** What is half told or began in the midst of the period before would look like growth. */
+/** What is told of more weeks of one period than of the other would look like growth, or like a fall. */
 const HAS_AS_MANY_WEEKS = sql`
-  count(distinct week) filter (where is_visible and not is_current) >= count(distinct week) filter (where is_visible and is_current)`
+  count(distinct week) filter (where is_visible and not is_current) = count(distinct week) filter (where is_visible and is_current)`
 
 /** Use of one agent tool at one rung, of the whole organization. */
 export interface ToolUse {
@@ -184,7 +184,7 @@ export interface ToolUse {
   /** Of the weeks that may be shown. */
   readonly operations: number | null
   readonly people: number | null
-  /** Operations of the period before; null where fewer weeks of it than of this one may be shown. */
+  /** Operations of the period before; null unless as many weeks of it as of this one may be shown. */
   readonly previous: number | null
 }
 
@@ -225,7 +225,7 @@ export interface ModelSpend {
   readonly usd: number | null
   readonly unpricedTokens: number | null
   readonly people: number | null
-  /** `usd` of the period before; null where fewer weeks of it than of this one may be shown. */
+  /** `usd` of the period before; null unless as many weeks of it as of this one may be shown. */
   readonly previousUsd: number | null
 }
 
@@ -276,7 +276,7 @@ export interface TeamSpend {
   readonly calls: number | null
   readonly people: number | null
   readonly weeks: Weeks
-  /** `usd` of the period before; null where fewer weeks of it than of this one may be shown. */
+  /** `usd` of the period before; null unless as many weeks of it as of this one may be shown. */
   readonly previousUsd: number | null
 }
 
