@@ -20,6 +20,13 @@ export function formatPoints(difference: number): string {
   return `${points > 0 ? "+" : "−"}${Math.abs(points)} ${Math.abs(points) === 1 ? "pt" : "pts"}`
 }
 
+/** A ratio of growth as a percentage, with its sign: `+12 %`. */
+export function formatChange(growth: number): string {
+  const percent = Math.round(growth * 100)
+  if (percent === 0) return "±0 %"
+  return `${percent > 0 ? "+" : "−"}${whole.format(Math.abs(percent))} %`
+}
+
 /** The half-width of an interval in percentage points: `± 3`. */
 export function formatMargin(interval: { low: number; high: number }): string {
   return `± ${oneDigit.format(((interval.high - interval.low) / 2) * 100)}`

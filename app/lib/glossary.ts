@@ -74,6 +74,11 @@ export const GLOSSARY = {
     definition:
       "Calls, tokens and cost of each model, of the whole organization. Cost is what sources say, and by the price table of the day what others cost; tokens without a price are told apart.",
   },
+  spend_by_team: {
+    title: "Spend by team",
+    definition:
+      "Calls, tokens and cost of each team's people, in the team they were in on the day; a team's include those of its sub-teams.",
+  },
   budgets: {
     title: "Spend against budget",
     definition:
@@ -81,7 +86,18 @@ export const GLOSSARY = {
   },
   cost_per_surviving_change: {
     title: "Cost per surviving change",
-    definition: "Cost of the operations behind merged changes, divided by those changes that still stand.",
+    definition:
+      "Cost of the tasks behind merged changes, divided by those changes that still stand; a task in several changes is parted among them. By the week in which a change was opened. Changes of which a task's cost is not known are left out. With a 95 % interval (linearized ratio, Cochran 1977).",
+  },
+  easy_work: {
+    title: "Expensive model on easy work",
+    definition:
+      "Changes of up to 100 lines by the model that cost most for each of them, beside the cheapest. Equal means that the share merged and the share that stands are not more than 10 points worse with the cheaper one, by the 95 % intervals of the differences (Newcombe 1998). People choose the model: the work may differ in more than its lines.",
+  },
+  active_days: {
+    title: "Active people by day",
+    definition:
+      "People in a team who used agents deliberately on the day. Of the whole organization. A day on which too few were active is withheld, and another of its week with it.",
   },
   task_funnel: {
     title: "How far tasks come",

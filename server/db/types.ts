@@ -925,9 +925,30 @@ export interface IngestMinute {
 
 export interface JoinedOperation {
   agent_tool_id: number;
+  /**
+   * of models, each once; what they took is in the columns after it
+   */
+  calls: Generated<number>;
+  cost_usd: Generated<Numeric>;
   developer_id: string;
+  /**
+   * the one with the lowest id of its calls; 0 where a call names none
+   */
+  model_id: number | null;
+  open_cached_tokens: Generated<number>;
+  /**
+   * of calls of which the source gives no cost, as in model_use
+   */
+  open_input_tokens: Generated<number>;
+  open_output_tokens: Generated<number>;
   operation_id: string;
   org_id: string;
+  /**
+   * the one with the highest id: the same where only one was called
+   */
+  other_model_id: number | null;
+  other_provider_id: number | null;
+  provider_id: number | null;
   rung: Rung;
   /**
    * of the task with its parts when this was written
@@ -1107,14 +1128,35 @@ export interface Operation {
    * when its prompt was sent, where a signal says so
    */
   asked_at: Timestamp | null;
+  /**
+   * of models, each once; what they took is in the columns after it
+   */
+  calls: Generated<number>;
+  cost_usd: Generated<Numeric>;
   developer_id: string;
   first_ms: number | null;
   last_at: Timestamp;
+  /**
+   * the one with the lowest id of its calls; 0 where a call names none
+   */
+  model_id: number | null;
+  open_cached_tokens: Generated<number>;
+  /**
+   * of calls of which the source gives no cost, as in model_use
+   */
+  open_input_tokens: Generated<number>;
+  open_output_tokens: Generated<number>;
   operation_id: string;
   org_id: string;
+  /**
+   * the one with the highest id: the same where only one was called
+   */
+  other_model_id: number | null;
+  other_provider_id: number | null;
   parent_operation_id: string | null;
   presented: number;
   prompts: number;
+  provider_id: number | null;
   /**
    * the highest that its own signals prove
    */

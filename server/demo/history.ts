@@ -27,6 +27,9 @@ const MODELS: Record<string, readonly [string, string]> = {
   kilo: ["anthropic", "claude-opus-4-5"],
 }
 
+/** What a call costs, to that of a middling model. */
+const COST_FACTOR: Record<string, number> = { "claude-sonnet-4-5": 0.7, "claude-opus-4-5": 1.7 }
+
 /** Until a model begins to answer. */
 const FIRST_TOKEN_MEDIAN_MS: Record<string, number> = {
   "claude-sonnet-4-5": 850,
@@ -132,7 +135,7 @@ function createWriter(
       inputTokens: Math.round(random.logNormal(6000 * size, 0.5)),
       outputTokens: Math.round(random.logNormal(350 * size, 0.5)),
       cachedTokens: Math.round(random.logNormal(2500 * size, 0.4)),
-      costUsd: Number((0.012 * size * (0.5 + random.next())).toFixed(6)),
+      costUsd: Number((0.012 * size * (COST_FACTOR[modelOf(tool)[1]] ?? 1) * (0.5 + random.next())).toFixed(6)),
       durationMs: random.logNormal(3500, 0.5),
       latencyMs: firstTokens.logNormal(FIRST_TOKEN_MEDIAN_MS[modelOf(tool)[1]] ?? 900, 0.45),
     })

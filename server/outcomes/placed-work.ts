@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from "kysely"
 import type { Rung } from "#sdk/ladder.ts"
 import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import type { LadderScope } from "../rungs/figures.ts"
+import { NO_PRICES, type PricedNames } from "../spend/price-table.ts"
 
 /** Of tasks and changes, which have weeks only. */
 export type WorkScope = Pick<LadderScope, "from" | "to" | "now" | "teamId" | "timeZone">
@@ -69,23 +70,47 @@ export function placedTasks({ now, timeZone }: WorkScope) {
 /**
  * A common table expression `placed_change`: changes that were opened in the weeks of `weeksOf` and have tasks' work in them,
  * on the highest rung of those. A change counts for the person whose task in it began first: sums over people stay sums.
- * `tool_calls` are those of its tasks, null where no signal tells of any. Needs `MEMBERSHIP`.
+ * `tool_calls` are those of its tasks, null where no signal tells of any. `usd` is what those cost with the given prices, of a
+ * task in several changes a part of it; null where one's cost is not known. `model_id` is the model of all of their calls,
+ * null when there were several. Needs `MEMBERSHIP`.
  */
-export function placedChanges({ now, timeZone }: WorkScope) {
+export function placedChanges({ now, timeZone }: WorkScope, prices: PricedNames = NO_PRICES) {
   const key = sql`provider, repository, number`
   return sql`
-    change_task as (
-      select distinct on (${key}, task_id) ${key}, c.opened_at, j.task_id, j.rung, j.developer_id, j.started_at, j.tool_calls
+    price as (
+      select * from unnest(
+        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
+        ${prices.until}::text[]::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
+        ${prices.outputUsd}::numeric[]
+      ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
+    ), change_task as (
+      select distinct on (${key}, task_id) ${key}, c.opened_at, j.task_id, j.rung, j.developer_id, j.started_at, j.tool_calls,
+        j.model_id, j.other_model_id,
+        case
+          when j.calls = 0 then null
+          when j.open_input_tokens + j.open_output_tokens = 0 then j.cost_usd
+          else j.cost_usd + ((j.open_input_tokens - j.open_cached_tokens) * p.input_usd + j.open_cached_tokens * p.cached_usd
+            + j.open_output_tokens * p.output_usd) / 1000000
+        end / (
+          select count(distinct (b.provider, b.repository, b.number)) from joined_operation a
+          join change_operation b on b.org_id = a.org_id and b.operation_id = a.operation_id
+          where a.org_id = j.org_id and a.task_id = j.task_id
+        ) as usd
       from change_request c
       join change_operation o using (org_id, provider, repository, number)
       join joined_operation j on j.org_id = c.org_id and j.operation_id = o.operation_id
+      left join price p on p.model_id = j.model_id and p.model_id = j.other_model_id
+        and p.provider_id = j.provider_id and p.provider_id = j.other_provider_id
+        and j.started_at >= p.valid_from and j.started_at < p.valid_until
       where ${IN_RANGE(sql`c.opened_at`, now)} and ${isTaskRung("j.rung")}
     ), known_change as (
       select ${key}, opened_at as at, max(rung) as rung, (array_agg(developer_id order by started_at, task_id))[1] as developer_id,
-        count(*)::int as tasks, sum(tool_calls)::int as tool_calls
+        count(*)::int as tasks, sum(tool_calls)::int as tool_calls,
+        case when bool_and(usd is not null) then sum(usd)::float8 end as usd,
+        case when min(model_id) = max(other_model_id) then min(model_id) end as model_id
       from change_task group by ${key}, opened_at
     ), placed_change as (
-      select ${PLACE(timeZone)}, r.tasks, r.tool_calls, c.*
+      select ${PLACE(timeZone)}, r.tasks, r.tool_calls, r.usd, r.model_id, c.*
       ${placedIn(timeZone, "known_change")}
       join change_request c using (provider, repository, number)
     )`

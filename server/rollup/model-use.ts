@@ -5,7 +5,7 @@ import type { Counting } from "./counting.ts"
  * Kinds of signals that tell of calls of a model, each call once: a source that has no signal for each call sums them in
  * its turn. A task or run that has tokens repeats those of its calls, and `context` an agent's own estimate of a turn.
  */
-const IS_CALL = sql`kind in ('model_call', 'turn', 'suggestion')
+export const IS_CALL = sql<boolean>`kind in ('model_call', 'turn', 'suggestion')
   and (input_tokens is not null or output_tokens is not null or cost_usd is not null)`
 
 const FIGURES = [

@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from "kysely"
 import { ADD_HISTOGRAM, BUCKETS_PER_BAND, HISTOGRAM_OF_CELLS } from "./histogram.ts"
 import { IS_ACCEPTED, IS_PRESENTED, IS_PROMPT } from "./measures.ts"
+import { IS_CALL } from "./model-use.ts"
 import { SCRATCH_COLUMNS } from "./scratch.ts"
 import type { Counting } from "./counting.ts"
 
@@ -22,7 +23,8 @@ export async function addOperations(counting: Counting): Promise<void> {
 
 const FIELDS = sql.raw(
   `operation_id, developer_id, agent_tool_id, rung, parent_operation_id, started_at, asked_at, last_at, signals,
-   first_ms, whole_ms, accepted, presented, prompts, tool_calls_seen, tool_calls_said`,
+   first_ms, whole_ms, accepted, presented, prompts, tool_calls_seen, tool_calls_said, calls, cost_usd,
+   open_input_tokens, open_cached_tokens, open_output_tokens, model_id, other_model_id, provider_id, other_provider_id`,
 )
 
 /**
@@ -40,7 +42,9 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
       )::uuid as developer_id,
       max(agent_tool_id), max(rung), max(parent_operation_id), min(started_at), min(asked_at), max(last_at),
       sum(signals)::integer, max(first_ms), max(whole_ms), sum(accepted)::integer, sum(presented)::integer,
-      sum(prompts)::integer, sum(tool_calls_seen)::integer, max(tool_calls_said)
+      sum(prompts)::integer, sum(tool_calls_seen)::integer, max(tool_calls_said),
+      sum(calls)::integer, sum(cost_usd)::numeric(16, 6), sum(open_input_tokens)::bigint, sum(open_cached_tokens)::bigint,
+      sum(open_output_tokens)::bigint, min(model_id), max(other_model_id), min(provider_id), max(other_provider_id)
     from (
       select
         operation_id,
@@ -58,7 +62,18 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
         count(*) filter (where ${IS_PRESENTED}) as presented,
         count(*) filter (where ${IS_PROMPT}) as prompts,
         count(*) filter (where kind = 'tool_call') as tool_calls_seen,
-        max(tool_calls) filter (where kind in ('turn', 'task', 'run')) as tool_calls_said
+        max(tool_calls) filter (where kind in ('turn', 'task', 'run')) as tool_calls_said,
+        count(*) filter (where ${IS_CALL}) as calls,
+        coalesce(sum(cost_usd) filter (where ${IS_CALL}), 0) as cost_usd,
+        coalesce(sum(input_tokens) filter (where ${IS_CALL} and cost_usd is null), 0) as open_input_tokens,
+        -- Not more than all of them, whatever the source says.
+        coalesce(sum(least(cached_tokens, coalesce(input_tokens, 0)))
+          filter (where ${IS_CALL} and cost_usd is null and cached_tokens is not null), 0) as open_cached_tokens,
+        coalesce(sum(output_tokens) filter (where ${IS_CALL} and cost_usd is null), 0) as open_output_tokens,
+        min(coalesce(model_id, 0)) filter (where ${IS_CALL}) as model_id,
+        max(coalesce(model_id, 0)) filter (where ${IS_CALL}) as other_model_id,
+        min(coalesce(provider_id, 0)) filter (where ${IS_CALL}) as provider_id,
+        max(coalesce(provider_id, 0)) filter (where ${IS_CALL}) as other_provider_id
       from ${signals}
       where ${IS_OF_OPERATION}
       group by operation_id, developer_id
@@ -167,7 +182,16 @@ async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
       presented = o.presented + excluded.presented,
       prompts = o.prompts + excluded.prompts,
       tool_calls_seen = o.tool_calls_seen + excluded.tool_calls_seen,
-      tool_calls_said = greatest(o.tool_calls_said, excluded.tool_calls_said)`.execute(tx)
+      tool_calls_said = greatest(o.tool_calls_said, excluded.tool_calls_said),
+      calls = o.calls + excluded.calls,
+      cost_usd = o.cost_usd + excluded.cost_usd,
+      open_input_tokens = o.open_input_tokens + excluded.open_input_tokens,
+      open_cached_tokens = o.open_cached_tokens + excluded.open_cached_tokens,
+      open_output_tokens = o.open_output_tokens + excluded.open_output_tokens,
+      model_id = least(o.model_id, excluded.model_id),
+      other_model_id = greatest(o.other_model_id, excluded.other_model_id),
+      provider_id = least(o.provider_id, excluded.provider_id),
+      other_provider_id = greatest(o.other_provider_id, excluded.other_provider_id)`.execute(tx)
 }
 
 /**

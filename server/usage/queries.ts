@@ -2,7 +2,7 @@ import { sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
 import type { Rung } from "#sdk/ladder.ts"
 import { disclosedPieces, disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
-import { type FigureState, type LadderScope, placedDays, stateOf, weeksOf } from "../rungs/figures.ts"
+import { type FigureState, type LadderScope, placedDays, stateOf, type Weeks, weeksOf } from "../rungs/figures.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
 import { priceNames } from "../spend/price-table.ts"
 import { usedOf } from "../spend/use.ts"
@@ -111,6 +111,70 @@ export async function listWeekSeats(tx: TenantTx, scope: UsageScope): Promise<re
   return found.rows
 }
 
+/** Who used agents deliberately on each day of a seat that they had in its week; of a relation `active_day`. */
+function activeDaysOf(scope: Pick<UsageScope, "from" | "to" | "now" | "timeZone">) {
+  const { now, timeZone } = scope
+  return sql`
+    ${weeksOf(scope)}, ${MEMBERSHIP},
+    ${placedDays(
+      { now, timeZone, ownDeveloperIds: null },
+      { table: "developer_day", columns: sql`d.operations, d.accepted` },
+    )}, seat as (
+      select distinct on (w.week, m.developer_id) w.week, m.developer_id, m.top_team_id, m.sub_team_id
+      from week w join membership m on (m.valid_to is null or m.valid_to > w.monday)
+        and m.valid_from < least(w.monday + 7, (${now}::timestamptz at time zone ${timeZone})::date + 1)
+      where w.is_current
+      order by w.week, m.developer_id, m.valid_from desc
+    ), contribution as (
+      select distinct s.week, 'autocomplete'::rung as rung, 'active' as family, p.day, s.top_team_id, s.sub_team_id,
+        s.developer_id
+      from seat s join placed_day p using (week, developer_id)
+      where p.accepted > 0 or (p.rung <> 'autocomplete' and p.operations > 0)
+    ), ${disclosureOf(MIN_GROUP_SIZE)}`
+}
+
+/** Active people of one day, of the whole organization: teams have weeks only. */
+export interface ActiveDay {
+  /** Its midnight in the zone. */
+  readonly day: Date
+  readonly state: FigureState
+  /** Null unless shown. */
+  readonly active: number | null
+}
+
+/** People who used agents deliberately by day, the oldest first; days on which nobody did are not among them. */
+export async function listActiveDays(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly ActiveDay[]> {
+  const found = await sql<ActiveDay>`
+    with ${activeDaysOf(scope)}
+    select c.day, case when d.is_visible then 'shown' else 'withheld' end as state, case when d.is_visible then d.people end as active
+    from (select distinct week, day from contribution) c left join disclosed_day d using (week, day) order by c.day`.execute(
+    tx,
+  )
+  return found.rows
+}
+
+/** People who used agents deliberately in any week of the period, each counted once; of the weeks that may be shown. */
+export async function getActivePeople(
+  tx: TenantTx,
+  scope: UsageScope,
+): Promise<{ readonly state: FigureState; readonly active: number | null; readonly weeks: Weeks }> {
+  const node = scope.teamId === null ? sql`(select id from org)` : sql`${scope.teamId}::uuid`
+  const isOfNode = scope.teamId === null ? sql`true` : sql`${node} in (c.top_team_id, c.sub_team_id)`
+  const found = await sql<{ active: number; shown: number; total: number }>`
+    with ${activeDaysOf(scope)}
+    select count(distinct c.developer_id) filter (where n.is_visible)::int as active,
+      count(distinct c.week) filter (where n.is_visible)::int as shown, count(distinct c.week)::int as total
+    from contribution c left join disclosed_node n on n.week = c.week and n.node_id = ${node}
+    where ${isOfNode}`.execute(tx)
+  const { active, ...weeks } = found.rows[0] ?? { active: 0, shown: 0, total: 0 }
+  const state = stateOf(weeks)
+  return { state, active: state === "shown" ? active : null, weeks }
+}
+
+/** What is told of more weeks of one period than of the other would look like growth, or like a fall. */
+const HAS_AS_MANY_WEEKS = sql`
+  count(distinct week) filter (where is_visible and not is_current) = count(distinct week) filter (where is_visible and is_current)`
+
 /** Use of one agent tool at one rung, of the whole organization. */
 export interface ToolUse {
   readonly rung: Rung
@@ -120,6 +184,8 @@ export interface ToolUse {
   /** Of the weeks that may be shown. */
   readonly operations: number | null
   readonly people: number | null
+  /** Operations of the period before; null unless as many weeks of it as of this one may be shown. */
+  readonly previous: number | null
 }
 
 /** Operations by rung and agent tool, the most first; the same operations as the ladder's. */
@@ -134,14 +200,15 @@ export async function listToolUse(tx: TenantTx, scope: Omit<UsageScope, "teamId"
     ), contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
     ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
-      select p.rung, p.piece_id, bool_or(s.is_visible) as is_shown,
-        sum(p.operations) filter (where s.is_visible)::int as operations,
-        count(distinct p.developer_id) filter (where s.is_visible)::int as people
+      select p.rung, p.piece_id, bool_or(s.is_visible) filter (where p.is_current) as is_shown,
+        sum(p.operations) filter (where s.is_visible and p.is_current)::int as operations,
+        count(distinct p.developer_id) filter (where s.is_visible and p.is_current)::int as people,
+        case when ${HAS_AS_MANY_WEEKS} then sum(p.operations) filter (where s.is_visible and not p.is_current)::int end as previous
       from placed_day p left join disclosed_piece s using (week, rung, piece_id)
-      where p.is_current group by p.rung, p.piece_id
+      group by p.rung, p.piece_id having bool_or(p.is_current)
     )
     select f.rung, case when is_shown then d.value end as name, case when is_shown then 'shown' else 'withheld' end as state,
-      operations, case when is_shown then people end as people
+      operations, case when is_shown then people end as people, case when is_shown then previous end as previous
     from figure f left join dimension d on d.id = f.piece_id
     order by f.rung desc, operations desc nulls last, name`.execute(tx)
   return found.rows
@@ -158,6 +225,8 @@ export interface ModelSpend {
   readonly usd: number | null
   readonly unpricedTokens: number | null
   readonly people: number | null
+  /** `usd` of the period before; null unless as many weeks of it as of this one may be shown. */
+  readonly previousUsd: number | null
 }
 
 /** Calls, tokens and cost by model, the dearest first. Of the weeks that may be shown. */
@@ -165,13 +234,13 @@ export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "team
   const { timeZone } = scope
   const edges = await sql<{ startsAt: Date; endsAt: Date }>`
     with ${weeksOf(scope)}
-    select min(week) as "startsAt", max(ends_at) as "endsAt" from week where is_current`.execute(tx)
+    select min(week) as "startsAt", max(ends_at) as "endsAt" from week`.execute(tx)
   const [period] = edges.rows
   if (period === undefined) throw new Error("a range has weeks")
   const prices = await priceNames(tx, period.startsAt)
   const found = await sql<ModelSpend>`
     with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, placed as (
-      select w.week, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
+      select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
         u.person_id as developer_id, u.model_id as piece_id, u.calls, u.usd, u.tokens, u.unpriced_tokens
       from used u join week w on u.day >= w.monday and u.day < w.monday + 7
     ), piece_contribution as (
@@ -179,15 +248,73 @@ export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "team
     ), contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
     ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
-      select p.piece_id, bool_or(s.is_visible) as is_shown, sum(p.calls) filter (where s.is_visible)::int8 as calls,
-        sum(p.tokens) filter (where s.is_visible)::int8 as tokens, sum(p.usd) filter (where s.is_visible)::float8 as usd,
-        sum(p.unpriced_tokens) filter (where s.is_visible)::int8 as unpriced_tokens,
-        count(distinct p.developer_id) filter (where s.is_visible)::int as people
-      from placed p left join disclosed_piece s using (week, piece_id) group by p.piece_id
+      select piece_id, bool_or(is_visible) filter (where is_current) as is_shown,
+        sum(calls) filter (where is_visible and is_current)::int8 as calls,
+        sum(tokens) filter (where is_visible and is_current)::int8 as tokens,
+        sum(usd) filter (where is_visible and is_current)::float8 as usd,
+        sum(unpriced_tokens) filter (where is_visible and is_current)::int8 as unpriced_tokens,
+        count(distinct developer_id) filter (where is_visible and is_current)::int as people,
+        case when ${HAS_AS_MANY_WEEKS} then sum(usd) filter (where is_visible and not is_current)::float8 end as previous_usd
+      from placed p left join disclosed_piece s using (week, piece_id)
+      group by piece_id having bool_or(is_current)
     )
     select case when is_shown then d.value end as name, case when is_shown then 'shown' else 'withheld' end as state,
-      calls, tokens, usd, unpriced_tokens as "unpricedTokens", case when is_shown then people end as people
+      calls, tokens, usd, unpriced_tokens as "unpricedTokens", case when is_shown then people end as people,
+      case when is_shown then previous_usd end as "previousUsd"
     from figure f left join dimension d on d.id = f.piece_id
     order by usd desc nulls last, name`.execute(tx)
   return found.rows
+}
+
+/** What calls of models took, of a team's people with its sub-teams'. */
+export interface TeamSpend {
+  readonly teamId: string
+  readonly state: FigureState
+  /** Null unless shown, like what follows; of the weeks that may be shown. */
+  readonly usd: number | null
+  readonly tokens: number | null
+  readonly calls: number | null
+  readonly people: number | null
+  readonly weeks: Weeks
+  /** `usd` of the period before; null unless as many weeks of it as of this one may be shown. */
+  readonly previousUsd: number | null
+}
+
+/** Calls, tokens and cost by team, the dearest first: the same use as `listModelSpend`, cut by teams alone. */
+export async function listTeamSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly TeamSpend[]> {
+  const { timeZone } = scope
+  const edges = await sql<{ startsAt: Date; endsAt: Date }>`
+    with ${weeksOf(scope)} select min(week) as "startsAt", max(ends_at) as "endsAt" from week`.execute(tx)
+  const [period] = edges.rows
+  if (period === undefined) throw new Error("a range has weeks")
+  const prices = await priceNames(tx, period.startsAt)
+  const found = await sql<Omit<TeamSpend, "state" | "weeks"> & { shown: number; total: number }>`
+    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, placed as (
+      select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
+        u.person_id as developer_id, u.calls, u.usd, u.tokens
+      from used u join week w on u.day >= w.monday and u.day < w.monday + 7
+    ), contribution as (
+      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from placed
+    ), ${disclosureOf(MIN_GROUP_SIZE)}, seen as (
+      select p.*, n.team_id, coalesce(d.is_visible, false) as is_visible
+      from placed p
+      cross join lateral (values (p.top_team_id), (p.sub_team_id)) n (team_id)
+      left join disclosed_node d on (d.week, d.node_id) = (p.week, n.team_id)
+      where n.team_id is not null
+    )
+    select team_id as "teamId", sum(usd) filter (where is_visible and is_current)::float8 as usd,
+      sum(tokens) filter (where is_visible and is_current)::int8 as tokens,
+      sum(calls) filter (where is_visible and is_current)::int8 as calls,
+      nullif(count(distinct developer_id) filter (where is_visible and is_current), 0)::int as people,
+      count(distinct week) filter (where is_visible and is_current)::int as shown,
+      count(distinct week) filter (where is_current)::int as total,
+      case when ${HAS_AS_MANY_WEEKS} and bool_or(is_visible and is_current)
+        then sum(usd) filter (where is_visible and not is_current)::float8 end as "previousUsd"
+    from seen group by team_id having bool_or(is_current)
+    order by usd desc nulls last, team_id`.execute(tx)
+  return found.rows.map(({ shown, total, ...row }) => ({
+    ...row,
+    weeks: { shown, total },
+    state: stateOf({ shown, total }),
+  }))
 }

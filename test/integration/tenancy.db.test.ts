@@ -111,7 +111,16 @@ import {
   listUnpricedModels,
   listUse,
 } from "#server/spend/use.ts"
-import { getCoverage, listModelSpend, listToolUse, listWeekSeats } from "#server/usage/queries.ts"
+import { getChangeCosts } from "#server/usage/cost-queries.ts"
+import {
+  getActivePeople,
+  getCoverage,
+  listActiveDays,
+  listModelSpend,
+  listTeamSpend,
+  listToolUse,
+  listWeekSeats,
+} from "#server/usage/queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -492,8 +501,25 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     getCoverage: async (tx) => {
       expect(await getCoverage(tx, scope)).toEqual({ state: "no_data", eligibleDays: null, seenDays: null })
     },
+    getChangeCosts: async (tx) => {
+      const { rungs, models } = await getChangeCosts(tx, { ...scope, teamId: null, to: LATER, now: LATER })
+      expect([rungs.map(({ state }) => state), models]).toEqual([["no_data", "no_data"], []])
+    },
+    getActivePeople: async (tx) => {
+      expect(await getActivePeople(tx, scope)).toEqual({
+        state: "no_data",
+        active: null,
+        weeks: { shown: 0, total: 0 },
+      })
+    },
+    listActiveDays: async (tx) => {
+      expect(await listActiveDays(tx, scope)).toEqual([])
+    },
     listWeekSeats: async (tx) => {
       expect(await listWeekSeats(tx, scope)).toEqual([])
+    },
+    listTeamSpend: async (tx) => {
+      expect(await listTeamSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
     },
     listToolUse: async (tx) => {
       expect(await listToolUse(tx, scope)).toEqual([])

@@ -48,7 +48,7 @@ export default function OwnChanges() {
         <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">
           {changes.length === 0
             ? "No change is known to have your agents’ work in it."
-            : `Of ${plural(changes.length, "change")} with your agents’ work, ${merged} ${merged === 1 ? "was" : "were"} merged.`}
+            : `Of the last ${plural(changes.length, "change")} with your agents’ work, ${merged} ${merged === 1 ? "was" : "were"} merged.`}
         </p>
         <p className="mt-1 max-w-3xl text-ink-soft">
           Nobody but you sees these one by one.

@@ -1,4 +1,5 @@
 import { data } from "@remix-run/node"
+import type { ChangeCost } from "#server/usage/cost-queries.ts"
 import { toCsv } from "../../lib/csv.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { isoDay } from "../../lib/range.ts"
@@ -28,22 +29,78 @@ export const loader = guard("ladder.read", async ({ viewer, request, context }) 
 
 const orWithheld = (value: Cell): Cell => value ?? "withheld"
 
+function costCells(cost: ChangeCost | null): readonly Cell[] {
+  if (cost === null) return Array.from({ length: 8 }, () => "withheld")
+  const { people, closed, merged, standing, usd, perStanding, interval } = cost
+  return [people, closed, merged, standing, usd, perStanding, interval?.low ?? null, interval?.high ?? null]
+}
+
 const FILES: Record<string, (usage: UsageData) => File> = {
   people: ({ weeks, timeZone }) => ({
     columns: ["week", "active", "unused"],
     rows: weeks.map(({ week, active, unused }) => [isoDay(week, timeZone), orWithheld(active), orWithheld(unused)]),
   }),
+  days: ({ days, timeZone }) => ({
+    columns: ["day", "active"],
+    rows: (days ?? []).map(({ day, active }) => [isoDay(day, timeZone), orWithheld(active)]),
+  }),
+  changes: ({ costs }) => ({
+    columns: [
+      "rung",
+      "model",
+      "size",
+      "people",
+      "closed",
+      "merged",
+      "standing",
+      "usd",
+      "usd_per_standing",
+      "low",
+      "high",
+    ],
+    rows: [
+      ...(costs?.rungs ?? []).flatMap((row) =>
+        row.state === "no_data" ? [] : [[row.rung, "all", "all", ...costCells(row.cost)]],
+      ),
+      ...(costs?.models ?? []).map((row) => [
+        row.rung,
+        row.state === "withheld" ? "withheld" : row.hasSeveral ? "several" : row.name,
+        row.state === "withheld" ? "withheld" : row.isEasy ? "easy" : "other",
+        ...costCells(row.cost),
+      ]),
+    ],
+  }),
   tools: ({ tools }) => ({
-    columns: ["rung", "agent_tool", "people", "operations"],
+    columns: ["rung", "agent_tool", "people", "operations", "operations_before"],
     rows: (tools ?? []).map((row) => [
       row.rung,
       orWithheld(row.name),
       orWithheld(row.people),
       orWithheld(row.operations),
+      row.previous,
     ]),
   }),
+  teams: ({ spendByTeam, teams }) => ({
+    columns: ["team", "people", "calls", "tokens", "usd", "usd_before"],
+    // Of teams that the viewer may not read there is no name.
+    rows: (spendByTeam ?? []).flatMap((row) => {
+      const team = teams.find(({ id }) => id === row.teamId)
+      return team === undefined
+        ? []
+        : [
+            [
+              team.name,
+              orWithheld(row.people),
+              orWithheld(row.calls),
+              orWithheld(row.tokens),
+              orWithheld(row.usd),
+              row.previousUsd,
+            ],
+          ]
+    }),
+  }),
   models: ({ models }) => ({
-    columns: ["model", "people", "calls", "tokens", "usd", "unpriced_tokens"],
+    columns: ["model", "people", "calls", "tokens", "usd", "unpriced_tokens", "usd_before"],
     rows: (models ?? []).map((row) => [
       row.state === "withheld" ? "withheld" : row.name,
       orWithheld(row.people),
@@ -51,6 +108,7 @@ const FILES: Record<string, (usage: UsageData) => File> = {
       orWithheld(row.tokens),
       orWithheld(row.usd),
       orWithheld(row.unpricedTokens),
+      row.previousUsd,
     ]),
   }),
 }

@@ -4,9 +4,22 @@ import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { listBudgets } from "#server/spend/queries.ts"
 import { mayDo } from "#server/team/roles.ts"
-import { getCoverage, listModelSpend, listToolUse, listWeekSeats } from "#server/usage/queries.ts"
+import { getChangeCosts } from "#server/usage/cost-queries.ts"
+import { compareEasyWork } from "#server/usage/easy-work.ts"
+import {
+  getActivePeople,
+  getCoverage,
+  listActiveDays,
+  listModelSpend,
+  listTeamSpend,
+  listToolUse,
+  listWeekSeats,
+} from "#server/usage/queries.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeUsage } from "./sentence.ts"
+
+/** Before the last week of a range: four with it. */
+const THREE_WEEKS_MS = 21 * 86_400_000
 
 /** Everything the page on use and cost shows for the range and team that the URL names. */
 export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
@@ -18,6 +31,7 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     const scope = { from: range.from, to: range.to, now, teamId, timeZone }
     const seesSpend = mayDo(viewer.role, "budgets.read")
     const weeks = await listWeekSeats(tx, scope)
+    const costs = seesSpend ? await getChangeCosts(tx, scope) : null
     return {
       now,
       timeZone,
@@ -29,6 +43,11 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
       canReadOrganization: readable.organization,
       sentence: describeUsage(weeks, describeRange(range, timeZone)),
       weeks,
+      days: teamId === null ? await listActiveDays(tx, scope) : null,
+      fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(range.to.getTime() - THREE_WEEKS_MS) }),
+      costs,
+      spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
+      easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
       // Teams are not cut by tool and model as well.
       tools: teamId === null ? await listToolUse(tx, scope) : null,
       models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,

@@ -2,19 +2,21 @@ import type { MetaFunction } from "@remix-run/node"
 import { Link, useLoaderData } from "@remix-run/react"
 import { clsx } from "clsx"
 import { lazy, Suspense } from "react"
-import { formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
+import { formatChange, formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { niceMax } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
-import { Basis } from "../../ui/basis.tsx"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
 import { withheldReason } from "../../ui/figure.tsx"
 import { RangeFilter, TeamFilter, useWithParams } from "../../ui/scope-filters.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
+import { ActiveDays } from "./active-days.tsx"
+import { UsageBasis } from "./basis.tsx"
+import { ChangeCosts, EasyWorkCard } from "./change-costs.tsx"
 import { loadUsage, type UsageData } from "./load.server.ts"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -48,6 +50,7 @@ export default function UsagePage() {
         </h2>
         <div className="mt-3 grid gap-4 xl:grid-cols-2">
           <ActivePeople usage={usage} />
+          {usage.days !== null && <ActiveDays usage={usage} days={usage.days} />}
           {usage.tools === null ? <NotCut /> : <Tools usage={usage} tools={usage.tools} />}
         </div>
       </section>
@@ -58,34 +61,24 @@ export default function UsagePage() {
           </h2>
           <div className="mt-3 grid gap-4 xl:grid-cols-2">
             {usage.models !== null && <Models usage={usage} models={usage.models} />}
+            {usage.spendByTeam !== null && <TeamSpends usage={usage} rows={usage.spendByTeam} />}
+            {usage.costs !== null && <ChangeCosts usage={usage} costs={usage.costs} />}
             <div className="min-w-0 space-y-4">
+              {usage.easyWork !== null && <EasyWorkCard usage={usage} easyWork={usage.easyWork} />}
               <Budgets usage={usage} budgets={usage.budgets} />
-              <div className="relative rounded-md border border-line bg-surface p-4">
-                <h3 className="text-base font-medium">
-                  <Term term="cost_per_surviving_change" />
-                </h3>
-                <NoPicture height={72}>
-                  No data: what merged changes cost is not counted yet. It needs the cost of each operation beside what
-                  became of its change.
-                </NoPicture>
-              </div>
             </div>
           </div>
         </section>
       )}
       <p className="mt-8 text-xs text-ink-faint">
-        By mode and by language use is not told: no rollup has them. What each figure is:{" "}
+        Changes are against the period before, of as many weeks. By mode and by language use is not told: no rollup has
+        them. What each figure is:{" "}
         <Link to={paths.glossary()} className="text-accent underline underline-offset-2">
           glossary
         </Link>
       </p>
     </>
   )
-}
-
-function UsageBasis({ usage, parts = [] }: { usage: UsageData; parts?: readonly string[] }) {
-  const { coverage, freshness, now, timeZone } = usage
-  return <Basis {...{ parts, coverage, now, timeZone }} lastReceivedAt={freshness.lastReceivedAt} />
 }
 
 function ActivePeople({ usage }: { usage: UsageData }) {
@@ -100,6 +93,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
     <ChartCard
       term="active_people"
       of={usage.teamName ?? "all teams"}
+      says={sayFourWeeks(usage)}
       basis={<UsageBasis usage={usage} />}
       csv={paths.usageCsv(withParams({ chart: "people" }))}
       table={
@@ -167,15 +161,31 @@ function ActivePeople({ usage }: { usage: UsageData }) {
   )
 }
 
+/** Over weeks people are counted once. */
+function sayFourWeeks({ fourWeeks, minGroupSize }: UsageData): string {
+  const { state, active, weeks } = fourWeeks
+  if (state === "no_data") return "Nobody was active in four weeks."
+  if (active === null) return `Active in four weeks: withheld, it ${withheldReason(minGroupSize)}.`
+  const part = weeks.shown === weeks.total ? "" : `, of ${weeks.shown} of ${weeks.total} weeks that may be shown`
+  return `${plural(active, "person", "people")} active in four weeks${part}.`
+}
+
+/** Against the period before, where that may be shown and was something. */
+function sayChange(now: number | null, before: number | null): string {
+  return now === null || before === null || before === 0 ? "" : formatChange(now / before - 1)
+}
+
 /** A length beside its figure. */
-function Bar(props: { label: string; share: number; color: string; figure: string }) {
+function Bar(props: { label: string; share: number; color: string; figure: string; change: string }) {
   return (
-    <li className="grid grid-cols-[8rem_1fr_5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_5rem]">
+    <li className="grid grid-cols-[8rem_1fr_6.5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_8rem]">
       <span className="min-w-0 break-words">{props.label}</span>
       <svg role="presentation" width="100%" height="16" className="block">
         <rect width={`${props.share * 100}%`} height="16" rx="2" fill={props.color} />
       </svg>
-      <span className="figures text-right whitespace-nowrap">{props.figure}</span>
+      <span className="figures text-right whitespace-nowrap">
+        {props.figure} <span className="inline-block w-13 text-xs text-ink-faint">{props.change}</span>
+      </span>
     </li>
   )
 }
@@ -187,19 +197,21 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
   return (
     <ChartCard
       term="use_by_tool"
+      className="xl:col-span-2"
       basis={<UsageBasis usage={usage} />}
       csv={paths.usageCsv(withParams({ chart: "tools" }))}
       table={
         <Table
           caption={GLOSSARY.use_by_tool.title}
-          titles={["Rung", "Agent tool", "Operations", "People"]}
-          figures={["Operations", "People"]}
+          titles={["Rung", "Agent tool", "Operations", "Change", "People"]}
+          figures={["Operations", "Change", "People"]}
         >
           {shown.map((row) => (
             <tr key={`${row.rung} ${row.name}`} className={ROW}>
               <td className={CELL}>{RUNG_LABELS[row.rung]}</td>
               <td className={CELL}>{row.name}</td>
               <td className={FIGURE_CELL}>{formatCount(row.operations ?? 0)}</td>
+              <td className={FIGURE_CELL}>{sayChange(row.operations, row.previous)}</td>
               <td className={FIGURE_CELL}>{row.people}</td>
             </tr>
           ))}
@@ -219,6 +231,7 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
               share={(row.operations ?? 0) / highest}
               color={RUNG_COLORS[row.rung]}
               figure={formatCount(row.operations ?? 0)}
+              change={sayChange(row.operations, row.previous)}
             />
           ))}
         </ul>
@@ -243,13 +256,14 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
       table={
         <Table
           caption={GLOSSARY.spend_by_model.title}
-          titles={["Model", "Cost", "Calls", "Tokens", "People"]}
-          figures={["Cost", "Calls", "Tokens", "People"]}
+          titles={["Model", "Cost", "Change", "Calls", "Tokens", "People"]}
+          figures={["Cost", "Change", "Calls", "Tokens", "People"]}
         >
           {shown.map((row) => (
             <tr key={row.name} className={ROW}>
               <td className={CELL}>{row.name ?? "not named"}</td>
               <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
+              <td className={FIGURE_CELL}>{sayChange(row.usd, row.previousUsd)}</td>
               <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
               <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
               <td className={FIGURE_CELL}>{row.people}</td>
@@ -271,6 +285,7 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
               share={(row.usd ?? 0) / highest}
               color="var(--rung-3)"
               figure={formatUsd(row.usd ?? 0)}
+              change={sayChange(row.usd, row.previousUsd)}
             />
           ))}
         </ul>
@@ -279,6 +294,71 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
         <p className="mt-3 text-xs text-ink-faint">{plural(unpriced, "token")} without a price are not in the cost.</p>
       )}
       <MoreWithheld hidden={models.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
+    </ChartCard>
+  )
+}
+
+function TeamSpends({ usage, rows }: { usage: UsageData; rows: NonNullable<UsageData["spendByTeam"]> }) {
+  const withParams = useWithParams()
+  const named = rows.flatMap((row) => {
+    const team = usage.teams.find(({ id }) => id === row.teamId)
+    return team === undefined ? [] : [{ ...row, name: team.name }]
+  })
+  const shown = named.filter(({ state }) => state === "shown")
+  const highest = Math.max(0.01, ...shown.map(({ usd }) => usd ?? 0))
+  return (
+    <ChartCard
+      term="spend_by_team"
+      basis={<UsageBasis usage={usage} />}
+      csv={paths.usageCsv(withParams({ chart: "teams" }))}
+      table={
+        <Table
+          caption={GLOSSARY.spend_by_team.title}
+          titles={["Team", "Cost", "Change", "Calls", "Tokens", "People"]}
+          figures={["Cost", "Change", "Calls", "Tokens", "People"]}
+        >
+          {named.map((row) => (
+            <tr key={row.teamId} className={ROW}>
+              <th scope="row" className={`${CELL} text-left font-normal`}>
+                {row.name}
+              </th>
+              {row.state === "shown" ? (
+                <>
+                  <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
+                  <td className={FIGURE_CELL}>{sayChange(row.usd, row.previousUsd)}</td>
+                  <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
+                  <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
+                  <td className={FIGURE_CELL}>{row.people}</td>
+                </>
+              ) : (
+                <td colSpan={5} className={`${FIGURE_CELL} text-ink-faint`}>
+                  withheld
+                </td>
+              )}
+            </tr>
+          ))}
+        </Table>
+      }
+    >
+      {shown.length === 0 ? (
+        <NoPicture height={HEIGHT / 2}>
+          {named.length === 0 ? "no data" : `withheld: it ${withheldReason(usage.minGroupSize)}`}
+        </NoPicture>
+      ) : (
+        <ul className="space-y-1.5">
+          {shown.map((row) => (
+            <Bar
+              key={row.teamId}
+              label={row.name}
+              share={(row.usd ?? 0) / highest}
+              color="var(--rung-3)"
+              figure={formatUsd(row.usd ?? 0)}
+              change={sayChange(row.usd, row.previousUsd)}
+            />
+          ))}
+        </ul>
+      )}
+      <MoreWithheld hidden={named.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
     </ChartCard>
   )
 }
