@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely"
+import type { Answers } from "./answers.ts"
 import type { DB } from "./db/types.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
@@ -17,6 +18,8 @@ export interface RequestContext extends AppContext {
 export interface AppContext {
   /** Acts as `belay_app`: it sees nothing until `asTenant` says for whom. */
   readonly db: Kysely<DB>
+  /** What takes long to ask of the rollups. */
+  readonly answers: Answers
   readonly signIn: SignIn
   /** Of all processes: secrets that the database keeps are sealed under it. */
   readonly secret: string

@@ -1,5 +1,6 @@
 import type { Server } from "node:http"
 import { createAlertsEndpoint } from "./alert/http.ts"
+import { ANSWER_AGE, type AnswerAge, openAnswers } from "./answers.ts"
 import type { AppContext } from "./context.ts"
 import type { OpenedDatabase } from "./db/client.ts"
 import { createAppServer, createOtlpServer, listen, type PageServer } from "./http.ts"
@@ -50,6 +51,8 @@ export interface ServeOptions {
   readonly auditEndpoint: string | null
   readonly retentionDays: number
   readonly demoOrgId: string | null
+  /** How old the figures of a page may be. Default `ANSWER_AGE`. */
+  readonly answerAge?: AnswerAge
   readonly now: () => Date
   readonly log: (message: string, error: unknown) => void
   /** What the operator should know and nothing failed for. */
@@ -81,6 +84,11 @@ const CLOSE_GRACE_MS = 10_000
 export async function serve(options: ServeOptions): Promise<Served> {
   const { app, ingest, host, now, log } = options
   const arrivals = await openArrivals(app, { now, log })
+  const answers = openAnswers({
+    db: app.kysely,
+    age: options.answerAge ?? ANSWER_AGE,
+    onError: (error) => log("Figures could not be made anew", error),
+  })
   const budget = createBudget(BUDGET_BYTES)
   options.meter.watch({ heldBytes: () => budget.held(), heldBytesMax: () => BUDGET_BYTES })
   const receiving: ReceiverOptions = {
@@ -119,7 +127,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const close = async () => {
     // What is streamed has no end of its own, and would be waited for.
     await Promise.all([policy.close(), closeGrpc(grpcServer, CLOSE_GRACE_MS), ...servers.map(closeServer)])
-    await arrivals.close()
+    await Promise.all([arrivals.close(), answers.close()])
   }
   const bind = async (server: Server, port: number) => {
     const bound = await listen(server, port, host)
@@ -139,6 +147,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const passwordLane = createLane(PASSWORDS_AT_ONCE)
     const context: AppContext = {
       db: app.kysely,
+      answers,
       signIn: {
         db: options.auth.kysely,
         log,

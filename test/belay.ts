@@ -98,6 +98,8 @@ export async function startTestBelay(
     auditEndpoint: options.auditEndpoint ?? null,
     retentionDays: 30,
     demoOrgId: null,
+    // A test looks for what it has just sent.
+    answerAge: { freshMs: 0, staleMs: 0 },
     now: () => now,
     tell: options.tell ?? ((line) => console.error(line)),
     ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),

@@ -98,3 +98,8 @@ function offsetMs(instant: Date, timeZone: string): number {
   const local = `${part("year")}-${part("month")}-${part("day")}T${part("hour")}:${part("minute")}:${part("second")}Z`
   return Date.parse(local) - Math.floor(instant.getTime() / 1000) * 1000
 }
+
+/** The same for every moment of a week: `to` is now while the week is in progress. */
+export function weeksNamed({ from, weeks }: Range): { readonly from: string; readonly weeks: number } {
+  return { from: from.toISOString(), weeks }
+}

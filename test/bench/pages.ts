@@ -23,7 +23,8 @@ import { ensureOrganization } from "#server/team/bootstrap.ts"
 
 /**
  * `npm run bench:pages`: what each page asks of the database and how long its loaders take, for 2,000 people and 90 days,
- * beside `SELECT 1` in the same run.
+ * beside `SELECT 1` in the same run. `first` is the one that nobody asked for in the last ten minutes; the others are given
+ * what was made then (`server/answers.ts`). Queries and rows are of the first.
  *
  * The rollups are counted from a sample of raw signals, by the code that counts them always: 4 million in place of 100.
  * Their rows are of people, days and places, which the sample fills, and not of signals: how many there are of each is
@@ -165,35 +166,44 @@ interface Asking {
 async function measure(owner: Kysely<DB>, { ask, takeQueries }: Asking): Promise<void> {
   const floor: number[] = []
   for (let round = 0; round < rounds * 5; round++) floor.push(await timed(() => sql`select 1`.execute(owner)))
-  const results: { page: string; queries: number; rowsRead: number; raw: number; p50: number; p95: number }[] = []
+  const results: {
+    page: string
+    queries: number
+    rowsRead: number
+    raw: number
+    first: number
+    p50: number
+    p95: number
+  }[] = []
   for (const page of PAGES) {
     const load = async () => {
       const response = await ask(page)
       const body = await response.text()
       if (response.status !== 200) throw new Error(`${page} answers ${response.status}: ${body.slice(0, 300)}`)
     }
-    await load()
     takeQueries()
     const before = await readRows(owner)
-    await load()
+    const first = await timed(load)
     const queries = takeQueries()
     const after = await readRows(owner)
     const times: number[] = []
     for (let round = 0; round < rounds; round++) times.push(await timed(load))
     const [p50, p95] = [quantile(times, 0.5), quantile(times, 0.95)]
     const [rowsRead, raw] = [after.all - before.all, after.raw - before.raw]
-    results.push({ page, queries, rowsRead, raw, p50, p95 })
+    results.push({ page, queries, rowsRead, raw, first, p50, p95 })
     console.log(
-      `${page.padEnd(22)} ${String(queries).padStart(4)} queries ${rowsRead.toLocaleString("en").padStart(11)} rows read, ${raw.toLocaleString("en")} of signals   p50 ${p50.toFixed(0).padStart(5)} ms   p95 ${p95.toFixed(0).padStart(5)} ms${p95 > BUDGET_MS ? "   over the budget" : ""}`,
+      `${page.padEnd(22)} ${String(queries).padStart(4)} queries ${rowsRead.toLocaleString("en").padStart(11)} rows read, ${raw.toLocaleString("en")} of signals   first ${first.toFixed(0).padStart(5)} ms   p50 ${p50.toFixed(0).padStart(5)} ms   p95 ${p95.toFixed(0).padStart(5)} ms${p95 > BUDGET_MS ? "   over the budget" : ""}`,
     )
   }
   const select1 = quantile(floor, 0.5)
   console.log(`SELECT 1               p50 ${select1.toFixed(2)} ms, p95 ${quantile(floor, 0.95).toFixed(2)} ms`)
+  const slowestFirst = results.toSorted((a, b) => b.first - a.first)[0]
   const slowest = results.toSorted((a, b) => b.p95 - a.p95)[0]
   const report = {
     bench: "pages",
     ratios: {
       slowest_p95_vs_budget: round((slowest?.p95 ?? NaN) / BUDGET_MS),
+      slowest_first_vs_budget: round((slowestFirst?.first ?? NaN) / BUDGET_MS),
       slowest_p50_vs_select_1: round((slowest?.p50 ?? NaN) / select1),
     },
     figures: {
@@ -202,7 +212,10 @@ async function measure(owner: Kysely<DB>, { ask, takeQueries }: Asking): Promise
       days: DAYS,
       over_budget: results.filter(({ p95 }) => p95 > BUDGET_MS).map(({ page }) => page),
       pages: Object.fromEntries(
-        results.map(({ page, p50, p95, ...of }) => [page, { ...of, p50_ms: round(p50), p95_ms: round(p95) }]),
+        results.map(({ page, first, p50, p95, ...of }) => [
+          page,
+          { ...of, first_ms: round(first), p50_ms: round(p50), p95_ms: round(p95) },
+        ]),
       ),
       load_after: round(loadavg()[0] ?? NaN),
     },
@@ -314,7 +327,7 @@ async function fill(owner: Kysely<DB>, { orgId, ago }: { orgId: string; ago: num
         exp(5 + 1.2 * (random() + random() + random() - 1.5)), exp(8 + random()), 1000 + n % 500, 50 + n % 50,
         case when n % 10 in (6, 9) then 0.01 end
       from (
-        select n, n % 10 < 6 as is_suggestion, (n * 7 + n / 10) % ${PEOPLE}::int as person
+        select n, n % 10 < 6 as is_suggestion, case when n % 10 < 6 then n * 7 + n / 10 else n / 10 * 13 end % ${PEOPLE}::int as person
         from generate_series(0, ${rows - 1}::int) n
       ) made
       join (select id, row_number() over (order by id) - 1 as nth from dimension where kind = 'agent_tool') tool

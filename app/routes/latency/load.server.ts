@@ -15,6 +15,7 @@ import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
+import { weeksNamed } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeLatency } from "./sentence.ts"
 
@@ -24,51 +25,68 @@ const DAILY_UP_TO_WEEKS = 2
 /** Everything the page on latency shows for the range, team, rung, tool and model that the URL names. */
 export async function loadLatency(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const now = context.now()
-  return asTenant(context.db, viewer.orgId, async (tx) => {
-    const { organization, readable, teams, team, range } = await readScope(tx, { viewer, search, now, isOwn: false })
-    const { timeZone } = organization
-    const teamId = team?.id ?? null
-    const scope = { from: range.from, to: range.to, now, teamId, timeZone }
-    const bucket = range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
-    const latency = await getLatency(tx, { ...scope, bucket })
-    const rung = RUNGS.find((name) => name === search.get("rung")) ?? slowestOf(latency.rungs)
-    const ofRung = { ...scope, rung }
-    // Teams are not cut by tool and model as well.
-    const tools = teamId === null ? await listToolLatency(tx, ofRung) : null
-    const models = teamId === null ? await listModelLatency(tx, ofRung) : null
-    const chosen = (name: string, splits: typeof tools) =>
-      splits?.find((split) => split.name !== null && split.name === search.get(name))?.name ?? null
-    return {
-      now,
-      timeZone,
-      minGroupSize: organization.minGroupSize,
-      range,
-      teams,
-      teamId,
-      teamName: team?.name ?? null,
-      canReadOrganization: readable.organization,
-      rung,
-      tool: chosen("tool", tools),
-      model: chosen("model", models),
-      sentence: describeLatency(latency, teams, describeRange(range, timeZone)),
-      bucket: latency.bucket,
-      rungs: latency.rungs,
-      previous: latency.previous,
-      buckets: latency.buckets,
-      byTeam: latency.teams,
-      previousByTeam: latency.previousTeams,
-      tools,
-      models,
-      // A suggestion begins when it is shown, which the other figures say.
-      firstTokens: rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
-      dose: await getDoseResponse(tx, ofRung),
-      changes: await listMarkedChanges(tx, range),
-      canAlert: mayDo(viewer.role, "alert_rules.manage"),
-      coverage: await getCoverage(tx, scope),
-      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-      objectives: LATENCY_OBJECTIVES,
-    }
+  const { organization, readable, teams, team, range, changes } = await asTenant(
+    context.db,
+    viewer.orgId,
+    async (tx) => {
+      const found = await readScope(tx, { viewer, search, now, isOwn: false })
+      return { ...found, changes: await listMarkedChanges(tx, found.range) }
+    },
+  )
+  const { timeZone } = organization
+  const teamId = team?.id ?? null
+  const scope = { from: range.from, to: range.to, now, teamId, timeZone }
+  const bucket = range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
+  const wanted = RUNGS.find((name) => name === search.get("rung")) ?? null
+  const { latency, rung, tools, models, ...more } = await context.answers.get({
+    orgId: viewer.orgId,
+    of: { page: "latency", ...weeksNamed(range), teamId, rung: wanted },
+    now,
+    async ask(tx) {
+      const found = await getLatency(tx, { ...scope, bucket })
+      const ofRung = { ...scope, rung: wanted ?? slowestOf(found.rungs) }
+      return {
+        latency: found,
+        rung: ofRung.rung,
+        // Teams are not cut by tool and model as well.
+        tools: teamId === null ? await listToolLatency(tx, ofRung) : null,
+        models: teamId === null ? await listModelLatency(tx, ofRung) : null,
+        // A suggestion begins when it is shown, which the other figures say.
+        firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
+        dose: await getDoseResponse(tx, ofRung),
+        coverage: await getCoverage(tx, scope),
+        freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+      }
+    },
   })
+  const chosen = (name: string, splits: typeof tools) =>
+    splits?.find((split) => split.name !== null && split.name === search.get(name))?.name ?? null
+  return {
+    now,
+    timeZone,
+    minGroupSize: organization.minGroupSize,
+    range,
+    teams,
+    teamId,
+    teamName: team?.name ?? null,
+    canReadOrganization: readable.organization,
+    rung,
+    tool: chosen("tool", tools),
+    model: chosen("model", models),
+    sentence: describeLatency(latency, teams, describeRange(range, timeZone)),
+    bucket: latency.bucket,
+    rungs: latency.rungs,
+    previous: latency.previous,
+    buckets: latency.buckets,
+    byTeam: latency.teams,
+    previousByTeam: latency.previousTeams,
+    tools,
+    models,
+    ...more,
+    changes,
+    canAlert: mayDo(viewer.role, "alert_rules.manage"),
+    objectives: LATENCY_OBJECTIVES,
+  }
 }
 
 /** The rung that is furthest past its objective, or nearest to it. */

@@ -5,6 +5,7 @@ import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { getCoverage } from "#server/usage/queries.ts"
+import { weeksNamed } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeOutcomes } from "./sentence.ts"
 import { stagesOf, withShares } from "./shares.server.ts"
@@ -12,37 +13,45 @@ import { stagesOf, withShares } from "./shares.server.ts"
 /** Everything the page on outcomes shows for the range and team that the URL names. */
 export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const now = context.now()
-  return asTenant(context.db, viewer.orgId, async (tx) => {
-    const { organization, readable, teams, team, range } = await readScope(tx, { viewer, search, now, isOwn: false })
-    const { timeZone } = organization
-    const teamId = team?.id ?? null
-    const scope = { from: range.from, to: range.to, now, teamId, timeZone }
-    const limit = await getReviewLimit(tx, teamId)
-    const funnels = await getTaskFunnels(tx, scope)
-    const changes = await getChanges(tx, { ...scope, limit })
-    return {
-      now,
-      timeZone,
-      minGroupSize: organization.minGroupSize,
-      range,
-      teams,
-      teamId,
-      teamName: team?.name ?? null,
-      canReadOrganization: readable.organization,
-      sentence: describeOutcomes(funnels, changes, teams, describeRange(range, timeZone)),
-      limit,
-      funnels: funnels.rungs.map((funnel) => ({ ...funnel, stages: stagesOf(funnel) })),
-      previousFunnels: funnels.previous.map((funnel) => ({ ...funnel, stages: stagesOf(funnel) })),
-      changes: changes.rungs.map(withShares),
-      previousChanges: changes.previous.map(withShares),
-      buckets: changes.buckets.map(withShares),
-      byTeam: changes.teams.map(withShares),
+  const { organization, readable, teams, team, range, limit } = await asTenant(context.db, viewer.orgId, async (tx) => {
+    const found = await readScope(tx, { viewer, search, now, isOwn: false })
+    return { ...found, limit: await getReviewLimit(tx, found.team?.id ?? null) }
+  })
+  const { timeZone } = organization
+  const teamId = team?.id ?? null
+  const scope = { from: range.from, to: range.to, now, teamId, timeZone }
+  const { funnels, changes, ...more } = await context.answers.get({
+    orgId: viewer.orgId,
+    of: { page: "outcomes", ...weeksNamed(range), teamId, limit },
+    now,
+    ask: async (tx) => ({
+      funnels: await getTaskFunnels(tx, scope),
+      changes: await getChanges(tx, { ...scope, limit }),
       // Whose they are is not known, so they are no team's.
       unjoinedShare: teamId === null ? await getUnjoinedShare(tx, range) : null,
       coverage: await getCoverage(tx, scope),
       freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }
+    }),
   })
+  return {
+    now,
+    timeZone,
+    minGroupSize: organization.minGroupSize,
+    range,
+    teams,
+    teamId,
+    teamName: team?.name ?? null,
+    canReadOrganization: readable.organization,
+    sentence: describeOutcomes(funnels, changes, teams, describeRange(range, timeZone)),
+    limit,
+    funnels: funnels.rungs.map((funnel) => ({ ...funnel, stages: stagesOf(funnel) })),
+    previousFunnels: funnels.previous.map((funnel) => ({ ...funnel, stages: stagesOf(funnel) })),
+    changes: changes.rungs.map(withShares),
+    previousChanges: changes.previous.map(withShares),
+    buckets: changes.buckets.map(withShares),
+    byTeam: changes.teams.map(withShares),
+    ...more,
+  }
 }
 
 export type OutcomesData = Awaited<ReturnType<typeof loadOutcomes>>

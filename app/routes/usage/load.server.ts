@@ -15,6 +15,7 @@ import {
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
+import { weeksNamed } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeUsage } from "./sentence.ts"
 
@@ -24,41 +25,53 @@ const THREE_WEEKS_MS = 21 * 86_400_000
 /** Everything the page on use and cost shows for the range and team that the URL names. */
 export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const now = context.now()
-  return asTenant(context.db, viewer.orgId, async (tx) => {
-    const { organization, readable, teams, team, range } = await readScope(tx, { viewer, search, now, isOwn: false })
-    const { timeZone } = organization
-    const teamId = team?.id ?? null
-    const scope = { from: range.from, to: range.to, now, teamId, timeZone }
-    const seesSpend = mayDo(viewer.role, "budgets.read")
-    const weeks = await listWeekSeats(tx, scope)
-    const costs = seesSpend ? await getChangeCosts(tx, scope) : null
-    return {
-      now,
-      timeZone,
-      minGroupSize: organization.minGroupSize,
-      range,
-      teams,
-      teamId,
-      teamName: team?.name ?? null,
-      canReadOrganization: readable.organization,
-      sentence: describeUsage(weeks, describeRange(range, timeZone)),
-      weeks,
+  const seesSpend = mayDo(viewer.role, "budgets.read")
+  const { organization, readable, teams, team, range, budgets } = await asTenant(
+    context.db,
+    viewer.orgId,
+    async (tx) => {
+      const found = await readScope(tx, { viewer, search, now, isOwn: false })
+      const all = seesSpend ? await listBudgets(tx, { orgId: viewer.orgId, readable: found.readable, now }) : null
+      return { ...found, budgets: all?.filter(({ scope: of }) => of !== "person") ?? null }
+    },
+  )
+  const { timeZone } = organization
+  const teamId = team?.id ?? null
+  const scope = { from: range.from, to: range.to, now, teamId, timeZone }
+  const { weeks, costs, ...more } = await context.answers.get({
+    orgId: viewer.orgId,
+    of: { page: "usage", ...weeksNamed(range), teamId, seesSpend },
+    now,
+    ask: async (tx) => ({
+      weeks: await listWeekSeats(tx, scope),
+      costs: seesSpend ? await getChangeCosts(tx, scope) : null,
       days: teamId === null ? await listActiveDays(tx, scope) : null,
       fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(range.to.getTime() - THREE_WEEKS_MS) }),
-      costs,
       spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
-      easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
       // Teams are not cut by tool and model as well.
       tools: teamId === null ? await listToolUse(tx, scope) : null,
       models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
-      budgets: seesSpend
-        ? (await listBudgets(tx, { orgId: viewer.orgId, readable, now })).filter(({ scope: of }) => of !== "person")
-        : null,
-      organization: organization.name,
       coverage: await getCoverage(tx, scope),
       freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }
+    }),
   })
+  return {
+    now,
+    timeZone,
+    minGroupSize: organization.minGroupSize,
+    range,
+    teams,
+    teamId,
+    teamName: team?.name ?? null,
+    canReadOrganization: readable.organization,
+    sentence: describeUsage(weeks, describeRange(range, timeZone)),
+    weeks,
+    costs,
+    easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
+    ...more,
+    budgets,
+    organization: organization.name,
+  }
 }
 
 export type UsageData = Awaited<ReturnType<typeof loadUsage>>

@@ -1,0 +1,62 @@
+import { expect } from "vitest"
+import { test } from "../test/db.ts"
+import { makeOrganization, makeTeam, NOW } from "../test/factories.ts"
+import { openAnswers } from "./answers.ts"
+
+const AGE = { freshMs: 60_000, staleMs: 600_000 }
+const onError = (error: unknown) => {
+  throw error
+}
+const later = (ms: number) => new Date(NOW.getTime() + ms)
+
+test("an answer is given again until it is old, then once more while it is made anew", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const answers = openAnswers({ db, age: AGE, onError })
+  let asked = 0
+  const get = (now: Date, of = "ladder") => answers.get({ orgId, of: { of }, now, ask: () => Promise.resolve(++asked) })
+  expect(await Promise.all([get(NOW), get(later(59_000)), get(NOW, "usage")])).toEqual([1, 1, 2])
+  expect(await get(later(60_000))).toBe(1)
+  await answers.close()
+  expect(await get(later(61_000))).toBe(3)
+  expect(await get(later(60_000 + AGE.staleMs))).toBe(4)
+})
+
+test("what decides on whose figures may be shown makes every answer anew at once", async ({ database, db }) => {
+  const { owner } = database
+  const orgId = await makeOrganization(database)
+  const answers = openAnswers({ db, age: AGE, onError })
+  let asked = 0
+  const get = (now = NOW) => answers.get({ orgId, of: {}, now, ask: () => Promise.resolve(++asked) })
+  expect(await get()).toBe(1)
+  const teamId = await makeTeam(database, orgId, "Payments")
+  expect(await get()).toBe(2)
+  const [one, other] = await owner
+    .insertInto("developer")
+    .values(["one", "other"].map((pseudonym) => ({ org_id: orgId, pseudonym })))
+    .returning("id")
+    .execute()
+  expect(await get()).toBe(3)
+  await owner
+    .insertInto("team_member")
+    .values({ org_id: orgId, developer_id: one?.id ?? "", team_id: teamId, valid_from: "2026-01-01" })
+    .execute()
+  expect(await get()).toBe(4)
+  await owner
+    .updateTable("developer")
+    .set({ merged_into_id: one?.id ?? "" })
+    .where("id", "=", other?.id ?? "")
+    .execute()
+  expect(await get()).toBe(5)
+  await owner.updateTable("org").set({ min_group_size: 8 }).execute()
+  expect([await get(), await get()]).toEqual([6, 6])
+  expect(await get(later(13 * 3_600_000))).toBe(7)
+})
+
+test("what failed is not kept, and another organization's answer is its own", async ({ database, db }) => {
+  const [orgId, other] = [await makeOrganization(database), await makeOrganization(database)]
+  const answers = openAnswers({ db, age: AGE, onError })
+  const get = (of: string, ask: () => Promise<string>) => answers.get({ orgId: of, of: {}, now: NOW, ask })
+  await expect(get(orgId, () => Promise.reject(new Error("away")))).rejects.toThrow("away")
+  expect(await get(orgId, () => Promise.resolve("mine"))).toBe("mine")
+  expect(await get(other, () => Promise.resolve("theirs"))).toBe("theirs")
+})
