@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { expect } from "vitest"
 import { type TestDatabase, test } from "../../test/db.ts"
 import {
+  makeChange,
   makeIncident,
   makeOrganization,
   makeSignal,
@@ -261,6 +262,37 @@ test("fewer people than usual that are heard from are told of, and not how few",
   expect(await find()).toMatchObject([{ verdict: "firing", facts: { people: 6, usual: 11 } }])
   await storeAndCount(database, orgId, week(0, 8))
   expect(await find()).toMatchObject([{ verdict: "calm" }])
+})
+
+test("orchestration that outruns review is told of, and not of too few people", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const rule = DEFAULT_RULES.reviewability
+  const find = () => asTenant(db, orgId, (tx) => findByRule(tx, rule, { orgId, at: NOW }))
+  expect(await find()).toMatchObject([{ verdict: "unknown" }])
+  const developers = await database.owner
+    .insertInto("developer")
+    .values([1, 2, 3, 4, 5].map((person) => ({ org_id: orgId, pseudonym: `person ${person}` })))
+    .returning("id")
+    .execute()
+  const merge = async (from: number, to: number, people: number, reviewedAt: string | undefined) => {
+    for (let number = from; number < to; number++) {
+      const work = { org_id: orgId, operation_id: `o${number}`, task_id: `o${number}`, agent_tool_id: 1, signals: 1 }
+      const developer_id = developers[number % people]?.id ?? ""
+      await database.owner
+        .insertInto("joined_operation")
+        .values({ ...work, developer_id, rung: "orchestration", started_at: minutes(-100) })
+        .execute()
+      const times = { opened_at: minutes(-90).toISOString(), merged_at: minutes(-30).toISOString() }
+      const review = reviewedAt === undefined ? {} : { first_review_at: reviewedAt }
+      await makeChange(database, orgId, { number, operations: [`o${number}`], ...times, ...review })
+    }
+  }
+  await merge(0, 8, 5, minutes(-60).toISOString())
+  await merge(8, 12, 4, undefined)
+  expect(await find()).toMatchObject([{ verdict: "calm" }])
+  // Looked at after it was merged is not reviewed before.
+  await merge(12, 20, 5, minutes(-10).toISOString())
+  expect(await find()).toMatchObject([{ verdict: "firing", facts: { merged: 20, unreviewed: 12 } }])
 })
 
 test("what is silenced is told of when the silence ends, if it is not over by then", async ({ database, db }) => {

@@ -30,6 +30,7 @@ const CALM_MS: Record<AlertKind, number> = {
   canary: 10 * MINUTE_MS,
   coverage: 10 * MINUTE_MS,
   denials: 30 * MINUTE_MS,
+  reviewability: 6 * HOUR_MS,
   sign_in_failures: 15 * MINUTE_MS,
 }
 const REOPEN_MS = 30 * MINUTE_MS

@@ -72,6 +72,13 @@ export type Facts =
   | { readonly kind: "canary"; readonly clients: number; readonly agentTools: readonly string[] }
   | { readonly kind: "coverage"; readonly clients: number; readonly current: number; readonly version: number }
   | { readonly kind: "denials"; readonly denials: number; readonly usual: number }
+  | {
+      readonly kind: "reviewability"
+      /** Changes with orchestrated work that were merged in so many days, and how many of them before any review. */
+      readonly days: number
+      readonly merged: number
+      readonly unreviewed: number
+    }
   | { readonly kind: "sign_in_failures"; readonly minutes: number; readonly failures: number; readonly usual: number }
 
 export type AlertKind = Facts["kind"]

@@ -38,6 +38,8 @@ export function findByRule(
       return findCoverage(tx, rule, at)
     case "denials":
       return findDenials(tx, rule, at)
+    case "reviewability":
+      return findReviewability(tx, rule, at)
     case "sign_in_failures":
       return findSignInFailures(tx, rule, at)
   }
@@ -298,6 +300,45 @@ async function findDenials(
   if (!isShown || denials < settings.denialsMin || denials < settings.times * usual)
     return [{ ...subject, verdict: "calm" }]
   return [{ ...subject, verdict: "firing", severity, facts: { kind: "denials", denials, usual } }]
+}
+
+const REVIEW_DAYS = 28
+
+/** A change counts for the task in it that began first, as on the page of outcomes. */
+async function findReviewability(
+  tx: TenantTx,
+  { settings, severity }: RuleOf<"reviewability">,
+  at: Date,
+): Promise<readonly Finding[]> {
+  const since = before(at, REVIEW_DAYS * 24 * HOUR_MS)
+  const { rows } = await sql<{ merged: number; unreviewed: number; isShown: boolean }>`
+    select count(*)::int as merged, (count(*) filter (where is_unreviewed))::int as unreviewed,
+      count(distinct developer_id) filter (where is_unreviewed) >= ${MIN_GROUP_SIZE} as "isShown"
+    from (
+      select (array_agg(j.rung order by j.started_at, j.task_id))[1] as rung,
+        (array_agg(j.developer_id order by j.started_at, j.task_id))[1] as developer_id,
+        c.first_review_at is null or c.first_review_at > c.merged_at as is_unreviewed
+      from change_request c
+      join change_operation o using (org_id, provider, repository, number)
+      join joined_operation j on j.org_id = o.org_id and j.operation_id = o.operation_id
+      where c.updated_at > ${since} and c.merged_at > ${since} and c.merged_at <= ${at}
+      group by c.org_id, c.provider, c.repository, c.number
+    ) change
+    where rung = 'orchestration'`.execute(tx)
+  const { merged = 0, unreviewed = 0, isShown = false } = rows[0] ?? {}
+  const subject = { ...OF_EVERYONE, rung: "orchestration", kind: "reviewability" } as const
+  if (merged === 0) return [{ ...subject, verdict: "unknown" }]
+  if (!isShown || merged < settings.changesMin || unreviewed < settings.share * merged) {
+    return [{ ...subject, verdict: "calm" }]
+  }
+  return [
+    {
+      ...subject,
+      verdict: "firing",
+      severity,
+      facts: { kind: "reviewability", days: REVIEW_DAYS, merged, unreviewed },
+    },
+  ]
 }
 
 const SIGN_IN_DAYS = 7

@@ -29,6 +29,8 @@ const settingsSchemas = {
   coverage: z.object({ share: z.number().positive().max(1), clientsMin: z.number().int().min(1).max(100_000) }),
   /** Policies denied many times as much as usual. */
   denials: z.object({ times: z.number().min(1.5).max(100), denialsMin: z.number().int().min(1).max(1_000_000) }),
+  /** Of the changes with orchestrated work that were merged in four weeks, more than a share was so before any review. */
+  reviewability: z.object({ share: z.number().positive().max(1), changesMin: z.number().int().min(1).max(100_000) }),
   /** Sign-ins failed many times as often as usual. */
   sign_in_failures: z.object({
     minutes: z.number().int().min(5).max(60),
@@ -67,6 +69,12 @@ export const DEFAULT_RULES: { readonly [Kind in RuleKind]: Extract<Rule, { kind:
   canary: { kind: "canary", settings: { clientsMin: 1 }, severity: "page", isEnabled: true },
   coverage: { kind: "coverage", settings: { share: 0.9, clientsMin: 10 }, severity: "ticket", isEnabled: true },
   denials: { kind: "denials", settings: { times: 4, denialsMin: 50 }, severity: "ticket", isEnabled: true },
+  reviewability: {
+    kind: "reviewability",
+    settings: { share: 0.3, changesMin: 10 },
+    severity: "ticket",
+    isEnabled: true,
+  },
   sign_in_failures: {
     kind: "sign_in_failures",
     settings: { minutes: 15, times: 4, failuresMin: 20 },

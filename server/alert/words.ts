@@ -19,6 +19,7 @@ export const KIND_NAMES: Record<AlertKind, string> = {
   canary: "Policy not enforced",
   coverage: "Policy coverage",
   denials: "Denials",
+  reviewability: "Review falls behind",
   sign_in_failures: "Failed sign-ins",
 }
 
@@ -92,6 +93,12 @@ export function describeFacts(facts: Facts): AlertWords {
         title: "Policies deny far more than usual",
         summary: `${count(facts.denials)} actions were denied in the last two hours; usual at this time is ${count(Math.round(facts.usual))}.`,
         todo: "See on the page of decisions which rule denies; a rule that is too wide makes people turn agents off.",
+      }
+    case "reviewability":
+      return {
+        title: `Orchestration outruns review: ${percent(facts.unreviewed / facts.merged)} of its changes are merged without one`,
+        summary: `Of ${count(facts.merged)} changes with orchestrated work that were merged in ${facts.days} days, ${count(facts.unreviewed)} were before anybody reviewed them.`,
+        todo: "The page of outcomes says in which teams, and how large the changes are. Smaller tasks are reviewed sooner; belay review-gate holds the limit in CI.",
       }
     case "sign_in_failures":
       return {

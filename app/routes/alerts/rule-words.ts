@@ -50,6 +50,11 @@ export const RULE_WORDS: Record<
     when: "Policies deny many times as much as at the same time of the seven days before.",
     fields: { times: "Times as much", denialsMin: "Denials in two hours, at least" },
   },
+  reviewability: {
+    name: "Review falls behind",
+    when: "Of the changes with orchestrated work that were merged in four weeks, more than a share was before any review.",
+    fields: { share: "Merged before review, %", changesMin: "Merged changes, at least" },
+  },
   sign_in_failures: {
     name: "Failed sign-ins",
     when: "Sign-ins fail many times as often as in the seven days before.",
