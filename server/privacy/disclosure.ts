@@ -41,13 +41,13 @@ export function disclosureOf(minGroupSize: RawBuilder<number>) {
       select ${key}, node_id, people, people >= ${minGroupSize} as is_visible from organization_size
     ), ${disclosedChildren({
       name: "top_team",
-      of: sql`select c.*, o.node_id as parent_id, c.top_team_id as node_id from contribution c
-        join disclosed_organization o using (${key}) where o.is_visible`,
+      of: sql`select c.*, (select id from org) as parent_id, c.top_team_id as node_id from contribution c
+        where ${isVisible("disclosed_organization")}`,
       minGroupSize,
     })}, ${disclosedChildren({
       name: "sub_team",
-      of: sql`select c.*, t.node_id as parent_id, c.sub_team_id as node_id from contribution c
-        join disclosed_top_team t using (${key}) where t.node_id = c.top_team_id and t.is_visible`,
+      of: sql`select c.*, c.top_team_id as parent_id, c.sub_team_id as node_id from contribution c
+        where ${isVisible("disclosed_top_team", "top_team_id")}`,
       minGroupSize,
     })}, disclosed_node as (
       select ${key}, node_id, people, is_visible from disclosed_organization
@@ -128,16 +128,29 @@ function disclosedDays(minGroupSize: RawBuilder<number>) {
 
 /** The group of people, told apart by the visible teams, to which a row with a week, rung, family and teams belongs. */
 export function regionsOf(relation: string) {
-  const key = sql`week, rung, family`
   return sql`
-    select c.*, case when s.is_visible then s.node_id when t.is_visible then t.node_id else o.node_id end as region_id
+    select c.*,
+      case when ${isVisible("disclosed_sub_team", "sub_team_id")} then c.sub_team_id
+        when ${isVisible("disclosed_top_team", "top_team_id")} then c.top_team_id
+        else (select id from org) end as region_id
     from ${sql.table(relation)} c
-    join disclosed_organization o using (${key})
-    left join disclosed_top_team t
-      on (t.week, t.rung, t.family, t.node_id) = (c.week, c.rung, c.family, c.top_team_id)
-    left join disclosed_sub_team s
-      on (s.week, s.rung, s.family, s.node_id) = (c.week, c.rung, c.family, c.sub_team_id)
-    where o.is_visible`
+    where ${isVisible("disclosed_organization")}`
+}
+
+/**
+ * Whether the node of a row `c` is visible. Looked up in a hash: the planner takes these expressions for a row each, and
+ * would join them by going through all of one for each row of the other.
+ */
+function isVisible(
+  nodes: "disclosed_organization" | "disclosed_top_team" | "disclosed_sub_team",
+  node?: "top_team_id" | "sub_team_id",
+) {
+  const key = sql`c.week, c.rung, c.family`
+  return node === undefined
+    ? sql`((${key}) in (select week, rung, family from ${sql.table(nodes)} where is_visible)) is true`
+    : sql`((${key}, ${sql.ref(`c.${node}`)}) in (
+        select week, rung, family, node_id from ${sql.table(nodes)} where is_visible
+      )) is true`
 }
 
 /**

@@ -34,8 +34,7 @@ export async function getCoverage(tx: TenantTx, scope: UsageScope): Promise<Cove
       join membership m on day::date >= m.valid_from and (m.valid_to is null or day::date < m.valid_to)
       where w.is_current
     ), contribution as (
-      select week, 'autocomplete'::rung as rung, 'volume' as family, day::timestamp at time zone ${timeZone} as day,
-        top_team_id, sub_team_id, developer_id
+      select distinct week, 'autocomplete'::rung as rung, 'volume' as family, week as day, top_team_id, sub_team_id, developer_id
       from seat
     ), ${disclosureOf(MIN_GROUP_SIZE)}, seen as (
       select distinct coalesce(d.merged_into_id, d.id) as developer_id, u.day
@@ -196,7 +195,7 @@ export async function listToolUse(tx: TenantTx, scope: Omit<UsageScope, "teamId"
       { ...scope, ownDeveloperIds: null },
       { table: "developer_day", columns: sql`d.agent_tool_id as piece_id, d.operations` },
     )}, piece_contribution as (
-      select distinct week, rung, 'volume' as family, day, top_team_id, sub_team_id, developer_id, piece_id from placed_day
+      select distinct week, rung, 'volume' as family, week as day, top_team_id, sub_team_id, developer_id, piece_id from placed_day
     ), contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
     ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
@@ -229,6 +228,22 @@ export interface ModelSpend {
   readonly previousUsd: number | null
 }
 
+/**
+ * A common table expression `spent_week`, after `weeksOf` and `usedOf`: what people spent on each model in a week, by the
+ * team they were in. There are five days to a week, and all that is asked of them is asked of these.
+ */
+const SPENT_BY_WEEK = sql`
+  spent_week as materialized (
+    select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, u.*
+    from (
+      select date_trunc('week', day::timestamp)::date as monday, top_team_id, sub_team_id, person_id as developer_id, model_id,
+        sum(calls) as calls, sum(usd) as usd, sum(tokens) as tokens, sum(unpriced_tokens) as unpriced_tokens
+      from used
+      group by 1, top_team_id, sub_team_id, person_id, model_id
+    ) u
+    join week w on w.monday = u.monday
+  )`
+
 /** Calls, tokens and cost by model, the dearest first. Of the weeks that may be shown. */
 export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly ModelSpend[]> {
   const { timeZone } = scope
@@ -239,10 +254,10 @@ export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "team
   if (period === undefined) throw new Error("a range has weeks")
   const prices = await priceNames(tx, period.startsAt)
   const found = await sql<ModelSpend>`
-    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, placed as (
-      select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
-        u.person_id as developer_id, u.model_id as piece_id, u.calls, u.usd, u.tokens, u.unpriced_tokens
-      from used u join week w on u.day >= w.monday and u.day < w.monday + 7
+    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, ${SPENT_BY_WEEK}, placed as (
+      select week, is_current, rung, family, week as day, top_team_id, sub_team_id, developer_id, model_id as piece_id, calls,
+        usd, tokens, unpriced_tokens
+      from spent_week
     ), piece_contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id, piece_id from placed
     ), contribution as (
@@ -289,15 +304,11 @@ export async function listTeamSpend(tx: TenantTx, scope: Omit<UsageScope, "teamI
   if (period === undefined) throw new Error("a range has weeks")
   const prices = await priceNames(tx, period.startsAt)
   const found = await sql<Omit<TeamSpend, "state" | "weeks"> & { shown: number; total: number }>`
-    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, placed as (
-      select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.top_team_id, u.sub_team_id,
-        u.person_id as developer_id, u.calls, u.usd, u.tokens
-      from used u join week w on u.day >= w.monday and u.day < w.monday + 7
-    ), contribution as (
-      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from placed
+    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, ${SPENT_BY_WEEK}, contribution as (
+      select distinct week, rung, family, week as day, top_team_id, sub_team_id, developer_id from spent_week
     ), ${disclosureOf(MIN_GROUP_SIZE)}, seen as (
       select p.*, n.team_id, coalesce(d.is_visible, false) as is_visible
-      from placed p
+      from spent_week p
       cross join lateral (values (p.top_team_id), (p.sub_team_id)) n (team_id)
       left join disclosed_node d on (d.week, d.node_id) = (p.week, n.team_id)
       where n.team_id is not null
