@@ -47,6 +47,7 @@ export default [
     route("audit", "routes/audit/audit.tsx"),
     route("*", "routes/shell/not-found.tsx"),
   ]),
+  route("palette", "routes/shell/palette.ts"),
   route("ladder.csv", "routes/ladder/csv.ts"),
   route("usage.csv", "routes/usage/csv.ts"),
   route("latency.csv", "routes/latency/csv.ts"),

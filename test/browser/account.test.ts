@@ -163,3 +163,42 @@ test("a forgotten password is set anew through a mailed link, and the answer is 
   await context.close()
   await belay.close()
 })
+
+test("the palette goes by keyboard to what a role may open, chooses a theme, and gives back the focus", async ({
+  page,
+  openAs,
+}) => {
+  await page.goto("/glossary")
+  const open = page.getByRole("button", { name: "Find a page, team or action" })
+  const typed = page.getByRole("combobox", { name: /^Page, team/ })
+  await open.focus()
+  await page.keyboard.press("Control+k")
+  await page.getByRole("option", { name: "Alert rules" }).waitFor()
+  expect(await page.getByRole("option", { selected: true }).innerText()).toBe("Ladder")
+  await page.keyboard.press("ArrowUp")
+  expect(await page.getByRole("option", { selected: true }).innerText()).toBe("Sign out")
+  await expectGoodOnPhone(page)
+  await typed.fill("no such thing")
+  await page.getByText("Nothing of yours is called that.").waitFor()
+  await page.keyboard.press("Escape")
+  await typed.waitFor({ state: "detached" })
+  expect(await open.evaluate((element) => element === document.activeElement)).toBe(true)
+
+  await open.click()
+  await typed.fill("dark")
+  await page.keyboard.press("Enter")
+  await page.waitForFunction(() => document.documentElement.dataset["theme"] === "dark")
+  await page.getByRole("button", { name: "Theme: dark" }).waitFor()
+  await page.keyboard.press("Control+k")
+  await typed.fill("rul al")
+  await page.getByRole("option", { name: "Alert rules" }).waitFor()
+  await page.keyboard.press("Enter")
+  await page.waitForURL("**/alerts/rules")
+
+  const author = await openAs({ email: "author@example.org", role: "author" })
+  await author.goto("/keys")
+  await author.keyboard.press("Control+k")
+  await author.getByRole("option", { name: "Your account" }).waitFor()
+  await author.getByRole("combobox").fill("rules")
+  expect(await author.getByRole("option").allInnerTexts()).not.toContain("Alert rules")
+})

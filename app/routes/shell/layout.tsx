@@ -29,6 +29,7 @@ import { ROLE_LABELS } from "../../lib/roles.ts"
 import { listPages, type PageName } from "../../lib/pages.server.ts"
 import { Logo } from "../../ui/logo.tsx"
 import { ThemeButton } from "../../ui/theme.tsx"
+import { FindButton } from "./find-button.tsx"
 
 export const loader = guard("signed_in", async ({ viewer, context }) => {
   const organization = await asTenant(context.db, viewer.orgId, getOrganization)
@@ -157,6 +158,7 @@ function Frame(props: {
               </p>
             </div>
           </div>
+          <FindButton />
           <nav
             aria-label="Pages"
             // Positioned, or else the names that are only read out would widen the page.
