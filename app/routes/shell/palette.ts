@@ -11,7 +11,7 @@ import { guard } from "../../lib/guard.server.ts"
 import { listPlaces } from "../../lib/pages.server.ts"
 import { paths } from "../../lib/paths.ts"
 import { describeIncident } from "../incidents/incident-words.ts"
-import { findIncidentViewer } from "../incidents/load.server.ts"
+import { findIncidentViewer, withLeading } from "../incidents/load.server.ts"
 import type { PaletteEntry } from "./find-entries.ts"
 
 /** Open incidents that are told, newest first. */
@@ -20,14 +20,14 @@ const INCIDENTS = 20
 /** Where the viewer can go, in the order in which it is offered. */
 export const loader = guard("signed_in", async ({ viewer, context }) => {
   const now = context.now()
-  const { figures, incidents } = await asTenant(context.db, viewer.orgId, async (tx) => ({
-    figures: mayDo(viewer.role, "ladder.read") ? await listTeamPages(tx, viewer, now) : [],
+  const { teams, incidents } = await asTenant(context.db, viewer.orgId, async (tx) => ({
+    teams: mayDo(viewer.role, "ladder.read") ? await listTeamPages(tx, viewer, now) : [],
     incidents: mayDo(viewer.role, "incidents.read") ? await listOpenIncidents(tx, viewer, now) : [],
   }))
   const entries: PaletteEntry[] = [
     ...listPlaces(viewer.role).map(({ name, path }) => ({ group: "Pages" as const, label: name, to: path })),
     ...incidents,
-    ...figures,
+    ...teams,
     ...Object.entries(GLOSSARY).map(([term, { title }]) => ({
       group: "Glossary" as const,
       label: title,
@@ -65,7 +65,7 @@ async function listOpenIncidents(tx: TenantTx, viewer: Viewer, now: Date): Promi
       : [
           {
             group: "Open incidents" as const,
-            label: describeIncident(incident, { now, timeZone }),
+            label: describeIncident(withLeading(incident), { now, timeZone }),
             to: paths.incident(incident.id),
           },
         ],
