@@ -4,17 +4,17 @@ import type { TenantTx } from "../db/tenant.ts"
 import { toViewPath } from "./view-path.ts"
 
 /** Of one person. */
-export const VIEWS_MAX = 50
+const VIEWS_MAX = 50
 
-export type ViewSaved =
+export type ViewChanged =
   | { readonly ok: true; readonly id: string }
-  | { readonly ok: false; readonly reason: "not_a_view" | "name_taken" | "too_many" }
+  | { readonly ok: false; readonly reason: "not_a_view" | "name_taken" | "too_many" | "not_found" }
 
 /** Keeps a path under a name that is new among the person's own. `path` is untrusted. */
 export async function saveView(
   tx: TenantTx,
   args: { accountId: string; name: string; path: string; isShared: boolean; by: AuditActor },
-): Promise<ViewSaved> {
+): Promise<ViewChanged> {
   const { accountId, name, isShared, by } = args
   const path = toViewPath(args.path)
   if (path === null) return { ok: false, reason: "not_a_view" }
@@ -35,10 +35,6 @@ export async function saveView(
   if (isShared) await recordAudit(tx, { ...by, action: "view.share", ...target(row.id), after: { name, path } })
   return { ok: true, id: row.id }
 }
-
-export type ViewChanged =
-  | { readonly ok: true; readonly name: string }
-  | { readonly ok: false; readonly reason: "not_found" | "name_taken" }
 
 /** Renames one of the person's own, and shares it or stops to. What others could see before or can see now is audited. */
 export async function changeView(
@@ -66,7 +62,7 @@ export async function changeView(
     const { path } = before
     await recordAudit(tx, { ...by, action, ...target(id), before: { name: before.name, path }, after: { name, path } })
   }
-  return { ok: true, name }
+  return { ok: true, id }
 }
 
 /** Deletes one of the person's own, or with `mayDeleteShared` one that anybody shares. */
@@ -78,15 +74,13 @@ export async function deleteView(
   const deleted = await tx
     .deleteFrom("saved_view")
     .where("id", "=", id)
-    .where((eb) =>
-      eb.or([eb("account_id", "=", accountId), ...(mayDeleteShared ? [eb("is_shared", "=", true)] : [])]),
-    )
+    .where((eb) => eb.or([eb("account_id", "=", accountId), ...(mayDeleteShared ? [eb("is_shared", "=", true)] : [])]))
     .returning(["name", "path", "is_shared as isShared"])
     .executeTakeFirst()
   if (deleted === undefined) return { ok: false, reason: "not_found" }
   const { name, path, isShared } = deleted
   if (isShared) await recordAudit(tx, { ...by, action: "view.delete", ...target(id), before: { name, path } })
-  return { ok: true, name }
+  return { ok: true, id }
 }
 
 async function isTaken(tx: TenantTx, args: { accountId: string; name: string; exceptId: string | null }) {

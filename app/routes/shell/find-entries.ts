@@ -1,5 +1,5 @@
 /** Groups in the order in which they are shown. */
-export const PALETTE_GROUPS = ["Pages", "Open incidents", "Teams", "Actions", "Glossary"] as const
+export const PALETTE_GROUPS = ["Pages", "Views", "Open incidents", "Teams", "Actions", "Glossary"] as const
 
 export interface PaletteEntry {
   readonly group: (typeof PALETTE_GROUPS)[number]
@@ -9,7 +9,7 @@ export interface PaletteEntry {
 }
 
 /** Offered before anything is typed: the rest is found by name. */
-const OFFERED: readonly PaletteEntry["group"][] = ["Pages", "Open incidents", "Actions"]
+const OFFERED: readonly PaletteEntry["group"][] = ["Pages", "Views", "Open incidents", "Actions"]
 /** More than these nobody reads; another letter makes them fewer. */
 const SHOWN_MAX = 50
 

@@ -29,6 +29,7 @@ import { ROLE_LABELS } from "../../lib/roles.ts"
 import { listPages, type PageName } from "../../lib/pages.server.ts"
 import { Logo } from "../../ui/logo.tsx"
 import { ThemeButton } from "../../ui/theme.tsx"
+import { ViewsBar } from "./views-bar.tsx"
 import { FindButton } from "./find-button.tsx"
 
 export const loader = guard("signed_in", async ({ viewer, context }) => {
@@ -92,6 +93,7 @@ export default function Shell() {
       }
       banner={demoRoles !== null && <DemoBanner current={role} roles={demoRoles} />}
     >
+      <ViewsBar />
       <Outlet />
     </Frame>
   )

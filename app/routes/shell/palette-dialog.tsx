@@ -1,6 +1,7 @@
-import { useFetcher, useNavigate, useSubmit } from "@remix-run/react"
+import { useNavigate, useSubmit } from "@remix-run/react"
 import { clsx } from "clsx"
 import {
+  Bookmark,
   BookOpen,
   CornerDownLeft,
   FileText,
@@ -18,7 +19,7 @@ import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { chooseTheme, THEMES } from "../../ui/theme.tsx"
 import { findEntries, type PaletteEntry } from "./find-entries.ts"
-import type { clientLoader } from "./palette.ts"
+import { type PaletteData, usePaletteData } from "./use-palette-data.ts"
 
 const ICONS: Record<PaletteEntry["group"], LucideIcon> = {
   Pages: FileText,
@@ -26,6 +27,7 @@ const ICONS: Record<PaletteEntry["group"], LucideIcon> = {
   Teams: Users,
   Actions: SunMoon,
   Glossary: BookOpen,
+  Views: Bookmark,
 }
 
 interface Command extends Pick<PaletteEntry, "group" | "label"> {
@@ -41,12 +43,7 @@ interface Command extends Pick<PaletteEntry, "group" | "label"> {
 export function PaletteDialog(props: { isOpen: boolean; onClose: () => void; onClosed: () => void }) {
   const { isOpen, onClose } = props
   const isDone = useRef(false)
-  const fetcher = useFetcher<typeof clientLoader>({ key: "palette" })
-  const { load } = fetcher
-  useEffect(() => {
-    isDone.current = false
-    if (isOpen) load(paths.palette())
-  }, [isOpen, load])
+  const { data, load } = usePaletteData(isOpen)
   return (
     <Dialog.Root open={isOpen} onOpenChange={(next) => !next && onClose()}>
       <Dialog.Portal>
@@ -57,13 +54,14 @@ export function PaletteDialog(props: { isOpen: boolean; onClose: () => void; onC
             event.preventDefault()
             if (isDone.current) document.querySelector<HTMLElement>("#content")?.focus({ preventScroll: true })
             else props.onClosed()
+            isDone.current = false
           }}
           className="fixed top-[8dvh] left-1/2 z-50 flex max-h-[80dvh] w-[min(38rem,calc(100vw-1rem))] -translate-x-1/2 flex-col overflow-hidden rounded-md border border-line-strong bg-surface"
         >
           <Dialog.Title className="sr-only">Find</Dialog.Title>
           <Finder
-            data={fetcher.data}
-            onRetry={() => load(paths.palette())}
+            data={data}
+            onRetry={load}
             onDone={() => {
               isDone.current = true
               onClose()
@@ -74,8 +72,6 @@ export function PaletteDialog(props: { isOpen: boolean; onClose: () => void; onC
     </Dialog.Root>
   )
 }
-
-type PaletteData = ReturnType<typeof useFetcher<typeof clientLoader>>["data"]
 
 function Finder({ data, onRetry, onDone }: { data: PaletteData; onRetry: () => void; onDone: () => void }) {
   const id = useId()

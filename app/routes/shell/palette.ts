@@ -6,6 +6,7 @@ import type { Viewer } from "#server/sign-in/sessions.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { mayDo } from "#server/team/roles.ts"
+import { listSavedViews } from "#server/view/queries.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { listPlaces } from "../../lib/pages.server.ts"
@@ -20,12 +21,14 @@ const INCIDENTS = 20
 /** Where the viewer can go, in the order in which it is offered. */
 export const loader = guard("signed_in", async ({ viewer, context }) => {
   const now = context.now()
-  const { teams, incidents } = await asTenant(context.db, viewer.orgId, async (tx) => ({
+  const { views, teams, incidents } = await asTenant(context.db, viewer.orgId, async (tx) => ({
+    views: mayDo(viewer.role, "ladder.read") ? await listViews(tx, viewer) : [],
     teams: mayDo(viewer.role, "ladder.read") ? await listTeamPages(tx, viewer, now) : [],
     incidents: mayDo(viewer.role, "incidents.read") ? await listOpenIncidents(tx, viewer, now) : [],
   }))
   const entries: PaletteEntry[] = [
     ...listPlaces(viewer.role).map(({ name, path }) => ({ group: "Pages" as const, label: name, to: path })),
+    ...views,
     ...incidents,
     ...teams,
     ...Object.entries(GLOSSARY).map(([term, { title }]) => ({
@@ -34,8 +37,17 @@ export const loader = guard("signed_in", async ({ viewer, context }) => {
       to: paths.glossary(term),
     })),
   ]
-  return { entries, canSignOut: context.demoOrgId === null }
+  return { entries, canSignOut: context.demoOrgId === null, mayShare: mayDo(viewer.role, "views.share") }
 })
+
+async function listViews(tx: TenantTx, viewer: Viewer): Promise<PaletteEntry[]> {
+  const views = await listSavedViews(tx, viewer.accountId)
+  return views.map(({ name, path, isOwn, byEmail }) => ({
+    group: "Views" as const,
+    label: isOwn ? name : `${name}, shared by ${byEmail}`,
+    to: path,
+  }))
+}
 
 async function listTeamPages(tx: TenantTx, viewer: Viewer, now: Date): Promise<PaletteEntry[]> {
   const readable = await findReadableTeams(tx, viewer, now)
