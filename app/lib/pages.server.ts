@@ -48,3 +48,34 @@ export function listPages(role: AccountRole) {
     .filter((page, index) => allowed.findIndex(({ name }) => name === page.name) === index)
     .map(({ name, path }) => ({ name, path }))
 }
+
+/** Pages that stand under another one in the rail. */
+const PLACES: readonly {
+  readonly name: string
+  readonly path: string
+  readonly permission: Permission | "signed_in"
+}[] = [
+  { name: "Alert rules", path: paths.alertRules(), permission: "alerts.read" },
+  { name: "Alert channels", path: paths.alertChannels(), permission: "alerts.read" },
+  { name: "Policy exceptions", path: paths.policyExceptions(), permission: "policy.read" },
+  { name: "Policy budgets", path: paths.policyBudgets(), permission: "budgets.read" },
+  { name: "Policy clients", path: paths.policyClients(), permission: "policy.manage" },
+  { name: "Policy in agent tools' own files", path: paths.policyNative(), permission: "policy.manage" },
+  { name: "Policy suggestions", path: paths.policySuggestions(), permission: "policy.manage" },
+  { name: "Teams", path: paths.teams(), permission: "people.manage" },
+  { name: "Identities", path: paths.identities(), permission: "people.manage" },
+  { name: "Import people", path: paths.importPeople(), permission: "people.manage" },
+  { name: "Storage", path: paths.storage(), permission: "settings.manage" },
+  { name: "Prices", path: paths.prices(), permission: "settings.manage" },
+  { name: "Code hosts", path: paths.webhooks(), permission: "settings.manage" },
+  { name: "Ingest status", path: paths.ingestStatus(), permission: "ingest.read" },
+  { name: "Saved views", path: paths.views(), permission: "ladder.read" },
+  { name: "Glossary", path: paths.glossary(), permission: "signed_in" },
+  { name: "Your account", path: paths.account(), permission: "signed_in" },
+]
+
+/** Every page that a role can go to by name, those of the rail first. */
+export function listPlaces(role: AccountRole) {
+  const places = PLACES.filter(({ permission }) => permission === "signed_in" || mayDo(role, permission))
+  return [...listPages(role), ...places.map(({ name, path }) => ({ name, path }))]
+}

@@ -1,9 +1,8 @@
 import { Monitor, Moon, Sun } from "lucide-react"
-import { useEffect, useState } from "react"
-import { useInBrowser } from "../lib/use-in-browser.ts"
+import { useEffect, useSyncExternalStore } from "react"
 
-const THEMES = ["system", "light", "dark"] as const
-type Theme = (typeof THEMES)[number]
+export const THEMES = ["system", "light", "dark"] as const
+export type Theme = (typeof THEMES)[number]
 const ICONS = { system: Monitor, light: Sun, dark: Moon }
 
 /** Sets the theme of the first paint; the same rule as `apply` below. */
@@ -19,19 +18,38 @@ function apply(theme: Theme) {
   document.documentElement.dataset["theme"] = isDark ? "dark" : "light"
 }
 
-function remembered(): Theme {
+/** Told to whoever shows the choice, wherever it was made. */
+const CHOSEN_EVENT = "belay:theme-chosen"
+
+function chosenTheme(): Theme {
   try {
-    return THEMES.find((theme) => theme === localStorage.getItem("theme")) ?? "system"
+    // What private windows do not keep lasts as long as the page.
+    const chosen = document.documentElement.dataset["chosenTheme"] ?? localStorage.getItem("theme")
+    return THEMES.find((theme) => theme === chosen) ?? "system"
   } catch {
     return "system"
   }
 }
 
+export function chooseTheme(theme: Theme): void {
+  apply(theme)
+  document.documentElement.dataset["chosenTheme"] = theme
+  try {
+    localStorage.setItem("theme", theme)
+  } catch {
+    // Private windows may refuse.
+  }
+  window.dispatchEvent(new Event(CHOSEN_EVENT))
+}
+
+function onThemeChosen(listener: () => void): () => void {
+  window.addEventListener(CHOSEN_EVENT, listener)
+  return () => window.removeEventListener(CHOSEN_EVENT, listener)
+}
+
 /** Steps through system, light and dark. */
 export function ThemeButton() {
-  const [chosen, setChosen] = useState<Theme | null>(null)
-  const isInBrowser = useInBrowser()
-  const theme = chosen ?? (isInBrowser ? remembered() : "system")
+  const theme = useSyncExternalStore(onThemeChosen, chosenTheme, () => "system" as const)
   useEffect(() => {
     const preference = matchMedia("(prefers-color-scheme: dark)")
     const follow = () => apply(theme)
@@ -39,16 +57,7 @@ export function ThemeButton() {
     return () => preference.removeEventListener("change", follow)
   }, [theme])
   const Icon = ICONS[theme]
-  const step = () => {
-    const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system"
-    setChosen(next)
-    apply(next)
-    try {
-      localStorage.setItem("theme", next)
-    } catch {
-      // Private windows may refuse; the choice then lasts as long as the page.
-    }
-  }
+  const step = () => chooseTheme(THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system")
   return (
     <button
       type="button"

@@ -1375,6 +1375,19 @@ export interface RollupState {
   org_id: string;
 }
 
+export interface SavedView {
+  /**
+   * whose it is; others see it while it is shared
+   */
+  account_id: string;
+  id: Generated<string>;
+  is_shared: boolean;
+  name: string;
+  org_id: string;
+  path: string;
+  saved_at: Timestamp;
+}
+
 export interface ServerProcess {
   held_bytes: number | null;
   held_bytes_max: number | null;
@@ -1824,6 +1837,7 @@ export interface DB {
   policy_version: PolicyVersion;
   rate_limit: RateLimit;
   rollup_state: RollupState;
+  saved_view: SavedView;
   server_process: ServerProcess;
   sign_in_link: SignInLink;
   signal: Signal;

@@ -4,6 +4,8 @@ import { KEY_SCOPES, type KeyScope } from "./key-scopes.ts"
 /** What a route or handler can ask of the viewer's role. */
 export type Permission =
   | "ladder.read"
+  | "views.share"
+  | "views.manage"
   | "incidents.read"
   | "incidents.manage"
   | "alerts.read"
@@ -25,6 +27,10 @@ export type Permission =
 /** The one table that says which role may do what. A role that is not named may not. */
 const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "ladder.read": ["owner", "admin", "manager", "on-call", "developer"],
+  // Of pages with their filters: those that one keeps for the whole organization.
+  "views.share": ["owner", "admin", "manager", "on-call"],
+  // Of those that others share.
+  "views.manage": ["owner", "admin"],
   "incidents.read": ["owner", "admin", "manager", "on-call", "developer"],
   // Of incidents that are not one's own.
   "incidents.manage": ["owner", "admin", "manager", "on-call"],

@@ -161,6 +161,8 @@ import { getOrganization, getToday } from "#server/team/queries.ts"
 import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
+import { changeView, deleteView, saveView } from "#server/view/commands.ts"
+import { listSavedViews } from "#server/view/queries.ts"
 import { type TestDatabase, test } from "../db.ts"
 import { alertCalls, makeAlerts } from "./alert-calls.ts"
 import {
@@ -287,6 +289,7 @@ async function makeXanadu(database: TestDatabase) {
     const access = await openBreakGlass(tx, { accountId, reason: "xanadu, xanadu", minutes: 60, by })
     await recordAudit(tx, { ...by, action: "xanadu", targetKind: "xanadu", reason: "xanadu" })
     const group = (await listGroupMappings(tx))[0]
+    const view = await saveView(tx, { accountId, name: "xanadu", path: "/?team=xanadu", isShared: true, by })
     const target = { kind: "team" as const, teamId }
     await saveDraft(tx, { target, revision: null, document: POLICY, by })
     await publishDraft(tx, { target, revision: 1, note: "xanadu", by })
@@ -306,6 +309,7 @@ async function makeXanadu(database: TestDatabase) {
     expect(await placeJoinedOperations(tx, { now: NOW })).toBe(1)
     return {
       endpointId,
+      viewId: view.ok ? view.id : "",
       layerId: draft.ok ? draft.layerId : "",
       exceptionId: exception.ok ? exception.id : "",
       orgId,
@@ -738,6 +742,16 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     createTeam: (tx) => createTeam(tx, { name: "ours", parentId: teamId, by }),
     changeTeam: (tx) => changeTeam(tx, { id: teamId, name: "ours", parentId: null, timeZone: null, by }),
     deleteTeam: (tx) => deleteTeam(tx, { id: teamId, by }),
+    listSavedViews: (tx) => listSavedViews(tx, accountId),
+    saveView: (tx) => saveView(tx, { accountId: ours.accountId, name: "ours", path: "/", isShared: true, by }),
+    changeView: async (tx) => {
+      const changed = await changeView(tx, { id: x.viewId, accountId, name: "ours", isShared: false, by })
+      expect(changed).toEqual({ ok: false, reason: "not_found" })
+    },
+    deleteView: async (tx) => {
+      const deleted = await deleteView(tx, { id: x.viewId, accountId, mayDeleteShared: true, by })
+      expect(deleted).toEqual({ ok: false, reason: "not_found" })
+    },
     recordAudit: (tx) => recordAudit(tx, { ...by, action: "ours", targetKind: "account" }),
   }
   return calls

@@ -108,7 +108,7 @@ export function mayManage(viewer: Viewer, incident: Pick<ShownIncident, "develop
 }
 
 /** With the figures of the signal that it stands on, where they may be told. */
-function withLeading(incident: ShownIncident) {
+export function withLeading(incident: ShownIncident) {
   const leading = incident.evidence.find(({ watched }) => watched === incident.leading)
   return { ...incident, leadingSignal: incident.leading, leading: leading?.disclosure === "shown" ? leading : null }
 }

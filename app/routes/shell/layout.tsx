@@ -29,6 +29,8 @@ import { ROLE_LABELS } from "../../lib/roles.ts"
 import { listPages, type PageName } from "../../lib/pages.server.ts"
 import { Logo } from "../../ui/logo.tsx"
 import { ThemeButton } from "../../ui/theme.tsx"
+import { ViewsBar } from "./views-bar.tsx"
+import { FindButton } from "./find-button.tsx"
 
 export const loader = guard("signed_in", async ({ viewer, context }) => {
   const organization = await asTenant(context.db, viewer.orgId, getOrganization)
@@ -91,6 +93,7 @@ export default function Shell() {
       }
       banner={demoRoles !== null && <DemoBanner current={role} roles={demoRoles} />}
     >
+      <ViewsBar />
       <Outlet />
     </Frame>
   )
@@ -157,6 +160,7 @@ function Frame(props: {
               </p>
             </div>
           </div>
+          <FindButton />
           <nav
             aria-label="Pages"
             // Positioned, or else the names that are only read out would widen the page.
