@@ -2,6 +2,7 @@ import type { Kysely } from "kysely"
 import type { DB } from "./db/types.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
+import type { AuthenticateKey } from "./team/key-authenticator.ts"
 
 /** What every loader and action is given. */
 export interface RequestContext extends AppContext {
@@ -18,6 +19,8 @@ export interface AppContext {
   /** Acts as `belay_app`: it sees nothing until `asTenant` says for whom. */
   readonly db: Kysely<DB>
   readonly signIn: SignIn
+  /** Whose key it is that a program sends. */
+  readonly authenticate: AuthenticateKey
   /** Of all processes: secrets that the database keeps are sealed under it. */
   readonly secret: string
   /** The identity provider's name on the button; null when none is configured. */

@@ -119,7 +119,8 @@ export function judge(
     burns.find(({ isBurning, rule }) => isBurning && (pagedUntil === null || at - pagedUntil >= msOf(rule.short)))
   if (firing !== undefined) return { verdict: "firing", severity: firing.rule.severity, burn: firing, burns }
   const isSeen = readings["30 min"].requests >= shortMin(limits)
-  const fastest = burns.toSorted((a, b) => closeness(b) - closeness(a))[0] ?? burnOf(FIRST_RULE, readings, limits, isOpen)
+  const fastest =
+    burns.toSorted((a, b) => closeness(b) - closeness(a))[0] ?? burnOf(FIRST_RULE, readings, limits, isOpen)
   return { verdict: isSeen ? "calm" : "unknown", severity: null, burn: fastest, burns }
 }
 
