@@ -49,6 +49,7 @@ export default [
     route("*", "routes/shell/not-found.tsx"),
   ]),
   route("palette", "routes/shell/palette.ts"),
+  route("api/v1/*", "routes/api/api.ts"),
   route("ladder.csv", "routes/ladder/csv.ts"),
   route("usage.csv", "routes/usage/csv.ts"),
   route("latency.csv", "routes/latency/csv.ts"),

@@ -3,6 +3,7 @@ import type { Answers } from "./answers.ts"
 import type { DB } from "./db/types.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
+import type { AuthenticateKey } from "./team/key-authenticator.ts"
 
 /** What every loader and action is given. */
 export interface RequestContext extends AppContext {
@@ -21,6 +22,8 @@ export interface AppContext {
   /** What takes long to ask of the rollups. */
   readonly answers: Answers
   readonly signIn: SignIn
+  /** Whose key it is that a program sends. */
+  readonly authenticate: AuthenticateKey
   /** Of all processes: secrets that the database keeps are sealed under it. */
   readonly secret: string
   /** The identity provider's name on the button; null when none is configured. */

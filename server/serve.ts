@@ -163,6 +163,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
           }))
         },
       },
+      authenticate: receiving.authenticate,
       secret: options.authSecret,
       providerName: options.identityProvider?.name ?? null,
       retryProvider() {

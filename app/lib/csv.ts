@@ -6,7 +6,12 @@ const FORMULA = /^[\s]*[=+\-@\t\r]/
  * begins with an apostrophe, which it shows as text; numbers are left as they are.
  */
 export function toCsv(columns: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
-  return [columns, ...rows].map((row) => `${row.map(toField).join(",")}\r\n`).join("")
+  return [columns, ...rows].map(toCsvLine).join("")
+}
+
+/** One line of such a file. */
+export function toCsvLine(row: readonly (string | number | null)[]): string {
+  return `${row.map(toField).join(",")}\r\n`
 }
 
 function toField(value: string | number | null): string {

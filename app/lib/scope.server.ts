@@ -1,9 +1,8 @@
 import { data } from "@remix-run/node"
 import type { TenantTx } from "#server/db/tenant.ts"
 import { listTeams } from "#server/rungs/queries.ts"
-import type { Viewer } from "#server/sign-in/sessions.ts"
 import { getOrganization } from "#server/team/queries.ts"
-import { findReadableTeams } from "#server/team/readable-teams.ts"
+import { findReadableTeams, type Reader } from "#server/team/readable-teams.ts"
 import { formatDay } from "./format.ts"
 import { parseRange, type Range } from "./range.ts"
 
@@ -13,7 +12,7 @@ import { parseRange, type Range } from "./range.ts"
  */
 export async function readScope(
   tx: TenantTx,
-  { viewer, search, now, isOwn }: { viewer: Viewer; search: URLSearchParams; now: Date; isOwn: boolean },
+  { viewer, search, now, isOwn }: { viewer: Reader; search: URLSearchParams; now: Date; isOwn: boolean },
 ) {
   const organization = await getOrganization(tx)
   const readable = await findReadableTeams(tx, viewer, now)
@@ -28,7 +27,7 @@ export async function readScope(
 }
 
 /** Why a viewer has no figures to read, and who changes that. */
-function describeNothing(viewer: Viewer): string {
+function describeNothing(viewer: Reader): string {
   return viewer.role === "manager"
     ? "You manage no team yet, so there are no figures to show you. An owner or admin says which teams you manage."
     : "You are in no team yet, so there are no team figures to show you. Your own are under Me."

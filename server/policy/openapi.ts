@@ -1,5 +1,6 @@
 import { z } from "zod"
 import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
+import { ANALYTICS_PATHS } from "../api/openapi.ts"
 import { outcomesRequestSchema, outcomesResponseSchema } from "../outcomes/http-schemas.ts"
 import {
   budgetsSchema,
@@ -53,19 +54,23 @@ const NATIVE_REFUSALS = {
   ...REFUSALS,
 }
 
-/** The OpenAPI 3.1 description of what policy clients ask, and of what other systems tell of outcomes. */
+/** The OpenAPI 3.1 description of what policy clients ask, what other systems tell of outcomes, and the analytics. */
 export const OPENAPI = {
   openapi: "3.1.0",
   info: {
     title: "Belay",
     version: "1",
     description:
-      "Signed policies for agents, decisions for those who cannot decide by themselves, and what became of their work.",
+      "Signed policies for agents, decisions for those who cannot decide by themselves, and what became of their work; and the figures of the pages, to read.",
   },
   security: [{ key: [] }],
   components: {
     securitySchemes: {
-      key: { type: "http", scheme: "bearer", description: "A key with the scope policy:read, or ingest." },
+      key: {
+        type: "http",
+        scheme: "bearer",
+        description: "A key with the scope policy:read, ingest or analytics:read.",
+      },
     },
   },
   paths: {
@@ -229,5 +234,6 @@ export const OPENAPI = {
         },
       },
     },
+    ...ANALYTICS_PATHS,
   },
 }

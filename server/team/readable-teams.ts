@@ -3,6 +3,9 @@ import type { TenantTx } from "../db/tenant.ts"
 import type { AccountRole } from "../db/types.ts"
 import { getToday } from "./queries.ts"
 
+/** An account, or a key that reads analytics. */
+export type Reader = { readonly accountId: string; readonly role: AccountRole } | { readonly role: "api" }
+
 /** Roles that read the figures of the whole organization. */
 const READ_EVERYTHING: readonly AccountRole[] = ["owner", "admin", "on-call"]
 
@@ -17,14 +20,10 @@ export interface Readable {
  * Whose figures a viewer may read. A manager: of the teams they manage and their sub-teams, and of the organization
  * when that is all of it. A developer: of the team they are in today.
  */
-export async function findReadableTeams(
-  tx: TenantTx,
-  viewer: { accountId: string; role: AccountRole },
-  now: Date,
-): Promise<Readable> {
+export async function findReadableTeams(tx: TenantTx, viewer: Reader, now: Date): Promise<Readable> {
   const teams = await tx.selectFrom("team").select(["id", "parent_team_id as parentId"]).execute()
   const everything = { organization: true, teamIds: teams.map((team) => team.id) }
-  if (READ_EVERYTHING.includes(viewer.role)) return everything
+  if (viewer.role === "api" || READ_EVERYTHING.includes(viewer.role)) return everything
   if (viewer.role === "manager") {
     const managed = await tx
       .selectFrom("team_manager")

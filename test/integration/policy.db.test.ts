@@ -315,6 +315,12 @@ test("only a key that may read policies is answered, and only by the method that
     "/v1/policy/budgets",
     "/v1/policy/status",
     "/v1/decide",
+    "/api/v1/ladder",
+    "/api/v1/moves",
+    "/api/v1/usage",
+    "/api/v1/latency",
+    "/api/v1/outcomes",
+    "/api/v1/incidents",
   ])
   await belay.close()
 })

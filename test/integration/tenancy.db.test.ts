@@ -702,7 +702,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       return rows
     },
     createIngestKey: async (tx) => createIngestKey(tx, { ...KEY, name: "ours", teamId, by }),
-    listIngestKeys: (tx) => listIngestKeys(tx, ["ingest", "policy:read", "test"]),
+    listIngestKeys: (tx) => listIngestKeys(tx, ["ingest", "policy:read", "analytics:read", "test"]),
     hasIngestKey: (tx) => hasIngestKey(tx, NOW),
     rotateIngestKey: (tx) => rotateIngestKey(tx, { id: x.keyId, overlapMs: 0, scopes: ["ingest"], by }),
     revokeIngestKey: (tx) => revokeIngestKey(tx, { id: x.keyId, scopes: ["ingest"], by }),

@@ -12,6 +12,10 @@ const HINT = "mt-1 block text-xs font-normal text-ink-faint"
 const SCOPES: Record<KeyScope, { label: string; hint: string }> = {
   ingest: { label: "Send telemetry", hint: "What agents send with it is stored." },
   "policy:read": { label: "Fetch policies", hint: "For agents that keep to policies; this Belay serves none yet." },
+  "analytics:read": {
+    label: "Read analytics",
+    hint: "Figures of the whole organization and its teams at /api/v1, as on the pages: groups of too few people are withheld.",
+  },
   test: {
     label: "Test",
     hint: "What is sent is checked and answered as always, and not stored. Not with “Send telemetry”.",
