@@ -19,7 +19,7 @@ const FROM_HOUR = 7
 const UNTIL_HOURS = 36
 /** One that cannot be sent is given up after so long. */
 const GIVEN_UP_AFTER_MS = 24 * HOUR_MS
-const SENT_AT_ONCE = 1
+const SENT_AT_ONCE = 4
 
 interface Options {
   /** Acts as `belay_worker`, which knows of all organizations. */

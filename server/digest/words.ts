@@ -61,7 +61,7 @@ function than(now: number, before: number | null): string {
 
 export function tellWithheld(places: number): DigestLine[] {
   if (places === 0) return []
-  const text = `Of ${plural(places, "place")} some figures are not told: they rest on too few people.`
+  const text = `Of ${plural(places, "team")} some figures are not told: they rest on too few people.`
   return [{ text, path: null }]
 }
 
