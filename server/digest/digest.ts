@@ -8,6 +8,7 @@ import { getOrganization } from "../team/queries.ts"
 import { findReadableTeams, type Reader } from "../team/readable-teams.ts"
 import { listModelSpend } from "../usage/queries.ts"
 import {
+  type Digest,
   type DigestLine,
   tellChanges,
   tellIncidents,
@@ -16,14 +17,6 @@ import {
   tellStanding,
   tellWithheld,
 } from "./words.ts"
-
-export interface Digest {
-  readonly organization: string
-  /** The Monday of the week that it tells of, and the Monday after it; `YYYY-MM-DD` in the organization's zone. */
-  readonly week: string
-  readonly until: string
-  readonly sections: readonly { readonly title: string; readonly lines: readonly DigestLine[] }[]
-}
 
 /** Teams of which the standing is told; the page has the rest. */
 const TEAMS_TOLD = 12

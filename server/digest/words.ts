@@ -5,12 +5,19 @@ import type { ClassMoves } from "../rungs/move-queries.ts"
 import type { MoveClass } from "../rungs/moves.ts"
 import type { Ladder } from "../rungs/queries.ts"
 import type { ModelSpend } from "../usage/queries.ts"
-import type { Digest } from "./digest.ts"
 
 /** A sentence, and the page that says more; a path within Belay. */
 export interface DigestLine {
   readonly text: string
   readonly path: string | null
+}
+
+export interface Digest {
+  readonly organization: string
+  /** The Monday of the week that it tells of, and the Monday after it; `YYYY-MM-DD` in the organization's zone. */
+  readonly week: string
+  readonly until: string
+  readonly sections: readonly { readonly title: string; readonly lines: readonly DigestLine[] }[]
 }
 
 interface Place {

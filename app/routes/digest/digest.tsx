@@ -3,7 +3,7 @@ import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-
 import { z } from "zod"
 import { asTenant } from "#server/db/tenant.ts"
 import { setChannelDigest, setOwnDigest } from "#server/digest/commands.ts"
-import { type Digest, readDigest } from "#server/digest/digest.ts"
+import { readDigest } from "#server/digest/digest.ts"
 import { getDigestWishes } from "#server/digest/queries.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { getOrganization } from "#server/team/queries.ts"
@@ -158,7 +158,7 @@ function Choice(props: {
 }
 
 /** As it would be sent now. */
-function Preview({ digest }: { digest: Digest | null }) {
+function Preview({ digest }: { digest: Awaited<ReturnType<typeof readDigest>> }) {
   return (
     <section aria-labelledby="preview">
       <h2 id="preview" className="text-lg font-semibold">
