@@ -43,6 +43,7 @@ export default [
     route("settings/prices", "routes/settings/prices.tsx"),
     route("settings/webhooks", "routes/settings/webhooks.tsx"),
     route("settings/ingest", "routes/settings/ingest.tsx"),
+    route("digest", "routes/digest/digest.tsx"),
     route("views", "routes/views/views.tsx"),
     route("account", "routes/account/account.tsx"),
     route("audit", "routes/audit/audit.tsx"),

@@ -14,6 +14,7 @@ import { forgetMinutes, startMeterLog } from "./ingest/meter-log.ts"
 import { createMeter } from "./ingest/meter.ts"
 import { maintainPartitions } from "./ingest/partitions.ts"
 import { openSignalStore } from "./ingest/signal-store.ts"
+import { startDigests } from "./digest/loop.ts"
 import { openQueue } from "./jobs/queue.ts"
 import { loadPages } from "./pages.ts"
 import { startOutcomes } from "./outcomes/settle.ts"
@@ -191,6 +192,17 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
         log,
       })
       closers.push(() => alerts.stop())
+      const digests = await startDigests({
+        worker: worker.kysely,
+        app: app.kysely,
+        queue,
+        secret: authSecret,
+        mailer,
+        publicUrl: () => served.url,
+        now,
+        log,
+      })
+      closers.push(() => digests.stop())
     }
     if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, meter, now, log }))
 

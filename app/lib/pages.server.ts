@@ -69,6 +69,7 @@ const PLACES: readonly {
   { name: "Prices", path: paths.prices(), permission: "settings.manage" },
   { name: "Code hosts", path: paths.webhooks(), permission: "settings.manage" },
   { name: "Ingest status", path: paths.ingestStatus(), permission: "ingest.read" },
+  { name: "Weekly digest", path: paths.digest(), permission: "digest.read" },
   { name: "Saved views", path: paths.views(), permission: "ladder.read" },
   { name: "Glossary", path: paths.glossary(), permission: "signed_in" },
   { name: "Your account", path: paths.account(), permission: "signed_in" },

@@ -10,6 +10,7 @@ export const paths = {
   outcomesCsv: (search = "") => `/outcomes.csv${search}`,
   ownChanges: (search = "") => `/outcomes/mine${search}`,
   glossary: (term?: string) => (term === undefined ? "/glossary" : `/glossary#${term}`),
+  digest: () => "/digest",
   views: () => "/views",
   palette: () => "/palette",
   incidents: (search = "") => `/incidents${search}`,

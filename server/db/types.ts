@@ -746,6 +746,31 @@ export interface DeveloperUsageDay {
   wait_ms: number;
 }
 
+export interface DigestDelivery {
+  done_at: Timestamp | null;
+  error: string | null;
+  id: Generated<string>;
+  made_at: Timestamp;
+  org_id: string;
+  /**
+   * nothing: there was nothing to say, or they may not read figures any more; dead: given up
+   */
+  state: string;
+  subscription_id: string;
+  /**
+   * the Monday, in the organization's zone, of the week that it tells of
+   */
+  week: Timestamp;
+}
+
+export interface DigestSubscription {
+  account_id: string | null;
+  channel_id: string | null;
+  id: Generated<string>;
+  org_id: string;
+  since: Timestamp;
+}
+
 export interface Dimension {
   first_seen_at: Generated<Timestamp>;
   id: Generated<number>;
@@ -1807,6 +1832,8 @@ export interface DB {
   developer_day: DeveloperDay;
   developer_identity: DeveloperIdentity;
   developer_usage_day: DeveloperUsageDay;
+  digest_delivery: DigestDelivery;
+  digest_subscription: DigestSubscription;
   dimension: Dimension;
   first_token_day: FirstTokenDay;
   incident: Incident;

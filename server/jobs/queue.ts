@@ -13,6 +13,8 @@ const SCHEMA = "pgboss"
 export interface Jobs {
   /** Send a delivery of an alert. */
   readonly alert_delivery: { readonly orgId: string; readonly deliveryId: string }
+  /** Send the digest of a week. */
+  readonly digest: { readonly orgId: string; readonly deliveryId: string }
 }
 
 /** A worker that says nothing for so long is dead, and its job is another's: found every `SUPERVISE_SECONDS`. */
@@ -20,20 +22,24 @@ const HEARTBEAT_SECONDS = 10
 const SUPERVISE_SECONDS = 5
 const NOTHING_FROM_ITSELF = { schedule: false, reindex: false, monitorVacuum: false } as const
 
+const SENDING = {
+  // What has the same key is done in order: a job that waits to be tried again holds up those behind it.
+  policy: "key_strict_fifo",
+  heartbeatSeconds: HEARTBEAT_SECONDS,
+  expireInSeconds: 60,
+  retryLimit: 1000,
+  retryDelay: 2,
+  retryBackoff: true,
+  retryDelayMax: 30 * 60,
+  retentionSeconds: 3 * 86_400,
+  deleteAfterSeconds: 3600,
+  notify: true,
+} as const
+
 const QUEUES: Record<keyof Jobs, Parameters<PgBoss["createQueue"]>[1]> = {
-  alert_delivery: {
-    // What has the same key is done in order: a job that waits to be tried again holds up those behind it.
-    policy: "key_strict_fifo",
-    heartbeatSeconds: HEARTBEAT_SECONDS,
-    expireInSeconds: 60,
-    retryLimit: 1000,
-    retryDelay: 2,
-    retryBackoff: true,
-    retryDelayMax: 30 * 60,
-    retentionSeconds: 3 * 86_400,
-    deleteAfterSeconds: 3600,
-    notify: true,
-  },
+  alert_delivery: SENDING,
+  // A digest is read from every rollup, of every team.
+  digest: { ...SENDING, expireInSeconds: 600 },
 }
 
 /** Makes or updates the queue's tables, as their owner. Any number of processes may do this at once. */

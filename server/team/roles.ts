@@ -4,6 +4,7 @@ import { KEY_SCOPES, type KeyScope } from "./key-scopes.ts"
 /** What a route or handler can ask of the viewer's role. */
 export type Permission =
   | "ladder.read"
+  | "digest.read"
   | "views.share"
   | "views.manage"
   | "incidents.read"
@@ -27,6 +28,7 @@ export type Permission =
 /** The one table that says which role may do what. A role that is not named may not. */
 const ALLOWED: Record<Permission, readonly AccountRole[]> = {
   "ladder.read": ["owner", "admin", "manager", "on-call", "developer"],
+  "digest.read": ["owner", "admin", "manager", "on-call"],
   // Of pages with their filters: those that one keeps for the whole organization.
   "views.share": ["owner", "admin", "manager", "on-call"],
   // Of those that others share.

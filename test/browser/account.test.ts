@@ -1,7 +1,8 @@
 import { expect } from "vitest"
 import { loadPages } from "#server/pages.ts"
 import type { Mail } from "#server/mail/mailer.ts"
-import { ADMIN, startTestBelay } from "../belay.ts"
+import { ADMIN, CAPTURED_AT, startTestBelay } from "../belay.ts"
+import { joinTeam, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
 import { totp } from "../sign-in.ts"
 import { expectGoodOnPhone } from "./axe.ts"
 import { test } from "./browser.ts"
@@ -242,4 +243,27 @@ test("a page with its filters is kept under a name, shared, found by others, ren
   await page.getByText("No view is saved yet.").waitFor()
   await page.goto("/audit")
   for (const action of ["view.share", "view.unshare"]) await page.getByRole("cell", { name: action }).waitFor()
+})
+
+test("the weekly digest is shown as it would be sent, and wanted by a click", async ({ page, belay, database }) => {
+  const { orgId } = belay
+  await page.goto("/digest")
+  await page.getByText("There is nothing to say of last week").waitFor()
+  const teamId = await makeTeam(database, orgId, "Checkout")
+  const at = new Date(CAPTURED_AT.getTime() - 7 * 86_400_000)
+  const people = ["ada", "ben", "chen", "dana", "eli"]
+  for (const person of people) await joinTeam(database, { orgId, person, teamId, from: "2026-01-01" })
+  await storeAndCount(
+    database,
+    orgId,
+    people.map((person) => makeSignal({ person, at })),
+  )
+  await page.goto("/digest")
+  await page.getByText("Checkout works up to chat: 5 turns by 5 people").waitFor()
+  await expectGoodOnPhone(page)
+  await page.getByRole("button", { name: "Send it to me on Mondays" }).click()
+  await page.getByText("You get the digest on Mondays.").waitFor()
+  await page.getByText("On Mondays from 7:00 (UTC) the week before goes to admin@example.com.").waitFor()
+  await page.getByRole("button", { name: "Stop sending it to me" }).click()
+  await page.getByText("You do not get the digest.").waitFor()
 })

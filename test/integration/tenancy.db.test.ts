@@ -162,6 +162,9 @@ import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { getSettings, listGroupMappings, mapGroup, saveSettings, unmapGroup } from "#server/team/settings.ts"
 import { changeTeam, createTeam, deleteTeam, listTeamTree } from "#server/team/teams.ts"
 import { changeView, deleteView, saveView } from "#server/view/commands.ts"
+import { setChannelDigest, setOwnDigest } from "#server/digest/commands.ts"
+import { readDigest } from "#server/digest/digest.ts"
+import { getDigestWishes } from "#server/digest/queries.ts"
 import { listSavedViews } from "#server/view/queries.ts"
 import { type TestDatabase, test } from "../db.ts"
 import { alertCalls, makeAlerts } from "./alert-calls.ts"
@@ -289,6 +292,7 @@ async function makeXanadu(database: TestDatabase) {
     const access = await openBreakGlass(tx, { accountId, reason: "xanadu, xanadu", minutes: 60, by })
     await recordAudit(tx, { ...by, action: "xanadu", targetKind: "xanadu", reason: "xanadu" })
     const group = (await listGroupMappings(tx))[0]
+    await setOwnDigest(tx, { accountId, isWanted: true, by })
     const view = await saveView(tx, { accountId, name: "xanadu", path: "/?team=xanadu", isShared: true, by })
     const target = { kind: "team" as const, teamId }
     await saveDraft(tx, { target, revision: null, document: POLICY, by })
@@ -324,6 +328,16 @@ async function makeXanadu(database: TestDatabase) {
     }
   })
   await recountAll(database, NOW)
+  await owner
+    .insertInto("digest_delivery")
+    .columns(["org_id", "subscription_id", "week", "state", "made_at"])
+    .expression((eb) =>
+      eb
+        .selectFrom("digest_subscription")
+        .select(["org_id", "id", sql<string>`${TODAY}::date`.as("week"), sql<string>`'waiting'`.as("state"), "since"])
+        .where("org_id", "=", orgId),
+    )
+    .execute()
   await owner
     .insertInto("budget_reservation")
     .columns([
@@ -742,6 +756,16 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     createTeam: (tx) => createTeam(tx, { name: "ours", parentId: teamId, by }),
     changeTeam: (tx) => changeTeam(tx, { id: teamId, name: "ours", parentId: null, timeZone: null, by }),
     deleteTeam: (tx) => deleteTeam(tx, { id: teamId, by }),
+    setOwnDigest: (tx) => setOwnDigest(tx, { accountId, isWanted: false, by }),
+    setChannelDigest: async (tx) => {
+      expect(await setChannelDigest(tx, { channelId: x.channelId, isWanted: true, by })).toBe(false)
+    },
+    getDigestWishes: async (tx) => {
+      expect(await getDigestWishes(tx, accountId)).toEqual({ isWanted: false, last: null, channels: [] })
+    },
+    readDigest: async (tx) => {
+      expect(await readDigest(tx, { reader: { role: "api" }, now: LATER })).toBeNull()
+    },
     listSavedViews: (tx) => listSavedViews(tx, accountId),
     saveView: (tx) => saveView(tx, { accountId: ours.accountId, name: "ours", path: "/", isShared: true, by }),
     changeView: async (tx) => {

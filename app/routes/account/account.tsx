@@ -1,5 +1,5 @@
 import { data, type MetaFunction } from "@remix-run/node"
-import { Form, useActionData, useFetcher, useLoaderData, useNavigation } from "@remix-run/react"
+import { Form, Link, useActionData, useFetcher, useLoaderData, useNavigation } from "@remix-run/react"
 import { Monitor } from "lucide-react"
 import { z } from "zod"
 import { recordAudit } from "#server/audit/commands.ts"
@@ -15,8 +15,10 @@ import {
 import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from "#server/sign-in/passwords.ts"
 import { byViewer, endSessions, listSessions } from "#server/sign-in/sessions.ts"
 import { getOrganization } from "#server/team/queries.ts"
+import { mayDo } from "#server/team/roles.ts"
 import { formatAge, formatInstant, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
+import { paths } from "../../lib/paths.ts"
 import { cookiesOf, toSignInRequest } from "../../lib/sign-in.server.ts"
 import { useDoneKey } from "../../lib/use-done-key.ts"
 import { buttonClass, rowActionClass } from "../../ui/button.ts"
@@ -38,6 +40,7 @@ export const loader = guard("signed_in", async ({ viewer, request, context }) =>
     now,
     timeZone: organization.timeZone,
     isDemo: organization.isDemo,
+    mayReadDigest: mayDo(viewer.role, "digest.read"),
     email: viewer.email,
     provider: context.providerName,
     passwordLengthMin: PASSWORD_LENGTH_MIN,
@@ -138,6 +141,15 @@ export default function Account() {
       <header>
         <h1 className="text-sm font-medium text-ink-faint">Your account</h1>
         <p className="mt-1 text-xl font-semibold tracking-tight break-all">{loaded.email}</p>
+        {loaded.mayReadDigest && (
+          <p className="mt-1 text-ink-soft">
+            On Mondays Belay can send you{" "}
+            <Link to={paths.digest()} className="text-accent underline underline-offset-2">
+              the digest of the week before
+            </Link>
+            .
+          </p>
+        )}
       </header>
       <div className="mt-4 max-w-3xl space-y-10">
         {result?.error !== undefined && <Notice tone="bad">{result.error}</Notice>}

@@ -38,12 +38,12 @@ export function FindButton() {
         aria-keyshortcuts="Meta+K Control+K"
         title="Find a page, team or action (⌘K or Ctrl+K)"
         className={clsx(
-          "inline-flex h-8 shrink-0 items-center justify-center gap-2 rounded-md text-ink-soft hover:bg-sunken hover:text-ink max-lg:w-8",
+          "relative inline-flex h-8 shrink-0 items-center justify-center gap-2 rounded-md text-ink-soft hover:bg-sunken hover:text-ink max-lg:w-8",
           "md:mx-auto lg:mx-3 lg:mb-2 lg:justify-start lg:border lg:border-line-strong lg:px-2.5 lg:text-sm",
         )}
       >
         <Search aria-hidden className="size-4 shrink-0" />
-        <span className="flex-1 text-left max-lg:sr-only">
+        <span className="text-left max-lg:sr-only lg:flex-1">
           Find<span className="sr-only"> a page, team or action</span>
         </span>
         <kbd aria-hidden className="hidden font-sans text-xs text-ink-faint lg:block">
