@@ -14,7 +14,7 @@ test("a key is made for a team and a tool, shown once, rotated with an overlap a
   await page.getByText("1 key works, not used yet.").waitFor()
   await page.getByRole("button", { name: "Make a key" }).click()
   await page.getByLabel("Name").fill("CI of Checkout")
-  await page.getByLabel("Team").selectOption("Checkout")
+  await page.getByRole("combobox", { name: "Team" }).selectOption("Checkout")
   await page.getByLabel("Agent tool").fill("claude-code")
   await page.getByRole("checkbox", { name: /^Test/ }).check()
   await page.getByRole("button", { name: "Make the key" }).click()
