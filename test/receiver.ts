@@ -15,6 +15,8 @@ export interface Receiver {
   answerWith(...statuses: number[]): void
   /** Resolves once there are so many requests. */
   until(count: number): Promise<readonly Received[]>
+  /** The first request with this in its body, once there is one: what is sent at least once may come twice. */
+  untilTold(text: string): Promise<Received>
   close(): Promise<void>
 }
 
@@ -41,17 +43,24 @@ export async function startReceiver(onRequest: (request: Received) => void = () 
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const until = (count: number) =>
+    new Promise<readonly Received[]>((resolve) => {
+      if (requests.length >= count) resolve(requests)
+      else waiting.push({ count, resolve })
+    })
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
     requests,
     answerWith(...given) {
       statuses = given
     },
-    until: (count) =>
-      new Promise((resolve) => {
-        if (requests.length >= count) resolve(requests)
-        else waiting.push({ count, resolve })
-      }),
+    until,
+    async untilTold(text) {
+      for (let count = 1; ; count++) {
+        const found = (await until(count)).find(({ body }) => body.includes(text))
+        if (found !== undefined) return found
+      }
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
