@@ -69,15 +69,13 @@ export interface WeekSeats {
 }
 
 /**
- * Seats by week, the oldest first: everyone who was in a team on any of its days that have begun, in the last of those
- * teams. That an agent tool was open, or a suggestion was shown, is no use.
+ * Common table expressions `placed_day` of everyone's days and `seat (week, developer_id, top_team_id, sub_team_id)`: who was
+ * in a team on any day of a week that has begun, in the last of those teams.
  */
-export async function listWeekSeats(tx: TenantTx, scope: UsageScope): Promise<readonly WeekSeats[]> {
-  const { now, timeZone, teamId } = scope
-  const node = teamId === null ? sql`(select id from org)` : sql`${teamId}::uuid`
-  const isOfNode = teamId === null ? sql`true` : sql`${node} in (c.top_team_id, c.sub_team_id)`
-  const found = await sql<WeekSeats>`
-    with ${weeksOf(scope)}, ${MEMBERSHIP},
+function seatsOf(scope: Pick<UsageScope, "from" | "to" | "now" | "timeZone">) {
+  const { now, timeZone } = scope
+  return sql`
+    ${weeksOf(scope)}, ${MEMBERSHIP},
     ${placedDays(
       { now, timeZone, ownDeveloperIds: null },
       { table: "developer_day", columns: sql`d.operations, d.accepted` },
@@ -87,9 +85,23 @@ export async function listWeekSeats(tx: TenantTx, scope: UsageScope): Promise<re
         and m.valid_from < least(w.monday + 7, (${now}::timestamptz at time zone ${timeZone})::date + 1)
       where w.is_current
       order by w.week, m.developer_id, m.valid_from desc
-    ), used as (
-      select distinct week, developer_id from placed_day
-      where accepted > 0 or (rung <> 'autocomplete' and operations > 0)
+    )`
+}
+
+/** Of a day `p` of `placed_day`: that something was accepted, or asked of an agent. */
+const IS_DELIBERATE = sql`(p.accepted > 0 or (p.rung <> 'autocomplete' and p.operations > 0))`
+
+/**
+ * Seats by week, the oldest first: everyone who was in a team on any of its days that have begun, in the last of those
+ * teams. That an agent tool was open, or a suggestion was shown, is no use.
+ */
+export async function listWeekSeats(tx: TenantTx, scope: UsageScope): Promise<readonly WeekSeats[]> {
+  const { teamId } = scope
+  const node = teamId === null ? sql`(select id from org)` : sql`${teamId}::uuid`
+  const isOfNode = teamId === null ? sql`true` : sql`${node} in (c.top_team_id, c.sub_team_id)`
+  const found = await sql<WeekSeats>`
+    with ${seatsOf(scope)}, used as (
+      select distinct week, developer_id from placed_day p where ${IS_DELIBERATE}
     ), contribution as (
       select s.week, 'autocomplete'::rung as rung, case when u.week is null then 'unused' else 'active' end as family,
         s.week as day, s.top_team_id, s.sub_team_id, s.developer_id
@@ -112,23 +124,12 @@ export async function listWeekSeats(tx: TenantTx, scope: UsageScope): Promise<re
 
 /** Who used agents deliberately on each day of a seat that they had in its week; of a relation `active_day`. */
 function activeDaysOf(scope: Pick<UsageScope, "from" | "to" | "now" | "timeZone">) {
-  const { now, timeZone } = scope
   return sql`
-    ${weeksOf(scope)}, ${MEMBERSHIP},
-    ${placedDays(
-      { now, timeZone, ownDeveloperIds: null },
-      { table: "developer_day", columns: sql`d.operations, d.accepted` },
-    )}, seat as (
-      select distinct on (w.week, m.developer_id) w.week, m.developer_id, m.top_team_id, m.sub_team_id
-      from week w join membership m on (m.valid_to is null or m.valid_to > w.monday)
-        and m.valid_from < least(w.monday + 7, (${now}::timestamptz at time zone ${timeZone})::date + 1)
-      where w.is_current
-      order by w.week, m.developer_id, m.valid_from desc
-    ), contribution as (
+    ${seatsOf(scope)}, contribution as (
       select distinct s.week, 'autocomplete'::rung as rung, 'active' as family, p.day, s.top_team_id, s.sub_team_id,
         s.developer_id
       from seat s join placed_day p using (week, developer_id)
-      where p.accepted > 0 or (p.rung <> 'autocomplete' and p.operations > 0)
+      where ${IS_DELIBERATE}
     ), ${disclosureOf(MIN_GROUP_SIZE)}`
 }
 
