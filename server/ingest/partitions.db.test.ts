@@ -5,10 +5,11 @@ import { dayOf, maintainPartitions } from "./partitions.ts"
 
 const NOW = new Date("2026-03-01T01:00:00Z")
 
+/** Of the year's first half: a test's database is made with some of November. */
 async function partitions(database: TestDatabase): Promise<string[]> {
   const result = await sql<{ name: string }>`
     select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'signal'::regclass order by 1`.execute(database.owner)
+    where i.inhparent = 'signal'::regclass and c.relname < 'signal_202607' order by 1`.execute(database.owner)
   return result.rows.map((row) => row.name)
 }
 

@@ -6,7 +6,9 @@ import { createAccount } from "#server/team/bootstrap.ts"
 import { ADMIN, openCookie, startTestBelay, type TestBelay } from "../belay.ts"
 import { test as databaseTest } from "../db.ts"
 
+/** The shell first: the same engine without a browser's window around it, which costs a third less. */
 const CANDIDATES = [
+  "/usr/bin/chromium-headless-shell",
   "/usr/bin/chromium",
   "/usr/bin/chromium-browser",
   "/usr/bin/google-chrome",
@@ -20,7 +22,7 @@ function findChromium(): string {
   const found = given ?? CANDIDATES.find((candidate) => existsSync(candidate))
   if (found !== undefined && existsSync(found)) return found
   throw new Error(
-    "The browser tests need Chromium. Install it (Debian: apt-get install chromium) or set CHROMIUM_PATH to one.",
+    "The browser tests need Chromium. Install it (Debian: apt-get install chromium-headless-shell) or set CHROMIUM_PATH to one.",
   )
 }
 
