@@ -13,7 +13,8 @@ test("an answer is given again until it is old, then once more while it is made 
   const orgId = await makeOrganization(database)
   const answers = openAnswers({ db, age: AGE, onError })
   let asked = 0
-  const get = (now: Date, of = "ladder") => answers.get({ orgId, of: { of }, now, ask: () => Promise.resolve(++asked) })
+  const at = () => ({ period: {}, ask: () => Promise.resolve(++asked) })
+  const get = (now: Date, of = "ladder") => answers.get({ orgId, of: { of }, now, at })
   expect(await get(NOW)).toBe(1)
   expect(await get(later(59_000))).toBe(1)
   // Who asks at the same time waits for the same.
@@ -29,7 +30,8 @@ test("what decides on whose figures may be shown makes every answer anew at once
   const orgId = await makeOrganization(database)
   const answers = openAnswers({ db, age: AGE, onError })
   let asked = 0
-  const get = (now = NOW) => answers.get({ orgId, of: {}, now, ask: () => Promise.resolve(++asked) })
+  const at = () => ({ period: {}, ask: () => Promise.resolve(++asked) })
+  const get = (now = NOW) => answers.get({ orgId, of: {}, now, at })
   expect(await get()).toBe(1)
   const teamId = await makeTeam(database, orgId, "Payments")
   expect(await get()).toBe(2)
@@ -58,8 +60,40 @@ test("what decides on whose figures may be shown makes every answer anew at once
 test("what failed is not kept, and another organization's answer is its own", async ({ database, db }) => {
   const [orgId, other] = [await makeOrganization(database), await makeOrganization(database)]
   const answers = openAnswers({ db, age: AGE, onError })
-  const get = (of: string, ask: () => Promise<string>) => answers.get({ orgId: of, of: {}, now: NOW, ask })
+  const get = (of: string, ask: () => Promise<string>) =>
+    answers.get({ orgId: of, of: {}, now: NOW, at: () => ({ period: {}, ask }) })
   await expect(get(orgId, () => Promise.reject(new Error("away")))).rejects.toThrow("away")
   expect(await get(orgId, () => Promise.resolve("mine"))).toBe("mine")
   expect(await get(other, () => Promise.resolve("theirs"))).toBe("theirs")
+})
+
+test("what was asked for in the last days is made before it is asked for again, of the weeks of then", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const answers = openAnswers({ db, age: AGE, onError })
+  const asked: string[] = []
+  const get = (now: Date) =>
+    answers.get({
+      orgId,
+      of: { page: "ladder" },
+      now,
+      at: (time) => {
+        const day = time.toISOString().slice(0, 10)
+        return { period: { day }, ask: () => Promise.resolve(asked.push(day)) }
+      },
+    })
+  await get(NOW)
+  await answers.prepare(later(60_000))
+  expect(asked).toEqual(["2026-11-20"])
+  await answers.prepare(later(AGE.staleMs - 60_000))
+  expect(asked).toEqual(["2026-11-20", "2026-11-20"])
+  // On the Monday after it is there before anybody comes.
+  const monday = later(3 * 86_400_000)
+  await answers.prepare(monday)
+  expect(await get(monday)).toBe(3)
+  expect(asked.at(-1)).toBe("2026-11-23")
+  await answers.prepare(later(12 * 86_400_000))
+  expect(asked).toHaveLength(3)
 })

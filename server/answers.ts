@@ -10,15 +10,27 @@ import { asTenant, type TenantTx } from "./db/tenant.ts"
 export interface Answers {
   /** Not to be asked within a transaction: it takes a connection of its own. */
   get<Answer>(question: Question<Answer>): Promise<Answer>
+  /**
+   * Makes anew what was asked for in the last days and would not be given now: so that whoever opens on a Monday what they
+   * look at on Mondays does not wait. Takes its time: what is left is for the next time.
+   */
+  prepare(now: Date): Promise<void>
   /** Waits for what is made anew. */
   close(): Promise<void>
 }
 
 export interface Question<Answer> {
   readonly orgId: string
-  /** All that the answer depends on besides time and what the organization has: page, range, team, choices. */
+  /** All that the answer depends on besides time and what the organization has: page, range by name, team, zone, choices. */
   readonly of: Readonly<Record<string, unknown>>
   readonly now: Date
+  /** The question as it is put at a time: of weeks that go on with it. */
+  readonly at: (now: Date) => TimedQuestion<Answer>
+}
+
+interface TimedQuestion<Answer> {
+  /** The weeks. */
+  readonly period: Readonly<Record<string, unknown>>
   /** Nobody changes what it gives. */
   readonly ask: (tx: TenantTx) => Promise<Answer>
 }
@@ -33,6 +45,12 @@ export interface AnswerAge {
 export const ANSWER_AGE: AnswerAge = { freshMs: 60_000, staleMs: 10 * 60_000 }
 /** Each has some hundred kilobytes at most. */
 const KEPT_MAX = 200
+/** Questions are prepared so long after they were last asked: a week and a day. */
+const PREPARED_MS = 8 * 86_400_000
+/** Of all questions that were asked, the last. */
+const PREPARED_MAX = 60
+/** At most so long at a time, which is a quarter of it when that is every minute. */
+const PREPARING_MS = 15_000
 
 interface Kept {
   readonly stamp: string
@@ -47,36 +65,31 @@ export function openAnswers(options: {
 }): Answers {
   const { db, age, onError } = options
   const kept = new Map<string, Kept>()
+  /** By what they are of, those that were asked last at the end, with when that was. */
+  const questions = new Map<string, Question<unknown>>()
   /** Those that are made anew while an older one is given, one after the other: somebody may be waiting for another. */
   let renewing: Promise<unknown> = Promise.resolve()
   const isRenewed = new Set<string>()
 
-  const keep = (key: string, one: Kept) => {
-    // What was asked for last is at the end.
-    kept.delete(key)
-    kept.set(key, one)
-    const [oldest] = kept.keys()
-    if (kept.size > KEPT_MAX && oldest !== undefined) kept.delete(oldest)
-  }
-
-  const make = <Answer>(key: string, stamp: string, { orgId, now, ask }: Question<Answer>): Promise<Answer> => {
-    const answer = asTenant(db, orgId, ask)
-    keep(key, { stamp, at: now.getTime(), answer })
+  const make = <Answer>(key: string, stamp: string, { orgId, now, at }: Question<Answer>): Promise<Answer> => {
+    const answer = asTenant(db, orgId, at(now).ask)
+    putLast(kept, key, { stamp, at: now.getTime(), answer }, KEPT_MAX)
     answer.catch(() => {
       if (kept.get(key)?.answer === answer) kept.delete(key)
     })
     return answer
   }
 
-  const renew = <Answer>(key: string, stamp: string, question: Question<Answer>) => {
+  const remake = async (key: string, stamp: string, { orgId, now, at }: Question<unknown>) => {
+    const answer = await asTenant(db, orgId, at(now).ask)
+    putLast(kept, key, { stamp, at: now.getTime(), answer: Promise.resolve(answer) }, KEPT_MAX)
+  }
+
+  const renew = (key: string, stamp: string, question: Question<unknown>) => {
     if (isRenewed.has(key)) return
     isRenewed.add(key)
-    const remake = async () => {
-      const answer = await asTenant(db, question.orgId, question.ask)
-      keep(key, { stamp, at: question.now.getTime(), answer: Promise.resolve(answer) })
-    }
     renewing = renewing
-      .then(remake)
+      .then(() => remake(key, stamp, question))
       .catch(onError)
       .finally(() => isRenewed.delete(key))
   }
@@ -84,20 +97,53 @@ export function openAnswers(options: {
   return {
     async get<Answer>(question: Question<Answer>): Promise<Answer> {
       const { orgId, of, now } = question
-      const key = `${orgId} ${JSON.stringify(of)}`
+      putLast(questions, JSON.stringify([orgId, of]), question, PREPARED_MAX)
+      const key = keyOf(question)
       const stamp = await asTenant(db, orgId, (tx) => readStamp(tx, now))
       const known = kept.get(key)
       const ageMs = known === undefined || known.stamp !== stamp ? Infinity : now.getTime() - known.at
       if (known === undefined || ageMs >= age.staleMs) return make(key, stamp, question)
-      keep(key, known)
+      putLast(kept, key, known, KEPT_MAX)
       if (ageMs >= age.freshMs) renew(key, stamp, question)
       // Under this key is what the same question gave.
       return known.answer as Promise<Answer>
+    },
+    async prepare(now) {
+      const began = performance.now()
+      const stamps = new Map<string, string>()
+      for (const [name, asked] of [...questions].toReversed()) {
+        if (now.getTime() - asked.now.getTime() >= PREPARED_MS) {
+          questions.delete(name)
+          continue
+        }
+        if (performance.now() - began >= PREPARING_MS) return
+        const { orgId } = asked
+        const question = { ...asked, now }
+        const key = keyOf(question)
+        const stamp = stamps.get(orgId) ?? (await asTenant(db, orgId, (tx) => readStamp(tx, now)))
+        stamps.set(orgId, stamp)
+        const known = kept.get(key)
+        // A little before it would not be given any more, as this is done every so often.
+        const isReady = known?.stamp === stamp && now.getTime() - known.at < age.staleMs - 2 * age.freshMs
+        if (!isReady) await remake(key, stamp, question).catch(onError)
+      }
     },
     async close() {
       await renewing
     },
   }
+}
+
+function keyOf({ orgId, of, now, at }: Question<unknown>): string {
+  return JSON.stringify([orgId, of, at(now).period])
+}
+
+/** Puts it behind all others, and lets go of the first when there are more than so many. */
+function putLast<Value>(map: Map<string, Value>, key: string, value: Value, max: number): void {
+  map.delete(key)
+  map.set(key, value)
+  const [first] = map.keys()
+  if (map.size > max && first !== undefined) map.delete(first)
 }
 
 /** Changes with everything that changes figures of the past, or whose figures may be shown; and with the day. */

@@ -17,6 +17,7 @@ import { createLane } from "./lane.ts"
 import { bindIfFree, STANDARD_GRPC_PORT, STANDARD_OTLP_PORT } from "./ports.ts"
 import type { Mailer } from "./mail/mailer.ts"
 import { type Auth, createAuth, type IdentityProvider } from "./sign-in/auth.ts"
+import { repeat } from "./repeat.ts"
 import type { SelfTelemetry } from "./self-telemetry.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
 import { createKeyAuthenticator } from "./team/key-authenticator.ts"
@@ -80,6 +81,8 @@ const PASSWORDS_AT_ONCE = 1
 /** Requests in hand get this long to finish. */
 const CLOSE_GRACE_MS = 10_000
 
+const PREPARE_EVERY_MS = 60_000
+
 /** Serves pages, API and OTLP over a migrated database. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { app, ingest, host, now, log } = options
@@ -88,6 +91,11 @@ export async function serve(options: ServeOptions): Promise<Served> {
     db: app.kysely,
     age: options.answerAge ?? ANSWER_AGE,
     onError: (error) => log("Figures could not be made anew", error),
+  })
+  const preparing = repeat({
+    everyMs: PREPARE_EVERY_MS,
+    work: () => answers.prepare(now()),
+    onError: (error) => log("Figures could not be prepared", error),
   })
   const budget = createBudget(BUDGET_BYTES)
   options.meter.watch({ heldBytes: () => budget.held(), heldBytesMax: () => BUDGET_BYTES })
@@ -127,6 +135,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const close = async () => {
     // What is streamed has no end of its own, and would be waited for.
     await Promise.all([policy.close(), closeGrpc(grpcServer, CLOSE_GRACE_MS), ...servers.map(closeServer)])
+    await preparing.stop()
     await Promise.all([arrivals.close(), answers.close()])
   }
   const bind = async (server: Server, port: number) => {

@@ -1,7 +1,6 @@
 import type { MetaFunction } from "@remix-run/node"
 import { Link, useLoaderData, useSearchParams } from "@remix-run/react"
 import { Download, Eye, Lock, Pin, ShieldCheck } from "lucide-react"
-import { asTenant } from "#server/db/tenant.ts"
 import { plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
@@ -28,9 +27,7 @@ export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 export const meta: MetaFunction = () => [{ title: "Incidents · Belay" }]
 
 export const loader = guard("incidents.read", async ({ viewer, request, context }) =>
-  asTenant(context.db, viewer.orgId, (tx) =>
-    loadIncidents(tx, viewer, new URL(request.url).searchParams, context.now()),
-  ),
+  loadIncidents(viewer, new URL(request.url).searchParams, context),
 )
 
 export default function Incidents() {

@@ -1,5 +1,6 @@
-import { data } from "@remix-run/node"
+import { type AppLoadContext, data } from "@remix-run/node"
 import { RUNGS } from "#sdk/ladder.ts"
+import { asTenant } from "#server/db/tenant.ts"
 import type { TenantTx } from "#server/db/tenant.ts"
 import { CAUSES, INCIDENT_KINDS } from "#server/detect/contract.ts"
 import { COMMENT_LENGTH_MAX, NOTE_LENGTH_MAX } from "#server/detect/commands.ts"
@@ -15,13 +16,14 @@ import {
   type ShownIncident,
 } from "#server/detect/queries.ts"
 import { getTrackRecord } from "#server/detect/track-record.ts"
-import { getLadder, listTeams } from "#server/rungs/queries.ts"
+import { listTeams } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { getOrganization, getToday } from "#server/team/queries.ts"
 import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { parseRange } from "../../lib/range.ts"
+import { getLadderAnswer } from "../ladder/load.server.ts"
 import { type Choice, STATE_CHOICES } from "./choices.ts"
 
 const PAGE = 25
@@ -37,7 +39,12 @@ export async function findIncidentViewer(tx: TenantTx, viewer: Viewer, now: Date
 }
 
 /** A page of the incidents that the address asks for. */
-export async function loadIncidents(tx: TenantTx, viewer: Viewer, search: URLSearchParams, now: Date) {
+export async function loadIncidents(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
+  const { as, ...list } = await asTenant(context.db, viewer.orgId, (tx) => readList(tx, viewer, search, context.now()))
+  return { ...list, watch: list.incidents.length === 0 ? await loadWatch(viewer, as, context) : null }
+}
+
+async function readList(tx: TenantTx, viewer: Viewer, search: URLSearchParams, now: Date) {
   const { timeZone, minGroupSize } = await getOrganization(tx)
   const as = await findIncidentViewer(tx, viewer, now)
   const teams = (await listTeams(tx)).filter((team) => as.readable.teamIds.includes(team.id))
@@ -46,6 +53,7 @@ export async function loadIncidents(tx: TenantTx, viewer: Viewer, search: URLSea
   const found = await listIncidents(tx, { viewer: as, filter: toFilter(choice), before, limit: PAGE + 1 })
   const last = found.length > PAGE ? found[PAGE - 1] : undefined
   return {
+    as,
     now,
     timeZone,
     minGroupSize,
@@ -57,7 +65,6 @@ export async function loadIncidents(tx: TenantTx, viewer: Viewer, search: URLSea
       .slice(0, PAGE)
       .map((incident) => (incident.disclosure === "shown" ? withLeading(incident) : incident)),
     trackRecord: await getTrackRecord(tx, { viewer: as }),
-    watch: found.length === 0 ? await loadWatch(tx, as, now) : null,
   }
 }
 
@@ -166,29 +173,24 @@ function parsePlace(text: string | null): { openedAt: Date; id: string } | null 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** What stands behind nothing having been found: how long, and how many people where that may be told. */
-async function loadWatch(tx: TenantTx, { readable, ownDeveloperIds }: IncidentViewer, now: Date) {
-  const { timeZone } = await getOrganization(tx)
-  const days = await countDaysOfData(tx, await getToday(tx, now))
+async function loadWatch({ orgId }: Viewer, { readable, ownDeveloperIds }: IncidentViewer, context: AppLoadContext) {
+  const now = context.now()
+  const { timeZone, days } = await asTenant(context.db, orgId, async (tx) => ({
+    timeZone: (await getOrganization(tx)).timeZone,
+    days: await countDaysOfData(tx, await getToday(tx, now)),
+  }))
   const [team] = readable.teamIds
   // The ladder's figures of several teams at once do not add up to people.
   const isOne = readable.organization || readable.teamIds.length === 1
-  const { from, to, weeks } = parseRange(new URLSearchParams(), now, timeZone)
-  const ladder = isOne
-    ? await getLadder(tx, {
-        from,
-        to,
-        now,
-        teamId: readable.organization ? null : (team ?? null),
-        ownDeveloperIds: null,
-        bucket: "week",
-        timeZone,
-      })
-    : null
+  const search = new URLSearchParams()
+  const range = parseRange(search, now, timeZone)
+  const teamId = readable.organization ? null : (team ?? null)
+  const ladder = isOne ? (await getLadderAnswer(context, { orgId, search, range, teamId, timeZone })).ladder : null
   const people = Math.max(0, ...(ladder?.rungs.map(({ developers }) => developers ?? 0) ?? []))
   return {
     days,
     learningDays: LEARNING_DAYS,
-    weeks,
+    weeks: range.weeks,
     /** At least so many; null when it may not be told. */
     people: people === 0 ? null : people,
     isOnlyOwn: !readable.organization && readable.teamIds.length === 0 && ownDeveloperIds.length > 0,

@@ -7,7 +7,7 @@ import { getLadder } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { mayDo } from "#server/team/roles.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
-import { weeksNamed } from "../../lib/range.ts"
+import { nameOf, type Range, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeLadder } from "./sentence.ts"
 
@@ -37,26 +37,16 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
     },
   )
   const { timeZone } = organization
-  const { from, to } = range
   const teamId = team?.id ?? null
-  const scope = { from, to, now, timeZone, bucket: range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day" } as const
   const { ladder, moves } = isOwn
     ? {
         ladder: await asTenant(context.db, viewer.orgId, (tx) =>
-          getLadder(tx, { ...scope, teamId: null, ownDeveloperIds: own }),
+          getLadder(tx, { ...ladderScope({ search, now, timeZone }), teamId: null, ownDeveloperIds: own }),
         ),
         // One's own are under Me. The CSV file has none.
         moves: null,
       }
-    : await context.answers.get({
-        orgId: viewer.orgId,
-        of: { page: "ladder", ...weeksNamed(range), teamId },
-        now,
-        ask: async (tx) => ({
-          ladder: await getLadder(tx, { ...scope, teamId, ownDeveloperIds: null }),
-          moves: await getMoves(tx, { from, to, now, teamId, timeZone }),
-        }),
-      })
+    : await getLadderAnswer(context, { orgId: viewer.orgId, search, range, teamId, timeZone })
   return {
     now,
     timeZone,
@@ -79,6 +69,34 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
     moves,
     objectives: LATENCY_OBJECTIVES,
   }
+}
+
+function ladderScope({ search, now, timeZone }: { search: URLSearchParams; now: Date; timeZone: string }) {
+  const { period, from, to } = weeksAt(search, now, timeZone)
+  return { from, to, now, timeZone, bucket: period.weeks > DAILY_UP_TO_WEEKS ? "week" : "day" } as const
+}
+
+/** Figures and moves of the ladder, as they are kept. */
+export function getLadderAnswer(
+  { answers, now }: Pick<AppLoadContext, "answers" | "now">,
+  of: { orgId: string; search: URLSearchParams; range: Range; teamId: string | null; timeZone: string },
+) {
+  const { orgId, search, range, teamId, timeZone } = of
+  return answers.get({
+    orgId,
+    of: { page: "ladder", teamId, timeZone, range: nameOf(range) },
+    now: now(),
+    at(time) {
+      const scope = ladderScope({ search, now: time, timeZone })
+      return {
+        period: weeksAt(search, time, timeZone).period,
+        ask: async (tx) => ({
+          ladder: await getLadder(tx, { ...scope, teamId, ownDeveloperIds: null }),
+          moves: await getMoves(tx, { ...scope, teamId }),
+        }),
+      }
+    },
+  })
 }
 
 export type LadderData = Awaited<ReturnType<typeof loadLadder>>

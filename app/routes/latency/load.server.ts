@@ -15,7 +15,7 @@ import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
-import { weeksNamed } from "../../lib/range.ts"
+import { nameOf, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeLatency } from "./sentence.ts"
 
@@ -35,27 +35,33 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const scope = { from: range.from, to: range.to, now, teamId, timeZone }
-  const bucket = range.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
   const wanted = RUNGS.find((name) => name === search.get("rung")) ?? null
   const { latency, rung, tools, models, ...more } = await context.answers.get({
     orgId: viewer.orgId,
-    of: { page: "latency", ...weeksNamed(range), teamId, rung: wanted },
+    of: { page: "latency", teamId, timeZone, rung: wanted, range: nameOf(range) },
     now,
-    async ask(tx) {
-      const found = await getLatency(tx, { ...scope, bucket })
-      const ofRung = { ...scope, rung: wanted ?? slowestOf(found.rungs) }
+    at(time) {
+      const { period, from, to } = weeksAt(search, time, timeZone)
+      const scope = { from, to, now: time, teamId, timeZone }
+      const bucket = period.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
       return {
-        latency: found,
-        rung: ofRung.rung,
-        // Teams are not cut by tool and model as well.
-        tools: teamId === null ? await listToolLatency(tx, ofRung) : null,
-        models: teamId === null ? await listModelLatency(tx, ofRung) : null,
-        // A suggestion begins when it is shown, which the other figures say.
-        firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
-        dose: await getDoseResponse(tx, ofRung),
-        coverage: await getCoverage(tx, scope),
-        freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+        period,
+        async ask(tx) {
+          const found = await getLatency(tx, { ...scope, bucket })
+          const ofRung = { ...scope, rung: wanted ?? slowestOf(found.rungs) }
+          return {
+            latency: found,
+            rung: ofRung.rung,
+            // Teams are not cut by tool and model as well.
+            tools: teamId === null ? await listToolLatency(tx, ofRung) : null,
+            models: teamId === null ? await listModelLatency(tx, ofRung) : null,
+            // A suggestion begins when it is shown, which the other figures say.
+            firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
+            dose: await getDoseResponse(tx, ofRung),
+            coverage: await getCoverage(tx, scope),
+            freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+          }
+        },
       }
     },
   })

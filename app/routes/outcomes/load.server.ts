@@ -5,7 +5,7 @@ import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { getCoverage } from "#server/usage/queries.ts"
-import { weeksNamed } from "../../lib/range.ts"
+import { nameOf, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeOutcomes } from "./sentence.ts"
 import { stagesOf, withShares } from "./shares.server.ts"
@@ -19,19 +19,25 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
   })
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const scope = { from: range.from, to: range.to, now, teamId, timeZone }
   const { funnels, changes, ...more } = await context.answers.get({
     orgId: viewer.orgId,
-    of: { page: "outcomes", ...weeksNamed(range), teamId, limit },
+    of: { page: "outcomes", teamId, timeZone, limit, range: nameOf(range) },
     now,
-    ask: async (tx) => ({
-      funnels: await getTaskFunnels(tx, scope),
-      changes: await getChanges(tx, { ...scope, limit }),
-      // Whose they are is not known, so they are no team's.
-      unjoinedShare: teamId === null ? await getUnjoinedShare(tx, range) : null,
-      coverage: await getCoverage(tx, scope),
-      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }),
+    at(time) {
+      const { period, from, to } = weeksAt(search, time, timeZone)
+      const scope = { from, to, now: time, teamId, timeZone }
+      return {
+        period,
+        ask: async (tx) => ({
+          funnels: await getTaskFunnels(tx, scope),
+          changes: await getChanges(tx, { ...scope, limit }),
+          // Whose they are is not known, so they are no team's.
+          unjoinedShare: teamId === null ? await getUnjoinedShare(tx, { from, to }) : null,
+          coverage: await getCoverage(tx, scope),
+          freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+        }),
+      }
+    },
   })
   return {
     now,

@@ -15,7 +15,7 @@ import {
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
-import { weeksNamed } from "../../lib/range.ts"
+import { nameOf, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
 import { describeUsage } from "./sentence.ts"
 
@@ -37,23 +37,29 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const scope = { from: range.from, to: range.to, now, teamId, timeZone }
   const { weeks, costs, ...more } = await context.answers.get({
     orgId: viewer.orgId,
-    of: { page: "usage", ...weeksNamed(range), teamId, seesSpend },
+    of: { page: "usage", teamId, timeZone, seesSpend, range: nameOf(range) },
     now,
-    ask: async (tx) => ({
-      weeks: await listWeekSeats(tx, scope),
-      costs: seesSpend ? await getChangeCosts(tx, scope) : null,
-      days: teamId === null ? await listActiveDays(tx, scope) : null,
-      fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(range.to.getTime() - THREE_WEEKS_MS) }),
-      spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
-      // Teams are not cut by tool and model as well.
-      tools: teamId === null ? await listToolUse(tx, scope) : null,
-      models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
-      coverage: await getCoverage(tx, scope),
-      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }),
+    at(time) {
+      const { period, from, to } = weeksAt(search, time, timeZone)
+      const scope = { from, to, now: time, teamId, timeZone }
+      return {
+        period,
+        ask: async (tx) => ({
+          weeks: await listWeekSeats(tx, scope),
+          costs: seesSpend ? await getChangeCosts(tx, scope) : null,
+          days: teamId === null ? await listActiveDays(tx, scope) : null,
+          fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(to.getTime() - THREE_WEEKS_MS) }),
+          spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
+          // Teams are not cut by tool and model as well.
+          tools: teamId === null ? await listToolUse(tx, scope) : null,
+          models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
+          coverage: await getCoverage(tx, scope),
+          freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+        }),
+      }
+    },
   })
   return {
     now,
