@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { fileURLToPath } from "node:url"
+import { constants } from "node:zlib"
 import { createRequestHandler } from "@remix-run/express"
 import type { ServerBuild } from "@remix-run/node"
+import compression from "compression"
 import express from "express"
 import { sql } from "kysely"
 import type { AlertsEndpoint } from "./alert/http.ts"
@@ -18,6 +20,9 @@ import { getViewer } from "./sign-in/sessions.ts"
 import { countAttempt, limitOfAccount } from "./team/rate-limit.ts"
 
 const CLIENT_BUILD = fileURLToPath(new URL("../build/client", import.meta.url))
+
+/** Past this a page's script takes ten times as long to compress and is 1 % smaller. */
+const BROTLI_QUALITY = 5
 
 export interface PageServer {
   /** The Remix build; in development it is loaded anew for each request. */
@@ -71,6 +76,15 @@ export function createAppServer(options: {
     if (isForeignWrite(request)) response.status(403).type("text").send("This form was sent from another site.\n")
     else next()
   })
+  // Sites elsewhere can have no page made with somebody's cookie, which is `SameSite`, and so learn nothing from its size.
+  app.use(
+    compression({
+      filter: (request, response) =>
+        !String(response.getHeader("content-type")).startsWith("text/event-stream") &&
+        compression.filter(request, response),
+      brotli: { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } },
+    }),
+  )
   if (pages.middleware) app.use(pages.middleware)
   else {
     app.use("/assets", express.static(`${CLIENT_BUILD}/assets`, { immutable: true, maxAge: "1y" }))

@@ -45,10 +45,14 @@ async function readStart(): Promise<{ env: Record<string, string>; args: string[
   }
 }
 
-/** Runs Belay as a user does, on free ports. Rejects with what it printed when it ends before it serves. */
-export async function spawnBelay(dataDir: string, env: Record<string, string> = {}): Promise<BelayProcess> {
+/** Runs Belay as a user does, on free ports; `args` are what follows `npm start --`. Rejects with what it printed when it ends before it serves. */
+export async function spawnBelay(
+  dataDir: string,
+  env: Record<string, string> = {},
+  args: readonly string[] = [],
+): Promise<BelayProcess> {
   const start = await readStart()
-  const child = spawn(process.execPath, start.args, {
+  const child = spawn(process.execPath, [...start.args, ...args], {
     cwd: ROOT,
     env: {
       ...process.env,

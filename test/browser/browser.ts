@@ -1,48 +1,16 @@
-import { existsSync } from "node:fs"
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core"
+import type { Browser, BrowserContext, Page } from "playwright-core"
 import type { AccountRole } from "#server/db/types.ts"
 import { loadPages } from "#server/pages.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import { ADMIN, openCookie, startTestBelay, type TestBelay } from "../belay.ts"
 import { test as databaseTest } from "../db.ts"
-
-/** The shell first: the same engine without a browser's window around it, which costs a third less. */
-const CANDIDATES = [
-  "/usr/bin/chromium-headless-shell",
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/usr/bin/google-chrome-stable",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-  "/Applications/Chromium.app/Contents/MacOS/Chromium",
-]
-
-function findChromium(): string {
-  const given = process.env["CHROMIUM_PATH"]
-  const found = given ?? CANDIDATES.find((candidate) => existsSync(candidate))
-  if (found !== undefined && existsSync(found)) return found
-  throw new Error(
-    "The browser tests need Chromium. Install it (Debian: apt-get install chromium-headless-shell) or set CHROMIUM_PATH to one.",
-  )
-}
-
-/** Headless, without calls home: tests do not reach past this machine. */
-const QUIET = [
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-]
-
-/** Chromium refuses its sandbox to root. */
-const SANDBOX = process.getuid?.() === 0 ? ["--no-sandbox"] : []
+import { launchChromium } from "./chromium.ts"
+import { waitForTakeOver } from "./take-over.ts"
 
 /** `test` with the built pages over a database of its own, and a page that is signed in as the first admin. */
 export const test = databaseTest
   .extend("chromium", { scope: "worker" }, async ({}, { onCleanup }): Promise<Browser> => {
-    const browser = await chromium.launch({ executablePath: findChromium(), args: [...QUIET, ...SANDBOX] })
+    const browser = await launchChromium()
     onCleanup(() => browser.close())
     return browser
   })
@@ -88,32 +56,6 @@ export async function signInAs(context: BrowserContext, belay: TestBelay, userId
   for (const pair of (await openCookie(belay, userId)).split("; ")) {
     const [name = "", value = ""] = pair.split("=")
     await context.addCookies([{ name, value, url: belay.url }])
-  }
-}
-
-/**
- * Going to an address, and again to where one is, ends when React has taken the page over: what is chosen before that is
- * the browser's alone. A page without scripts is there at once.
- */
-async function waitForTakeOver(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    addEventListener("belay:taken-over", () => document.documentElement.setAttribute("data-taken-over", ""), {
-      once: true,
-    })
-  })
-  const isTakenOver = () =>
-    document.querySelector("link[rel=modulepreload]") === null || document.querySelector("[data-taken-over]") !== null
-  const goto = page.goto.bind(page)
-  const reload = page.reload.bind(page)
-  page.goto = async (...args) => {
-    const response = await goto(...args)
-    await page.waitForFunction(isTakenOver)
-    return response
-  }
-  page.reload = async (...args) => {
-    const response = await reload(...args)
-    await page.waitForFunction(isTakenOver)
-    return response
   }
 }
 
