@@ -29,6 +29,7 @@ export const paths = {
   policy: (of: PolicyOf) => `/policy/${of.kind}${of.id === null ? "" : `/${of.id}`}`,
   policyEdit: (of: PolicyOf) => `/policy/${of.kind}${of.id === null ? "" : `/${of.id}`}/edit`,
   policyVersion: (of: PolicyOf, version: number) => `${paths.policy(of)}?version=${version}#said`,
+  policyCompare: (of: PolicyOf, version: number) => `${paths.policy(of)}?compare=${version}#comparison`,
   dryRun: (of: PolicyOf, search = "") => `${paths.policy(of)}/dry-run${search}`,
   dryRunEvents: (of: PolicyOf, search = "") => `${paths.policy(of)}/dry-run/events${search}`,
   policySuggestions: () => "/policy/suggestions",

@@ -97,21 +97,23 @@ test("a hook knows how budgets stand for ten minutes, and that one is used up un
     budgets: [{ id: "day", scope: "person", period: "day", limit, hard: "deny" }],
   }
   server.publish(sealed(1, "", { document }))
-  const stand = (used: number) =>
-    server.stand([
-      { layer: "organization", id: "day", used, limit: 4, resetsAt: new Date(Date.now() + 3_600_000).toISOString() },
-    ])
+  const stand = (used: number, minutes: number) =>
+    server.stand(
+      [{ layer: "organization", id: "day", used, limit: 4, resetsAt: new Date(Date.now() + 3_600_000).toISOString() }],
+      { asOf: new Date(Date.now() + minutes * 60_000).toISOString() },
+    )
   const effectAfter = (minutes: number) =>
     decideHook(hostOf(home, server.endpoint, minutes * 60_000), shell("ls"), CONTEXT)?.effect
   await pullPolicy(host)
   expect(effectAfter(0)).toBe("ask")
-  stand(1)
+  stand(1, 0)
   await pullPolicy(host)
   expect([effectAfter(0), effectAfter(9), effectAfter(11)]).toEqual(["allow", "allow", "ask"])
   // Not changed since, and known anew.
+  stand(1, 5)
   await pullPolicy(hostOf(home, server.endpoint, 5 * 60_000))
   expect(effectAfter(11)).toBe("allow")
-  stand(4)
+  stand(4, 6)
   await pullPolicy(hostOf(home, server.endpoint, 6 * 60_000))
   expect([effectAfter(6), effectAfter(50), effectAfter(61)]).toEqual(["deny", "deny", "ask"])
   expect(decideHook(host, shell("ls"), CONTEXT)?.ruleId).toBe("budgets.day")

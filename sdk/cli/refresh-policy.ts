@@ -33,7 +33,8 @@ export async function pullPolicy(host: Host): Promise<Refreshed | null> {
   // Also when nobody answers, so that hooks do not have it tried again at once.
   if (fetched.result === "unanswered") keeper.note(before.checkedAt, before.refusal)
   else keeper.note(host.now(), fetched.result === "refused" ? fetched.reason : null)
-  if (fetched.result !== "unanswered" && hasBudgets(keeper.inForce())) await openBudgets(files, () => {}).ask(place)
+  if (fetched.result !== "unanswered" && hasBudgets(keeper.inForce()))
+    await openBudgets(files, () => keeper.inForce(), () => {}).ask(place)
   return { fetched, keeper }
 }
 

@@ -1,6 +1,7 @@
-/** How the budgets stand that bind a person: asked of Belay beside the policy, and kept beside it. */
+/** How the budgets stand that bind a person: asked of Belay beside the policy, checked as it is, and kept beside it. */
 import { readFileSync } from "node:fs"
 import { budgetKey } from "./action.ts"
+import { openSignedBudgets, type SignedBudgets } from "./envelope.ts"
 import type { InForce } from "./keeper.ts"
 import { type PolicyFiles, replaceFile } from "./note.ts"
 import { ask, type Place } from "./transport.ts"
@@ -10,7 +11,10 @@ export const BUDGETS_MS_MAX = 600_000
 
 /** How the budgets stand, as far as is known. */
 export interface Budgets {
-  /** Asks Belay, and keeps what it answers; where it does not, what is known gets old. Never rejects. */
+  /**
+   * Asks Belay, and keeps what it answers; where it does not, or what it answers is not signed for this person or is older
+   * than what is known, what is known gets old. Never rejects.
+   */
   ask(place: Place, signal?: AbortSignal): Promise<void>
   /**
    * What is used of each budget of which that is known, as `PolicyContext.spent`. Of an answer that is older than
@@ -19,60 +23,63 @@ export interface Budgets {
   spent(nowMs: number): ReadonlyMap<string, number>
 }
 
-interface Use {
-  readonly layer: string
-  readonly id: string
-  /** Null when it is not known. */
-  readonly used: number | null
-  readonly limit: number
-  readonly resetsAt: string
-}
-
-interface Answered {
-  readonly etag: string | null
-  /** Milliseconds since the epoch. */
+interface Known {
+  readonly signed: SignedBudgets
+  /**
+   * Milliseconds since the epoch: by this machine's clock where this process asked, and by Belay's where another kept it,
+   * since whoever can write the file could say anything else.
+   */
   readonly askedAt: number
-  readonly budgets: readonly Use[]
 }
-
-const NOTHING: Answered = { etag: null, askedAt: 0, budgets: [] }
 
 /** Whether a policy has budgets, so that there is something to ask for. */
 export function hasBudgets(inForce: InForce | null): boolean {
   return inForce !== null && inForce.signed.bundle.layers.some(({ document }) => (document.budgets ?? []).length > 0)
 }
 
-/** Opens what was kept; null keeps nothing on disk. Never throws. */
-export function openBudgets(files: PolicyFiles | null, report: (problem: string) => void): Budgets {
-  let known = files === null ? NOTHING : load(files)
+/** Opens what was kept beside the policy that is in force then; null files keep nothing on disk. Never throws. */
+export function openBudgets(
+  files: PolicyFiles | null,
+  policy: () => InForce | null,
+  report: (problem: string) => void,
+): Budgets {
+  /** Undefined until there is a policy to check by what was kept. */
+  let known = files === null ? null : load(files, policy())
+  const kept = (): Known | null => {
+    if (known === undefined && files !== null) known = load(files, policy())
+    return known ?? null
+  }
   return {
     async ask(place, signal) {
       const askedAt = place.now()
-      const headers = known.etag === null ? {} : { "if-none-match": known.etag }
-      const answered = await ask(place, { method: "GET", path: "/v1/policy/budgets", headers, signal }).catch(
+      const answered = await ask(place, { method: "GET", path: "/v1/policy/budgets", headers: {}, signal }).catch(
         () => null,
       )
-      // What was asked later is known already.
-      if (answered === null || signal?.aborted === true || askedAt < known.askedAt) return
-      if (answered.status === 304) known = { ...known, askedAt }
-      else if (answered.status === 200) {
-        const budgets = readUses(parse(answered.text))
-        if (budgets === null) return
-        known = { etag: answered.headers.etag ?? null, askedAt, budgets }
-      } else return
+      const inForce = policy()
+      const before = kept()
+      if (answered?.status !== 200 || signal?.aborted === true || inForce === null) return
+      // A server that does not sign yet tells nothing.
+      const envelope = envelopeIn(answered.text)
+      if (envelope === null) return
+      const { keys, signed } = inForce
+      const opened = openSignedBudgets(envelope, { keys, policy: signed, before: before?.signed ?? null })
+      if (!opened.ok) return report(`how budgets stand was not taken: ${opened.reason}`)
+      known = { signed: opened.budgets, askedAt }
       if (files === null) return
       try {
-        replaceFile(files.budgets, `${JSON.stringify(known)}\n`)
+        replaceFile(files.budgets, `${JSON.stringify({ envelope })}\n`)
       } catch {
         report("how budgets stand cannot be kept on disk")
       }
     },
     spent(nowMs) {
-      // A clock that was set back does not make an old answer a new one.
-      const isFresh = Math.abs(nowMs - known.askedAt) <= BUDGETS_MS_MAX
       const spent = new Map<string, number>()
+      const now = kept()
+      if (now === null) return spent
+      // A clock that was set back does not make an old answer a new one.
+      const isFresh = Math.abs(nowMs - now.askedAt) <= BUDGETS_MS_MAX
       const unknown = new Set<string>()
-      for (const { layer, id, used, limit, resetsAt } of known.budgets) {
+      for (const { layer, id, used, limit, resetsAt } of now.signed.budgets) {
         const key = budgetKey(layer, id)
         const isKnown = used !== null && Date.parse(resetsAt) > nowMs && (isFresh || used >= limit)
         // Of two teams' budgets of one name the larger use counts.
@@ -85,39 +92,26 @@ export function openBudgets(files: PolicyFiles | null, report: (problem: string)
   }
 }
 
-function load(files: PolicyFiles): Answered {
+/** What was kept, checked again; null where that is nothing, undefined where it cannot be checked yet. */
+function load(files: PolicyFiles, inForce: InForce | null): Known | null | undefined {
+  if (inForce === null) return undefined
   try {
-    const value = parse(readFileSync(files.budgets, "utf8"))
-    const budgets = readUses(value)
-    if (budgets === null) return NOTHING
-    const { etag, askedAt } = value as Partial<Record<keyof Answered, unknown>>
-    return {
-      etag: typeof etag === "string" ? etag : null,
-      askedAt: typeof askedAt === "number" ? askedAt : 0,
-      budgets,
-    }
+    const text = readFileSync(files.budgets, "utf8")
+    const envelope = envelopeIn(text)
+    if (envelope === null) return null
+    const opened = openSignedBudgets(envelope, { keys: inForce.keys, policy: inForce.signed, before: null })
+    return opened.ok ? { signed: opened.budgets, askedAt: Date.parse(opened.budgets.asOf) } : null
   } catch {
-    return NOTHING
+    return null
   }
 }
 
-/** The budgets of an answer, or of a file; null for what is neither. */
-function readUses(value: unknown): readonly Use[] | null {
-  if (typeof value !== "object" || value === null || !("budgets" in value) || !Array.isArray(value.budgets)) return null
-  const uses: Use[] = []
-  for (const item of value.budgets as readonly unknown[]) {
-    if (typeof item !== "object" || item === null) return null
-    const { layer, id, used, limit, resetsAt } = item as Partial<Record<keyof Use, unknown>>
-    if (typeof layer !== "string" || typeof id !== "string" || typeof resetsAt !== "string") return null
-    if (typeof limit !== "number" || !(used === null || typeof used === "number")) return null
-    uses.push({ layer, id, used, limit, resetsAt })
-  }
-  return uses
-}
-
-function parse(text: string): unknown {
+/** The envelope in an answer, or in a file; null where there is none. */
+function envelopeIn(text: string): string | null {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    const { envelope } = typeof value === "object" && value !== null && "envelope" in value ? value : { envelope: null }
+    return typeof envelope === "string" ? envelope : null
   } catch {
     return null
   }

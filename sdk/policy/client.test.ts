@@ -9,6 +9,8 @@ import { type Belay, startBelay } from "../index.ts"
 import { createTestClock } from "../test-clock.ts"
 import { type PolicyState, publishedPolicy, type PublishedPolicyOptions } from "./client.ts"
 import type { PolicyDocument } from "./document.ts"
+import { openSignedBudgets, sealBudgets } from "./envelope.ts"
+import { policyFiles } from "./note.ts"
 import { KEY, makeKey, sealed, startPolicyServer } from "./test-policy-server.ts"
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -199,6 +201,63 @@ test("a server that tells nothing of budgets is one of which nothing is known; w
   await expect.poll(() => effectOf(other, "git push x"), PATIENCE).toBe(DENIED_BY(2))
   await expect.poll(() => server.listeners(), PATIENCE).toBe(1)
   expect(asked()).toBe(before)
+})
+
+test("how budgets stand is taken as the organization signed it for this person, and never back in time", () => {
+  const policy = { organization: "acme", subject: "ada" }
+  const at = (asOf: string, version = 3) => ({ ...policy, version, asOf, budgets: standing(5, 4) })
+  const before = at("2026-11-20T12:00:00Z")
+  const resultOf = (text: string) => {
+    const opened = openSignedBudgets(text, { keys: [KEY], policy, before })
+    return opened.ok ? "taken" : opened.reason
+  }
+  const later = at("2026-11-20T12:00:01Z")
+  expect(
+    [
+      sealBudgets(later, KEY),
+      sealBudgets(before, KEY),
+      sealBudgets(at("2026-11-20T11:59:59Z"), KEY),
+      sealBudgets({ ...later, version: 2 }, KEY),
+      sealBudgets(later, makeKey("other")),
+      sealBudgets(later, makeKey(KEY.id)),
+      sealBudgets({ ...later, subject: null }, KEY),
+      sealBudgets({ ...later, organization: "other" }, KEY),
+      sealed(4, "*"),
+      JSON.stringify({ budgets: standing(0, 0) }),
+      "",
+    ].map(resultOf),
+  ).toEqual([
+    "taken",
+    "taken",
+    "older",
+    "older",
+    "unknown_key",
+    "wrong_signature",
+    "other_person",
+    "other_organization",
+    "other_format",
+    "not_an_envelope",
+    "empty",
+  ])
+})
+
+test("what somebody else wrote where it is kept how budgets stand is not known", async ({ server, start, folder }) => {
+  server.publish(sealed(1, "", { document: BUDGETED }))
+  server.stand(standing(5, 4))
+  const { belay } = start()
+  await expect.poll(() => effectOf(belay, "ls"), PATIENCE).toBe(DENIED_BY(1))
+  await server.stop()
+  const { budgets } = policyFiles(folder, { endpoint: server.endpoint, key: "blk_test", enduser: "ada@example.com" })
+  const good = readFileSync(budgets, "utf8")
+  expect(effectOf(start().belay, "ls")).toBe(DENIED_BY(1))
+  const forged = sealBudgets(
+    { organization: "acme", subject: "ada", version: 1, asOf: minutesFromNow(0), budgets: standing(0, 0) },
+    makeKey(KEY.id),
+  )
+  for (const text of [JSON.stringify({ envelope: forged }), JSON.stringify({ budgets: standing(0, 0) }), "", good]) {
+    writeFileSync(budgets, text)
+    expect(effectOf(start().belay, "ls")).toBe(text === good ? DENIED_BY(1) : "ask unsure 1")
+  }
 })
 
 const HTML = "<!doctype html><title>Please sign in</title>"

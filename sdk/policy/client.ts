@@ -88,12 +88,12 @@ function startClient(connection: PolicyConnection, options: PublishedPolicyOptio
   const { endpoint, ingestKey, user, agent, clock } = connection
   const folder = options.folder === false ? null : (options.folder ?? defaultFolder())
   const files = folder === null ? null : policyFiles(folder, { endpoint, key: ingestKey, enduser: user })
-  const budgets = openBudgets(files, connection.report)
   const keeper = openKeeper({
     files,
     pinned: options.keys ?? pinnedByEnvironment(),
     report: connection.report,
   })
+  const budgets = openBudgets(files, () => keeper.inForce(), connection.report)
   const place: Place = {
     endpoint,
     headers: headersOf(ingestKey, user),

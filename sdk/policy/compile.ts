@@ -2,9 +2,18 @@
 import { compileConditions, holdsAll } from "./conditions.ts"
 import { NO_WARNINGS, type PolicyDecision } from "./decision.ts"
 import type { PolicyBundle, PolicyDocument, PolicyException, PolicyRule } from "./document.ts"
+import { createMemo } from "./memo.ts"
 import { createModelCatalog, type ModelCatalog } from "./models.ts"
+import type { Probes } from "./parts.ts"
 import { compilePathPattern, createPathIndex, type PathProbe } from "./paths.ts"
-import { byRank, type CompiledException, type CompiledRule, type LayerDefault, type RuleSet } from "./rule-set.ts"
+import {
+  byRank,
+  type CompiledException,
+  type CompiledRule,
+  type LayerDefault,
+  type RuleIndex,
+  type RuleSet,
+} from "./rule-set.ts"
 import { autonomyBounds, type Bound, budgetBound, modelBounds, reviewBound } from "./sections.ts"
 import { compileShellPattern, createShellIndex, type ShellCommand } from "./shell-pattern.ts"
 import {
@@ -20,17 +29,6 @@ import {
 import { type Effect, type Layer, LAYERS, type RuleAction } from "./vocabulary.ts"
 import { type Verdict, YES } from "./wildcard.ts"
 
-/** What rules on each kind of action are tried on. */
-export interface Probes {
-  readonly shell: ShellCommand
-  readonly edit: PathProbe
-  readonly read: PathProbe
-  readonly web: WebProbe
-  readonly mcp: NameProbe
-  readonly subagent: NameProbe
-  readonly model: NameProbe
-}
-
 /** A bound with what it decides. */
 export interface CompiledBound extends Bound {
   readonly layer: number
@@ -39,7 +37,10 @@ export interface CompiledBound extends Bound {
   readonly doubt: PolicyDecision
 }
 
-/** Policies that are ready to decide; made by `compilePolicy`, asked by `decide`. Immutable. */
+/**
+ * Policies that are ready to decide; made by `compilePolicy`, asked by `decide`. Immutable but for what is remembered of
+ * patterns, which changes no decision.
+ */
 export interface CompiledPolicy {
   /** The bundle's version. */
   readonly version: number
@@ -55,13 +56,15 @@ export interface CompiledPolicy {
   readonly speaksOfShell: boolean
 }
 
+/** Probes of each kind of which a policy remembers what matches. */
+const FOUND_MAX = 2000
+
 interface CompiledPattern<Probe> {
   matches(probe: Probe): Verdict
 }
 
-interface Index<Probe, Pattern> {
+interface Index<Probe, Pattern> extends RuleIndex<Probe> {
   add(item: CompiledRule<Probe>, pattern: Pattern): void
-  collect(probe: Probe, into: CompiledRule<Probe>[]): void
 }
 
 interface PlacedLayer {
@@ -183,7 +186,13 @@ function compileSet<Probe, Pattern extends CompiledPattern<Probe>>(
     }
     return [{ layer: at, isOverridable, decision }]
   })
-  return { rules, defaults, index, hasOverridable: rules.some(({ isOverridable }) => isOverridable) }
+  return {
+    rules,
+    defaults,
+    index,
+    hasOverridable: rules.some(({ isOverridable }) => isOverridable),
+    found: createMemo(FOUND_MAX),
+  }
 }
 
 function decisionOf(rule: PolicyRule, { layer, version: layerVersion }: PlacedLayer, version: number): PolicyDecision {

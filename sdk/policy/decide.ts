@@ -1,14 +1,13 @@
 /** The decision: one pure function for the SDK, the hooks, the server, the dry run and the tester. */
 import type { AgentAction, PolicyContext } from "./action.ts"
-import type { CompiledPolicy, Probes } from "./compile.ts"
+import type { CompiledPolicy } from "./compile.ts"
 import type { PolicyDecision, PolicyWarning } from "./decision.ts"
-import { toPathProbes } from "./paths.ts"
-import { isLifted, judge, type Standing, stricter, type Trace } from "./rule-set.ts"
-import { type Doubt, DOUBTS, readScript, type ScriptPart } from "./script.ts"
-import { toShellCommand } from "./shell-pattern.ts"
-import { toAgentNames, toMcpNames, toModelNames, toWebProbe } from "./targets.ts"
+import { type NamedKind, type NamedPart, type PathPart, partsOf, type Probes, WHOLE } from "./parts.ts"
+import { followLinks } from "./paths.ts"
+import { isLifted, isSilent, judge, type Judging, type Standing, stricter, type Trace } from "./rule-set.ts"
+import { type Doubt, DOUBTS } from "./script.ts"
 import { type Effect, type Layer, LAYERS, type RuleAction } from "./vocabulary.ts"
-import { isPartlyUnknown, NO, YES } from "./wildcard.ts"
+import { NO, YES } from "./wildcard.ts"
 
 /** What was considered on the way to a decision. Quotes the action, so it is for whoever may see that. */
 export interface Explanation {
@@ -114,52 +113,31 @@ function decideWith(
   return warnings === null ? decision : { ...decision, warnings }
 }
 
-const WHOLE = { needsAllow: true, isDoubtful: false, isWide: false }
-
 function judgeAction(
   policy: CompiledPolicy,
   action: AgentAction,
   context: PolicyContext,
   listener: Listener | undefined,
 ): PolicyDecision {
-  switch (action.kind) {
-    case "shell":
-      return judgeScript(policy, action.command, action.cwd, context, listener)
-    case "edit":
-    case "read":
-      return judgePath(policy, action.kind, action.path, context, listener) ?? policy.unset
-    case "web":
-      return judgeWeb(policy, action.url, context, true, listener) ?? policy.unset
-    case "mcp":
-      return (
-        judgeProbe(
-          policy,
-          "mcp",
-          { names: toMcpNames(action) },
-          `${action.server}/${action.tool}`,
-          context,
-          WHOLE,
-          listener,
-        ) ?? policy.unset
-      )
-    case "subagent":
-      return (
-        judgeProbe(policy, "subagent", { names: toAgentNames(action.name) }, action.name, context, WHOLE, listener) ??
-        policy.unset
-      )
-    case "model":
-      return (
-        judgeProbe(
-          policy,
-          "model",
-          { names: toModelNames(action, policy.catalog) },
-          action.model,
-          context,
-          WHOLE,
-          listener,
-        ) ?? policy.unset
-      )
+  if (action.kind === "model") {
+    const probe = policy.catalog.resolve(action.model, action.provider)
+    return judgeProbe(policy, "model", probe, action.model, WHOLE, context, listener) ?? policy.unset
   }
+  if (action.kind === "shell" && !policy.speaksOfShell) return policy.unset
+  const { parts, doubts } = partsOf(action, context)
+  let decision: PolicyDecision | null = null
+  for (const part of parts) {
+    const decided =
+      "path" in part ? judgePath(policy, part, context, listener) : judgeNamed(policy, part, context, listener)
+    decision = stricterOf(decision, decided)
+  }
+  const settled = decision ?? policy.unset
+  const [doubt] = doubts
+  if (doubt === undefined) return settled
+  if (listener) for (const each of doubts) listener.doubt(each)
+  return settled.effect === "allow"
+    ? { ...policy.unset, effect: "ask", because: "unsure", reason: DOUBTS[doubt] }
+    : settled
 }
 
 function judgeProbe<Kind extends RuleAction>(
@@ -167,131 +145,43 @@ function judgeProbe<Kind extends RuleAction>(
   kind: Kind,
   probe: Probes[Kind],
   subject: string,
+  judging: Judging,
   context: PolicyContext,
-  judging: Parameters<typeof judge>[3],
   listener: Listener | undefined,
 ): PolicyDecision | null {
   const set = policy.sets[kind]
-  const part = listener?.part(kind, subject)
-  const decision = judge(set, probe, context, judging, part?.trace)
-  part?.done(decision)
+  if (listener === undefined) return judge(set, probe, context, judging)
+  const part = listener.part(kind, subject)
+  const decision = judge(set, probe, context, judging, part.trace)
+  part.done(decision)
   return decision
+}
+
+function judgeNamed<Kind extends NamedKind>(
+  policy: CompiledPolicy,
+  { kind, probe, subject, judging }: NamedPart<Kind>,
+  context: PolicyContext,
+  listener: Listener | undefined,
+): PolicyDecision | null {
+  if (kind === "web" && isSilent(policy.sets.web, judging)) return null
+  return judgeProbe(policy, kind, probe, listener ? subject() : "", judging, context, listener)
 }
 
 function judgePath(
   policy: CompiledPolicy,
-  kind: "edit" | "read",
-  path: string,
+  { kind, path, judging }: PathPart,
   context: PolicyContext,
   listener: Listener | undefined,
-  { folder, needsAllow = true, isDoubtful = false, isTree = false }: PathJudging = {},
 ): PolicyDecision | null {
-  const { rules, defaults } = policy.sets[kind]
-  if (rules.length === 0 && (!needsAllow || defaults.length === 0)) return null
+  if (isSilent(policy.sets[kind], judging)) return null
+  const written = path()
   let decision: PolicyDecision | null = null
-  for (const probe of toPathProbes(path, context, folder, isTree)) {
-    const judging = { needsAllow, isDoubtful, isWide: probe.isUnknown || isTree }
-    decision = stricterOf(decision, judgeProbe(policy, kind, probe, probe.absolute, context, judging, listener))
+  for (const probe of written.probes) {
+    decision = stricterOf(decision, judgeProbe(policy, kind, probe, probe.absolute, judging, context, listener))
   }
-  return decision
-}
-
-interface PathJudging {
-  readonly folder?: string | undefined
-  readonly needsAllow?: boolean
-  readonly isDoubtful?: boolean
-  readonly isTree?: boolean
-}
-
-function judgeWeb(
-  policy: CompiledPolicy,
-  url: string,
-  context: PolicyContext,
-  needsAllow: boolean,
-  listener: Listener | undefined,
-): PolicyDecision | null {
-  // A file by another name.
-  if (/^file:/i.test(url)) {
-    const path = URL.canParse(url) ? decodedPath(new URL(url).pathname) : null
-    return judgePath(policy, "read", path ?? "/", context, listener, { needsAllow })
-  }
-  const { rules, defaults } = policy.sets.web
-  if (rules.length === 0 && (!needsAllow || defaults.length === 0)) return null
-  const probe = toWebProbe(url)
-  return judgeProbe(
-    policy,
-    "web",
-    probe,
-    url,
-    context,
-    { needsAllow, isDoubtful: false, isWide: probe.host === null },
-    listener,
-  )
-}
-
-function decodedPath(path: string): string | null {
-  try {
-    return decodeURIComponent(path)
-  } catch {
-    return null
-  }
-}
-
-function judgeScript(
-  policy: CompiledPolicy,
-  command: string | readonly string[],
-  cwd: string | undefined,
-  context: PolicyContext,
-  listener: Listener | undefined,
-): PolicyDecision {
-  if (!policy.speaksOfShell) return policy.unset
-  const script = readScript(command, { home: context.home, cwd: cwd ?? context.workspace })
-  let decision: PolicyDecision | null = null
-  for (const part of script.parts) decision = stricterOf(decision, judgePart(policy, part, cwd, context, listener))
-  const settled = decision ?? policy.unset
-  for (const doubt of script.doubts) listener?.doubt(doubt)
-  const [doubt] = script.doubts
-  if (doubt === undefined || settled.effect !== "allow") return settled
-  return { ...policy.unset, effect: "ask", because: "unsure", reason: DOUBTS[doubt] }
-}
-
-function judgePart(
-  policy: CompiledPolicy,
-  part: ScriptPart,
-  cwd: string | undefined,
-  context: PolicyContext,
-  listener: Listener | undefined,
-): PolicyDecision | null {
-  switch (part.kind) {
-    case "command": {
-      const command = toShellCommand(part.words)
-      const subject = part.words.map(({ text }) => (isPartlyUnknown(text) ? "…" : text)).join(" ")
-      const judging = { needsAllow: part.needsAllow, isDoubtful: false, isWide: command.isUnknown }
-      return judgeProbe(policy, "shell", command, subject, context, judging, listener)
-    }
-    case "web":
-      return judgeWeb(policy, part.url, context, false, listener)
-    case "file": {
-      const { access, path, folders, needsAllow, isDoubtful, isTree } = part
-      let decision: PolicyDecision | null = null
-      for (const folder of folders) {
-        const judging = { folder: folderOf(folder, cwd, context), needsAllow, isDoubtful, isTree }
-        decision = stricterOf(decision, judgePath(policy, access, path, context, listener, judging))
-      }
-      return decision
-    }
-  }
-}
-
-/** The folder that a path in a script is relative to; undefined for the workspace. */
-function folderOf(
-  folder: string | undefined,
-  cwd: string | undefined,
-  { workspace }: PolicyContext,
-): string | undefined {
-  if (folder === undefined) return cwd
-  if (/^[./]\//.test(folder) && folder.startsWith(".")) return `${cwd ?? workspace ?? ""}/${folder}`
-  return folder
+  const followed = context.resolveLinks === undefined ? null : followLinks(written, context.resolveLinks)
+  if (followed === null) return decision
+  return stricterOf(decision, judgeProbe(policy, kind, followed, followed.absolute, judging, context, listener))
 }
 
 function stricterOf(a: PolicyDecision | null, b: PolicyDecision | null): PolicyDecision | null {

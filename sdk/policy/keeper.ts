@@ -13,6 +13,8 @@ import { AVAILABILITIES, RULE_ACTIONS, type RuleAction } from "./vocabulary.ts"
 export interface InForce {
   readonly signed: SignedPolicy
   readonly compiled: CompiledPolicy
+  /** With which what comes next is checked. */
+  readonly keys: readonly PolicyKey[]
 }
 
 /** `not_usable`: it is the organization's, and this version of Belay cannot compile it. */
@@ -118,7 +120,7 @@ export function openKeeper({ files, pinned, report }: KeeperOptions): Keeper {
           : stored.introductions
       if (isNew) stored = { organization: policy.organization, keys, introductions, envelope, etag }
       keys = announcedBy(policy, keys)
-      inForce = { signed: policy, compiled }
+      inForce = { signed: policy, compiled, keys }
       unavailable = unavailableOf(inForce)
       if (isNew) save(policy.bundle.version)
       return { ok: true, isNew }
@@ -165,10 +167,11 @@ function load(files: PolicyFiles, pinned: readonly PolicyKey[]): Loaded {
   if (!read.ok) return { ...none, problem: read.reason }
   const compiled = compile(read.policy.bundle)
   if (compiled === null) return { ...none, problem: "not_usable" }
+  const keys = announcedBy(read.policy, basis)
   return {
     stored: { ...stored, keys: basis },
-    keys: announcedBy(read.policy, basis),
-    inForce: { signed: read.policy, compiled },
+    keys,
+    inForce: { signed: read.policy, compiled, keys },
     problem: null,
   }
 }

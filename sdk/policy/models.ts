@@ -1,4 +1,5 @@
 /** What a model is called by its maker, however an agent, a cloud or a router names it. */
+import { createMemo } from "./memo.ts"
 import { KNOWN_MODELS, KNOWN_PROVIDERS, MODEL_ALIASES } from "./model-catalog.ts"
 
 /** Which model and which provider a name means. */
@@ -11,6 +12,8 @@ export interface ResolvedModel {
   readonly provider: string | null
   /** Whether the provider is in the catalog. */
   readonly isKnownProvider: boolean
+  /** What rules know it by: its name, and with who runs it, `provider/name`. */
+  readonly names: readonly string[]
 }
 
 /** What is known of models and providers, with an organization's own names. */
@@ -21,7 +24,7 @@ export interface ModelCatalog {
   provider(name: string): string
 }
 
-/** Names are remembered, which are all forgotten together; an agent uses few. */
+/** Names are remembered; an agent uses few. */
 const REMEMBERED_MAX = 500
 
 const INFERENCE_PROFILE = /^arn:aws[^:]*:bedrock:.*\//
@@ -72,22 +75,24 @@ export function createModelCatalog(aliases: Readonly<Record<string, string>> = {
     const own = names.get(squash(cleaned))
     const given = provider === undefined ? providerIn(cleaned, providers) : clean(provider)
     const known = given === null ? undefined : providers.get(given)
-    const name = own ?? strip(model, names)
+    const canonical = own ?? strip(model, names)
+    const name = canonical ?? lastOf(cleaned)
+    const runBy = known ?? given
     return {
-      name: name ?? lastOf(cleaned),
-      isKnown: name !== null,
-      provider: known ?? given,
+      name,
+      isKnown: canonical !== null,
+      provider: runBy,
       isKnownProvider: known !== undefined,
+      names: runBy === null ? [name] : [name, `${runBy}/${name}`],
     }
   }
-  const remembered = new Map<string, ResolvedModel>()
+  const remembered = createMemo<string, ResolvedModel>(REMEMBERED_MAX)
   return {
     resolve(model, provider) {
       const key = provider === undefined ? model : `${provider}\n${model}`
       const earlier = remembered.get(key)
       if (earlier) return earlier
       const resolved = resolve(model, provider)
-      if (remembered.size >= REMEMBERED_MAX) remembered.clear()
       remembered.set(key, resolved)
       return resolved
     },

@@ -1,6 +1,7 @@
 /** Paths as rules see them: resolved against the workspace, links followed, in every form that a pattern can name. */
 import picomatch from "picomatch"
 import type { PolicyContext } from "./action.ts"
+import { createMemo } from "./memo.ts"
 import { createTextIndex, type TextIndex, toTextKey } from "./text-index.ts"
 import type { Effect } from "./vocabulary.ts"
 import { ANY, ANY_NAME, isPartlyUnknown, MAYBE, mayBeSame, NO, type Verdict, YES } from "./wildcard.ts"
@@ -29,23 +30,32 @@ export interface PathPattern {
 }
 
 const GLOB_SPECIAL = /[*?[\]{}()!+@\\]/
+/** An absolute path in which no name is empty or begins with a dot. */
+const PLAIN_PATH = /^(?:\/[^/.][^/]*)+$/
 const DRIVE = /^[A-Za-z]:[\\/]/
 
+/** A path as it is written, in the forms that can be told without looking at files. */
+export interface WrittenPath {
+  /** As it is written, and once more where it is in the workspace but for letters' case. */
+  readonly probes: readonly [PathProbe, ...PathProbe[]]
+  readonly workspace: string | undefined
+  readonly home: string | undefined
+}
+
 /**
- * The forms of a path that an action is on: as it is written and, where it differs, with links followed. Rules have to
- * allow every one of them, and need to deny only one.
+ * Reads a path that an action is on.
  *
  * `path` may have unknown parts; `~` is the home folder. `cwd` is what a relative path is relative to: absolute, the
  * workspace when undefined, and `ANY` where it is not known.
  */
-export function toPathProbes(
+export function toWrittenPath(
   path: string,
-  context: PolicyContext,
+  folders: Pick<PolicyContext, "workspace" | "home">,
   cwd?: string,
   isTree = false,
-): readonly [PathProbe, ...PathProbe[]] {
-  const workspace = context.workspace === undefined ? undefined : normalize(forward(context.workspace))
-  const home = context.home === undefined ? undefined : normalize(forward(context.home))
+): WrittenPath {
+  const workspace = folders.workspace === undefined ? undefined : toFolder(folders.workspace)
+  const home = folders.home === undefined ? undefined : toFolder(folders.home)
   const base = cwd === undefined ? (workspace ?? ANY) : cwd
   const absolute = toAbsolute(path, base, home)
   const written = toProbe(absolute, workspace, home, isTree)
@@ -54,20 +64,37 @@ export function toPathProbes(
     workspace === undefined && cwd === undefined && absolute.startsWith(`${ANY}/`) && !climbs(path)
       ? { ...written, inside: absolute.slice(2) }
       : written
-  const probes: [PathProbe, ...PathProbe[]] = [first]
-  if (workspace !== undefined && first.inside === null) {
-    // Where letters' case does not count this is in the workspace.
-    const inside = beneath(absolute.toLowerCase(), workspace.toLowerCase())
-    if (inside !== null) probes.push({ ...first, inside })
-  }
-  const { resolveLinks } = context
-  if (resolveLinks === undefined || first.isUnknown || !isRooted(absolute)) return probes
+  // Where letters' case does not count this is in the workspace.
+  const inside =
+    workspace !== undefined && first.inside === null ? beneath(absolute.toLowerCase(), workspace.toLowerCase()) : null
+  return { probes: inside === null ? [first] : [first, { ...first, inside }], workspace, home }
+}
+
+/**
+ * The path with links followed, where it differs; null where it does not. Rules have to allow every form of a path, and
+ * need to deny only one.
+ */
+export function followLinks(
+  { probes: [first], workspace, home }: WrittenPath,
+  resolveLinks: (path: string) => string | null,
+): PathProbe | null {
+  const { absolute, isTree } = first
+  if (first.isUnknown || !isRooted(absolute)) return null
   const real = follow(absolute, resolveLinks)
   const realWorkspace = workspace === undefined ? undefined : (follow(workspace, resolveLinks) ?? workspace)
-  if (real === absolute && realWorkspace === workspace) return probes
+  if (real === absolute && realWorkspace === workspace) return null
   const followed = toProbe(real ?? ANY, realWorkspace, home, isTree)
-  if (followed.inside === null || followed.inside !== first.inside) probes.push(followed)
-  return probes
+  return followed.inside === null || followed.inside !== first.inside ? followed : null
+}
+
+const folders = createMemo<string, string>(20)
+
+function toFolder(path: string): string {
+  const known = folders.get(path)
+  if (known !== undefined) return known
+  const folder = normalize(forward(path))
+  folders.set(path, folder)
+  return folder
 }
 
 function follow(path: string, resolveLinks: (path: string) => string | null): string | null {
@@ -138,6 +165,7 @@ function forward(path: string): string {
 
 /** Without `.`, `..` and doubled slashes. What comes before an unknown part may be left again by it, and is unknown too. */
 function normalize(path: string): string {
+  if (PLAIN_PATH.test(path) && !isPartlyUnknown(path)) return path
   const segments: string[] = []
   let isLost = false
   for (const segment of path.split("/")) {
@@ -242,7 +270,9 @@ function toGlob(pattern: string): Pick<PathPattern, "space" | "glob"> {
 /** Finds the patterns that may match a path. */
 export interface PathIndex<Item> {
   add(item: Item, pattern: PathPattern): void
-  /** Appends what may match a path that is known. */
+  /** Whether what may match the path can be found. */
+  canFind(probe: PathProbe): boolean
+  /** Appends what may match it, if it can be found. */
   collect(probe: PathProbe, into: Item[]): void
 }
 
@@ -255,6 +285,7 @@ export function createPathIndex<Item>(): PathIndex<Item> {
     home: createTextIndex(),
   }
   return {
+    canFind: ({ isUnknown, isTree }) => !isUnknown && !isTree,
     add(item, pattern) {
       if (pattern.space === "everything" || pattern.space === "outside") {
         always.push(item)

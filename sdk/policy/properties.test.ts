@@ -5,6 +5,7 @@ import { compilePolicy } from "./compile.ts"
 import { decide, explain } from "./decide.ts"
 import { POLICY_SCHEMA, type PolicyBundle, type PolicyDocument, type PolicyRule } from "./document.ts"
 import { checkPolicy, parsePolicy, policyToJson, policyToYaml } from "./parse.ts"
+import { type ActionParts, partsOf, toParts } from "./parts.ts"
 import { STRICTNESS } from "./rule-set.ts"
 import { EFFECTS, LAYERS, RULE_ACTIONS, type RuleAction } from "./vocabulary.ts"
 
@@ -158,6 +159,32 @@ test("the index finds what trying every rule finds", () => {
     { numRuns: 300 },
   )
 })
+
+test("what is remembered of an action is what would be found out anew, wherever it is done", () => {
+  const folder = fc.constantFrom(undefined, "/work/app", "/work", "/home/ada")
+  const place = fc.record({
+    workspace: folder,
+    home: folder,
+    cwd: folder,
+    url: fc.constantFrom(undefined, "https://mcp.example"),
+  })
+  fc.assert(
+    fc.property(fc.array(fc.tuple(action, place), { minLength: 2, maxLength: 12 }), (asked) => {
+      for (const [one, { cwd, url, ...folders }] of asked) {
+        if (one.kind === "model") continue
+        const placed = one.kind === "shell" ? { ...one, cwd } : one.kind === "mcp" ? { ...one, url } : one
+        expect(written(partsOf(placed, folders))).toEqual(written(toParts(placed, folders)))
+      }
+    }),
+  )
+})
+
+function written({ parts, doubts }: ActionParts): unknown {
+  const shown = parts.map((part) =>
+    "path" in part ? { ...part, path: part.path() } : { ...part, subject: part.subject() },
+  )
+  return { parts: shown, doubts }
+}
 
 test("a deny that is added never loosens anything, least of all a denial", () => {
   fc.assert(

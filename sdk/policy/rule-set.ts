@@ -2,6 +2,7 @@
 import type { PolicyContext } from "./action.ts"
 import { type Condition, holdsAll } from "./conditions.ts"
 import type { PolicyDecision } from "./decision.ts"
+import type { Memo } from "./memo.ts"
 import { type Effect, EFFECTS } from "./vocabulary.ts"
 import { MAYBE, NO, type Verdict, YES } from "./wildcard.ts"
 
@@ -41,7 +42,15 @@ export interface LayerDefault {
 
 /** Finds what may match a probe. */
 export interface RuleIndex<Probe> {
+  /** Whether it can be used: not where a part of the probe is not known. */
+  canFind(probe: Probe): boolean
   collect(probe: Probe, into: CompiledRule<Probe>[]): void
+}
+
+/** A rule whose pattern matches or may match a probe. */
+export interface Match<Probe> {
+  readonly rule: CompiledRule<Probe>
+  readonly verdict: Verdict
 }
 
 /** All rules for one kind of action. */
@@ -51,6 +60,8 @@ export interface RuleSet<Probe> {
   readonly defaults: readonly LayerDefault[]
   readonly index: RuleIndex<Probe>
   readonly hasOverridable: boolean
+  /** What matches the probes that were judged, by rank: patterns depend on nothing else. */
+  readonly found: Memo<Probe, readonly Match<Probe>[]>
 }
 
 /** Why a rule counted or did not. */
@@ -65,8 +76,6 @@ export interface Judging {
   readonly needsAllow: boolean
   /** Whether the program may mean something else, so that a match is one in doubt. */
   readonly isDoubtful: boolean
-  /** Whether the index cannot be used, because a part of the probe is not known. */
-  readonly isWide: boolean
 }
 
 export const STRICTNESS: Readonly<Record<Effect, number>> = { allow: 0, ask: 1, deny: 2 }
@@ -78,9 +87,9 @@ export function stricter(a: PolicyDecision, b: PolicyDecision): PolicyDecision {
   return a.ruleId === null && b.ruleId !== null ? b : a
 }
 
-interface Hit<Probe> {
-  readonly rule: CompiledRule<Probe>
-  readonly isSure: boolean
+/** Whether a set says nothing, whatever the probe. */
+export function isSilent({ rules, defaults }: RuleSet<never>, { needsAllow }: Judging): boolean {
+  return rules.length === 0 && (!needsAllow || defaults.length === 0)
 }
 
 /**
@@ -94,26 +103,21 @@ export function judge<Probe>(
   set: RuleSet<Probe>,
   probe: Probe,
   context: PolicyContext,
-  { needsAllow, isDoubtful, isWide }: Judging,
+  { needsAllow, isDoubtful }: Judging,
   trace?: Trace,
 ): PolicyDecision | null {
-  let candidates: readonly CompiledRule<Probe>[] = set.rules
-  if (!isWide && trace === undefined) {
-    const found: CompiledRule<Probe>[] = []
-    set.index.collect(probe, found)
-    candidates = found
-  }
+  const matches = trace === undefined ? matchesOf(set, probe) : tryAll(set, probe)
   // Nothing is stricter than a sure deny. Short of it every match counts, since it takes its layer's default away.
   const stopsAtDeny = !set.hasOverridable && trace === undefined
-  const overridable: Hit<Probe>[] = []
-  let best: Hit<Probe> | null = null
+  let overridable: Hit<Probe>[] | null = null
+  let best: CompiledRule<Probe> | null = null
+  let isBestSure = false
   let bestAllow: CompiledRule<Probe> | null = null
   let layers = 0
   let narrowest = -1
-  for (const rule of candidates) {
-    if (stopsAtDeny && best !== null && strictnessOf(best) === STRICTNESS.deny && rule.rank > best.rule.rank) continue
+  for (const { rule, verdict } of matches) {
     if (rule.effect === "allow" && !needsAllow && !set.hasOverridable && trace === undefined) continue
-    const standing = standingOf(rule, probe, context, isDoubtful)
+    const standing = standingOf(rule, verdict, context, isDoubtful)
     if (standing !== "matches" && standing !== "may_match") {
       trace?.(rule, standing)
       continue
@@ -123,22 +127,27 @@ export function judge<Probe>(
       layers |= 1 << rule.layer
       if (rule.layer > narrowest) narrowest = rule.layer
     }
+    if (rule.effect !== "allow" && rule.isOverridable) {
+      ;(overridable ??= []).push({ rule, isSure })
+      continue
+    }
+    trace?.(rule, standing)
     if (rule.effect === "allow") {
-      trace?.(rule, standing)
-      if (bestAllow === null || rule.rank < bestAllow.rank) bestAllow = rule
-    } else if (rule.isOverridable) {
-      overridable.push({ rule, isSure })
-    } else {
-      trace?.(rule, standing)
-      if (best === null || isStronger({ rule, isSure }, best)) best = { rule, isSure }
+      bestAllow ??= rule
+    } else if (best === null || isStronger(rule, isSure, best, isBestSure)) {
+      best = rule
+      isBestSure = isSure
+      if (stopsAtDeny && isSure && rule.effect === "deny") break
     }
   }
-  for (const hit of overridable) {
-    const isOverridden = narrowest > hit.rule.layer
-    trace?.(hit.rule, isOverridden ? "overridden" : hit.isSure ? "matches" : "may_match")
-    if (!isOverridden && (best === null || isStronger(hit, best))) best = hit
+  for (const { rule, isSure } of overridable ?? NO_HITS) {
+    const isOverridden = narrowest > rule.layer
+    trace?.(rule, isOverridden ? "overridden" : isSure ? "matches" : "may_match")
+    if (isOverridden || (best !== null && !isStronger(rule, isSure, best, isBestSure))) continue
+    best = rule
+    isBestSure = isSure
   }
-  const ruled = best === null ? null : best.isSure ? best.rule.decision : best.rule.doubt
+  const ruled = best === null ? null : isBestSure ? best.decision : best.doubt
   if (!needsAllow) return ruled
   let decision: PolicyDecision | null = ruled ?? bestAllow?.decision ?? null
   for (const fallback of set.defaults) {
@@ -149,29 +158,63 @@ export function judge<Probe>(
   return decision
 }
 
-function strictnessOf({ rule, isSure }: Hit<never>): number {
-  return isSure ? STRICTNESS[rule.effect] : STRICTNESS.ask
+interface Hit<Probe> {
+  readonly rule: CompiledRule<Probe>
+  readonly isSure: boolean
+}
+const NO_HITS: readonly never[] = []
+
+/** What matches or may match, by rank. */
+function matchesOf<Probe>(set: RuleSet<Probe>, probe: Probe): readonly Match<Probe>[] {
+  const known = set.found.get(probe)
+  if (known !== undefined) return known
+  let candidates: readonly CompiledRule<Probe>[] = set.rules
+  if (set.index.canFind(probe)) {
+    const found: CompiledRule<Probe>[] = []
+    set.index.collect(probe, found)
+    candidates = found.length > 1 ? found.toSorted((a, b) => a.rank - b.rank) : found
+  }
+  let matches: Match<Probe>[] | null = null
+  let last = -1
+  for (const rule of candidates) {
+    // Found under two names.
+    if (rule.rank === last) continue
+    last = rule.rank
+    const verdict = rule.matches(probe)
+    if (verdict !== NO) (matches ??= []).push({ rule, verdict })
+  }
+  set.found.set(probe, matches ?? NO_HITS)
+  return matches ?? NO_HITS
 }
 
-function isStronger<Probe>(hit: Hit<Probe>, than: Hit<Probe>): boolean {
-  const difference = strictnessOf(hit) - strictnessOf(than)
+function tryAll<Probe>({ rules }: RuleSet<Probe>, probe: Probe): readonly Match<Probe>[] {
+  return rules.map((rule) => ({ rule, verdict: rule.matches(probe) }))
+}
+
+function isStronger<Probe>(
+  rule: CompiledRule<Probe>,
+  isSure: boolean,
+  than: CompiledRule<Probe>,
+  isThanSure: boolean,
+): boolean {
+  const difference =
+    (isSure ? STRICTNESS[rule.effect] : STRICTNESS.ask) - (isThanSure ? STRICTNESS[than.effect] : STRICTNESS.ask)
   if (difference !== 0) return difference > 0
-  return hit.isSure === than.isSure ? hit.rule.rank < than.rule.rank : hit.isSure
+  return isSure === isThanSure ? rule.rank < than.rank : isSure
 }
 
-/** What has become of one rule. The pattern comes first: it fails most often. */
+/** What has become of one rule. */
 function standingOf<Probe>(
   rule: CompiledRule<Probe>,
-  probe: Probe,
+  matched: Verdict,
   context: PolicyContext,
   isDoubtful: boolean,
 ): Standing {
-  const matched = rule.matches(probe)
   if (matched === NO) return "no_match"
   if (context.nowMs >= rule.expiresAtMs) return "expired"
   const verdict = rule.conditions.length === 0 ? matched : lesser(matched, holdsAll(rule.conditions, context))
   if (verdict === NO) return "conditions"
-  if (isLifted(rule.exceptions, context)) return "lifted"
+  if (rule.exceptions.length > 0 && isLifted(rule.exceptions, context)) return "lifted"
   const isSure = verdict === YES && !(isDoubtful && rule.effect !== "allow")
   if (isSure) return "matches"
   return rule.effect === "allow" ? (matched === MAYBE ? "no_match" : "conditions") : "may_match"

@@ -564,17 +564,18 @@ class Reader implements ShellScript {
   /** The files and addresses among a command's words. */
   #files(program: string, words: readonly ShellWord[]): void {
     if (SPEAKERS.has(program)) return
-    const flags = words
-      .slice(1)
-      .filter(({ text }) => text.startsWith("-"))
-      .map(({ text }) => text)
-    const named = words.slice(1).flatMap(({ text }) => valueOf(text))
-    const operands = words
-      .slice(1)
-      .filter(({ text }) => !text.startsWith("-") || text === "-")
-      .map(({ text }) => text)
-    for (const text of [...operands, ...named]) {
-      if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) this.parts.push({ kind: "web", url: text })
+    const [flags, named, operands] = [new Array<string>(), new Array<string>(), new Array<string>()]
+    for (let at = 1; at < words.length; at++) {
+      const text = words[at]?.text ?? ""
+      if (text.startsWith("-") && text !== "-") flags.push(text)
+      else operands.push(text)
+      const value = valueOf(text)
+      if (value !== null) named.push(value)
+    }
+    for (const texts of [operands, named]) {
+      for (const text of texts) {
+        if (text.includes("://") && /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) this.parts.push({ kind: "web", url: text })
+      }
     }
     if (program === "curl" || program === "wget") {
       for (const text of operands)
@@ -594,14 +595,14 @@ class Reader implements ShellScript {
       return
     }
     if (COPIERS.has(program)) {
-      const target = flags.flatMap((flag) => (/^(?:-t|--target-directory=)/.test(flag) ? valueOf(flag) : []))
+      const target = flags.filter((flag) => /^(?:-t|--target-directory=)/.test(flag)).map(valueOf)
       const isInto = flags.some((flag) => /^(?:-t|--target-directory)/.test(flag))
       for (const [at, text] of operands.entries()) {
         const isLast = at === operands.length - 1
         if (program === "mv" || isLast || isInto) edits(text)
         if (!isLast || isInto) reads(text)
       }
-      for (const text of target) edits(text)
+      for (const text of target) if (text !== null) edits(text)
       // What is copied keeps its name in the folder that it is copied to.
       const into = operands.at(-1)
       if (into !== undefined) for (const text of operands.slice(0, -1)) edits(`${into}/${programName(text)}`)
@@ -618,7 +619,7 @@ class Reader implements ShellScript {
         !/^(?:curl|wget|sort|gcc|cc|clang|tsc|openssl|gpg|zip|pandoc)$/.test(program)
       )
         continue
-      const value = valueOf(flag)[0] ?? words[words.findIndex(({ text }) => text === flags[at]) + 1]?.text
+      const value = valueOf(flag) ?? words[words.findIndex(({ text }) => text === flags[at]) + 1]?.text
       if (value !== undefined) edits(value)
     }
     if (READERS.has(program)) {
@@ -687,9 +688,9 @@ function gluedValue(letters: readonly string[], text: string, valued: ReadonlySe
   return at === -1 || at === letters.length - 1 ? null : text.slice(at + 2)
 }
 
-/** What a flag carries in the same word, as in `--file=x` or `-fx`, and what follows a `=` in other words. */
-function valueOf(text: string): readonly string[] {
+/** What a flag carries in the same word, as in `--file=x` or `-fx`, and what follows a `=` in other words; null for nothing. */
+function valueOf(text: string): string | null {
   const at = text.indexOf("=")
-  if (at !== -1) return [text.slice(at + 1).replace(/^@/, "")]
-  return /^-[A-Za-z]./.test(text) ? [text.slice(2).replace(/^@/, "")] : []
+  if (at !== -1) return text.slice(at + 1).replace(/^@/, "")
+  return text.startsWith("-") && /^-[A-Za-z]./.test(text) ? text.slice(2).replace(/^@/, "") : null
 }

@@ -65,10 +65,7 @@ export function modelBounds(section: ModelsSection, catalog: ModelCatalog): read
       isPassed: (action) => (action.kind === "model" ? isPassed(action) : NO),
     })
   }
-  const names = ({ model, provider }: ActionOf<"model">) => {
-    const resolved = catalog.resolve(model, provider)
-    return resolved.provider === null ? [resolved.name] : [resolved.name, `${resolved.provider}/${resolved.name}`]
-  }
+  const names = ({ model, provider }: ActionOf<"model">) => catalog.resolve(model, provider).names
   const toPattern = (item: string): string => toModelPattern(item, catalog)
   if (section.denied) {
     const isNamed = namedTest(section.denied, toPattern)

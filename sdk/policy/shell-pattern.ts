@@ -243,6 +243,8 @@ function inOrder(wanted: readonly ((text: string) => Verdict)[], words: readonly
 /** Finds the patterns that may match a command. */
 export interface ShellIndex<Item> {
   add(item: Item, pattern: ShellPattern): void
+  /** Whether what may match the command can be found. */
+  canFind(command: ShellCommand): boolean
   collect(command: ShellCommand, into: Item[]): void
 }
 
@@ -250,6 +252,7 @@ export function createShellIndex<Item>(): ShellIndex<Item> {
   const rest: Item[] = []
   const programs = new Map<string, { readonly any: Item[]; readonly bySubcommand: Map<string, Item[]> }>()
   return {
+    canFind: ({ isUnknown }) => !isUnknown,
     add(item, { program, subcommand }) {
       if (program === null) {
         rest.push(item)

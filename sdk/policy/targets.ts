@@ -1,5 +1,6 @@
 /** Patterns for what is named by a text: web addresses, tools of MCP servers, other agents and models. */
-import type { McpAction, ModelAction } from "./action.ts"
+import type { McpAction } from "./action.ts"
+import { createMemo } from "./memo.ts"
 import type { ModelCatalog } from "./models.ts"
 import { createTextIndex, type TextIndex, toTextKey } from "./text-index.ts"
 import type { Effect } from "./vocabulary.ts"
@@ -29,6 +30,7 @@ export function compileNamePattern(pattern: string, effect: Effect): NamePattern
 /** Finds the patterns that may match one of the names. */
 export interface NameIndex<Item> {
   add(item: Item, pattern: NamePattern): void
+  canFind(probe: NameProbe): boolean
   collect(probe: NameProbe, into: Item[]): void
 }
 
@@ -36,6 +38,7 @@ export function createNameIndex<Item>(): NameIndex<Item> {
   const index: TextIndex<Item> = createTextIndex()
   return {
     add: (item, { text }) => index.add(item, toTextKey(text, /\*/)),
+    canFind: () => true,
     collect(probe, into) {
       for (const name of probe.names) index.collect(name, into)
     },
@@ -76,15 +79,13 @@ export function toMcpNames({ server, tool, url, command }: McpAction): readonly 
   return names.map((known) => `${known}/${own}`)
 }
 
-/** Names are remembered, which are all forgotten together: the same few come again and again. */
-const REMEMBERED_MAX = 2000
-const remembered = new Map<string, string>()
+/** Names are remembered: the same few come again and again. */
+const remembered = createMemo<string, string>(1000)
 
 function mcpName(name: string): string {
   const known = remembered.get(name)
   if (known !== undefined) return known
   const plain = toPlain(name)
-  if (remembered.size >= REMEMBERED_MAX) remembered.clear()
   remembered.set(name, plain)
   return plain
 }
@@ -112,12 +113,6 @@ export function toModelPattern(pattern: string, catalog: ModelCatalog): string {
   }
   const { name, provider } = catalog.resolve(lower)
   return lower.includes("/") && provider !== null ? `${provider}/${name}` : name
-}
-
-/** The names of a model: its own, and with who runs it. */
-export function toModelNames({ model, provider }: ModelAction, catalog: ModelCatalog): readonly string[] {
-  const resolved = catalog.resolve(model, provider)
-  return resolved.provider === null ? [resolved.name] : [resolved.name, `${resolved.provider}/${resolved.name}`]
 }
 
 /** A web address as patterns see it. */
@@ -186,6 +181,8 @@ function decoded(path: string): string {
 /** Finds the patterns that may match an address. */
 export interface WebIndex<Item> {
   add(item: Item, pattern: WebPattern): void
+  /** Whether what may match the address can be found. */
+  canFind(probe: WebProbe): boolean
   collect(probe: WebProbe, into: Item[]): void
 }
 
@@ -193,6 +190,7 @@ export function createWebIndex<Item>(): WebIndex<Item> {
   const index: TextIndex<Item> = createTextIndex()
   return {
     add: (item, { host }) => index.add(item, toTextKey(host, /\*/)),
+    canFind: ({ host }) => host !== null,
     collect: ({ host }, into) => index.collect(host ?? "", into),
   }
 }

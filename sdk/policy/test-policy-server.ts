@@ -1,8 +1,16 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
+import { systemClock } from "../clock.ts"
 import type { PolicyDocument, PolicyException } from "./document.ts"
-import { type PolicyKey, sealPolicy, type SignedPolicy } from "./envelope.ts"
+import {
+  type BudgetUse,
+  type PolicyKey,
+  sealBudgets,
+  sealPolicy,
+  type SignedBudgets,
+  type SignedPolicy,
+} from "./envelope.ts"
 
 /** A key as an organization has one. */
 export interface TestKey extends PolicyKey {
@@ -61,12 +69,8 @@ export function sealed(
 /** Answers a request; undefined leaves it to the server. */
 type Behave = (request: IncomingMessage, response: ServerResponse) => boolean
 
-export interface TestBudget {
-  readonly layer: string
-  readonly id: string
-  readonly used: number | null
-  readonly limit: number
-  readonly resetsAt: string
+interface SignedAs extends Partial<Omit<SignedBudgets, "budgets">> {
+  readonly key?: TestKey
 }
 
 export interface TestPolicyServer {
@@ -77,8 +81,8 @@ export interface TestPolicyServer {
   readonly reports: Record<string, unknown>[]
   /** What `/v1/policy` answers; null is `no_policy`. */
   publish(envelope: string | null): void
-  /** How budgets stand, as `/v1/policy/budgets` answers; null for a server that has no such path. */
-  stand(budgets: readonly TestBudget[] | null): void
+  /** How budgets stand, as `/v1/policy/budgets` answers, signed as said; null for a server that has no such path. */
+  stand(budgets: readonly BudgetUse[] | null, signed?: SignedAs): void
   /** Says to all that listen that a budget reached a threshold. */
   pushBudgets(): void
   /** Sends an envelope, or what is none, to all that listen. */
@@ -96,7 +100,7 @@ export interface TestPolicyServer {
 /** Serves what a test says, as Belay serves policies. */
 export async function startPolicyServer(): Promise<TestPolicyServer> {
   let envelope: string | null = null
-  let budgets: readonly TestBudget[] | null = null
+  let budgets: (() => string) | null = null
   const streams = new Set<ServerResponse>()
   const etagOf = () =>
     `"${Buffer.from(envelope ?? "")
@@ -126,10 +130,7 @@ export async function startPolicyServer(): Promise<TestPolicyServer> {
         return response.writeHead(200, { etag: etagOf() }).end(envelope)
       case "/v1/policy/budgets": {
         if (budgets === null) return response.writeHead(404).end("not found")
-        const etag = `"${Buffer.from(JSON.stringify(budgets.map(({ used }) => used))).toString("base64url")}"`
-        if (headers["if-none-match"] === etag) return response.writeHead(304, { etag }).end()
-        response.setHeader("etag", etag)
-        return json(response, 200, { asOf: "2026-11-20T12:00:00Z", budgets })
+        return json(response, 200, { envelope: budgets() })
       }
       default:
         // The pipeline's signals, which are not looked at here.
@@ -147,7 +148,23 @@ export async function startPolicyServer(): Promise<TestPolicyServer> {
     asked: [],
     reports: [],
     publish: (next) => (envelope = next),
-    stand: (next) => (budgets = next),
+    stand(next, { key = KEY, ...said } = {}) {
+      budgets =
+        next === null
+          ? null
+          : () =>
+              sealBudgets(
+                {
+                  organization: "acme",
+                  subject: "ada",
+                  version: 1,
+                  asOf: new Date(systemClock.now()).toISOString(),
+                  budgets: next,
+                  ...said,
+                },
+                key,
+              )
+    },
     pushBudgets() {
       for (const stream of streams) stream.write("event: budgets\ndata: {}\n\n")
     },

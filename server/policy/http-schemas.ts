@@ -170,6 +170,11 @@ export const budgetsSchema = z
         ),
       }),
     ),
+    envelope: z
+      .string()
+      .describe(
+        "The same, signed as a policy is: JSON of format belay.budgets/1, keyId, payload and signature. The payload has organization, subject, version (the bundle's), asOf and budgets.",
+      ),
   })
   .describe("How the budgets stand that bind a person.")
 

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { type Kysely } from "kysely"
 import { z } from "zod"
 import { compilePolicy } from "#sdk/policy/compile.ts"
-import { sealPolicy } from "#sdk/policy/envelope.ts"
+import { sealBudgets, sealPolicy } from "#sdk/policy/envelope.ts"
 import { NATIVE_TOOLS } from "#sdk/policy/native/compile-native.ts"
 import type { OpenedDatabase } from "../db/client.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
@@ -256,7 +256,7 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
   },
 
   budgets: (options, request, { orgId }) =>
-    withPolicies(options, orgId, async (tx, { policies }) => {
+    withPolicies(options, orgId, async (tx, { policies, keys }) => {
       const developerId = await personOf(tx, request)
       if (bundleOf(policies, developerId) === null) return NO_POLICY
       const now = options.now()
@@ -265,7 +265,13 @@ const HANDLERS: Record<Exclude<Route, "events" | "openapi">, Handler> = {
       const etag = `"${hash("sha256", JSON.stringify(budgets), "hex").slice(0, 32)}"`
       const headers = { etag, "cache-control": "private, max-age=15" }
       if (isKnown(request, etag)) return { status: 304, headers }
-      return { status: 200, body: { asOf: now.toISOString(), budgets }, headers }
+      const asOf = now.toISOString()
+      const uses = budgets.map(({ layer, id, used, limit, resetsAt }) => ({ layer, id, used, limit, resetsAt }))
+      const envelope = sealBudgets(
+        { organization: orgId, subject: developerId, version: policies.release, asOf, budgets: uses },
+        keys.signer,
+      )
+      return { status: 200, body: { asOf, budgets, envelope }, headers }
     }),
 
   async decide(options, request, { orgId }) {

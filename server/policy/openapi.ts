@@ -190,7 +190,7 @@ export const OPENAPI = {
       get: {
         summary: "How the budgets stand that bind a person",
         description:
-          "For clients that decide by themselves. One that has not asked for ten minutes does not know what is used, and asks the person wherever a budget may ask or deny; a budget that it knows to be used up stays so until it starts anew.",
+          "For clients that decide by themselves. One that has not asked for ten minutes does not know what is used, and asks the person wherever a budget may ask or deny; a budget that it knows to be used up stays so until it starts anew. Go by the envelope, once its signature holds, and take none that is of another person or older than the last.",
         parameters: [
           ENDUSER,
           { name: "if-none-match", in: "header", description: "The ETag that is known.", schema: { type: "string" } },

@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import { expect } from "vitest"
 import { POLICY_SCHEMA, type PolicyDocument } from "#sdk/policy/document.ts"
 import { openPolicy, sealPolicy } from "#sdk/policy/envelope.ts"
+import { up as keepOneFirstKey } from "../../migrations/202611261819_one_first_key.ts"
 import { type TestDatabase, test } from "../../test/db.ts"
 import { joinTeam, makeOrganization, makeTeam, NOW } from "../../test/factories.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
@@ -272,6 +273,32 @@ test("of many clients that ask first at once each is given the one key that sign
   const found = await Promise.all(Array.from({ length: 5 }, read))
   const { signer } = await read()
   expect(found.map(({ keys }) => keys.map(({ id }) => id))).toEqual(found.map(() => [signer.id]))
+})
+
+test("of two first keys from before they were locked the one that signs stays, and no second comes about again", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  const { owner } = database
+  const keysNow = () => asTenant(database.app, orgId, (tx) => readSigningKeys(tx, { orgId, secret: SECRET, now: NOW }))
+  const { signer } = await keysNow()
+  const [first] = await owner.selectFrom("policy_signing_key").selectAll().where("org_id", "=", orgId).execute()
+  if (first === undefined) throw new Error("no key")
+  const second = { ...first, id: "0000", made_at: later(-1), signs_from: later(-1) }
+  const addSecond = () => owner.insertInto("policy_signing_key").values(second).execute()
+  await sql`drop index policy_signing_key_first`.execute(owner)
+  await addSecond()
+  for (let run = 0; run < 2; run++) await keepOneFirstKey(owner)
+  const kept = await owner
+    .selectFrom("policy_signing_key")
+    .select("id")
+    .where("org_id", "=", orgId)
+    .where("retired_at", "is", null)
+    .execute()
+  expect(kept).toEqual([{ id: signer.id }])
+  expect((await keysNow()).signer.id).toBe(signer.id)
+  await owner.deleteFrom("policy_signing_key").where("id", "=", "0000").execute()
+  await expect(addSecond()).rejects.toThrow("policy_signing_key_first")
 })
 
 test("bundles are signed with the organization's key; the next one is announced before it signs", async ({

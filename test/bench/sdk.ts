@@ -10,6 +10,8 @@ import { trace, type Tracer } from "@opentelemetry/api"
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto"
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace"
 import { type Belay, noBelay, startBelay } from "#sdk/belay.ts"
+import { compilePolicy } from "#sdk/policy/compile.ts"
+import { policySource } from "#sdk/policy/source.ts"
 import { openSpool } from "#sdk/spool.ts"
 
 /**
@@ -19,6 +21,9 @@ import { openSpool } from "#sdk/spool.ts"
  * `inline` is the time that the calls themselves take, which is what a keystroke waits for: the median over the turns of
  * the event loop, in which other processes count little. `all in` is the processor time of the whole process until
  * everything has arrived, with encoding, disk and network. Measurements take turns in every round; medians are printed.
+ *
+ * A decision of a policy of 1,000 rules is measured with the signal that tells of it: on commands that come again and
+ * again, and on commands that were never seen before, which have to be parsed.
  */
 
 const { values: flags } = parseArgs({
@@ -30,6 +35,10 @@ const MEMORY_OPERATIONS = flags.quick ? 100_000 : 1_000_000
 const SPAN = "bare span with four attributes"
 /** Operations in one turn of the event loop. */
 const TURN = 200
+const DECISION = "policy: decides on a command that it has seen"
+/** Of the names of what is measured. */
+const NAME_WIDTH = 52
+const NEW_DECISION = "policy: decides on a new command"
 
 setFlagsFromString("--expose-gc")
 const collect = runInNewContext("gc") as () => void
@@ -68,6 +77,7 @@ async function run(endpoint: string): Promise<void> {
       spool: { folder: path.join(folder, name) },
       memoryBytesMax: 64 * 1024 * 1024,
       spans,
+      policy: policySource(somePolicy(), () => ({ nowMs: 0, agentTool: "bench", workspace: "/work/app" })),
     })
   const settle = async (belay: Belay) => {
     const { isComplete } = await belay.flush({ deadlineMs: 60_000 })
@@ -84,6 +94,7 @@ async function run(endpoint: string): Promise<void> {
       await settle(withSpans)
       await provider.forceFlush()
     }).filter(({ name }) => name.startsWith("agent") || name.startsWith("orchestration")),
+    ...decisionsOf(belay, () => settle(belay)),
     ...rungsOf(noBelay, ", not started", () => Promise.resolve()).slice(0, 1),
   ]
   const inline = new Map(subjects.map(({ name }) => [name, [] as number[]]))
@@ -104,17 +115,18 @@ async function run(endpoint: string): Promise<void> {
   const ratio = (of: Map<string, number[]>, name: string) =>
     Number(median((of.get(name) ?? []).map((value, round) => (of.get(SPAN)?.[round] ?? NaN) / value)).toFixed(2))
   console.log(
-    `\n${"".padEnd(40)}${"inline".padStart(12)}${"all in".padStart(12)}   span / operation, inline and all in`,
+    `\n${"".padEnd(NAME_WIDTH)}${"inline".padStart(12)}${"all in".padStart(12)}   span / operation, inline and all in`,
   )
   for (const { name } of subjects) {
     const figures = [ns(inline, name), ns(allIn, name)].map((value) => `${value} ns`.padStart(12)).join("")
-    console.log(`${name.padEnd(40)}${figures}   ${ratio(inline, name).toFixed(2)}  ${ratio(allIn, name).toFixed(2)}`)
+    console.log(
+      `${name.padEnd(NAME_WIDTH)}${figures}   ${ratio(inline, name).toFixed(2)}  ${ratio(allIn, name).toFixed(2)}`,
+    )
   }
   console.log(
     `\n${MEMORY_OPERATIONS} operations with the endpoint down: ${memory.heapMiB} MiB more heap, ${memory.rssMiB} MiB more resident; ` +
       `${memory.spooled} on disk (${memory.diskMiB} MiB), ${memory.dropped} dropped and counted`,
   )
-  console.log("What a decision of a policy costs is measured when there are policies: bench:policy.")
   const rungs = ["autocomplete", "chat", "agent", "orchestration"] as const
   const named = (of: Map<string, number[]>, by: (of: Map<string, number[]>, name: string) => number) =>
     Object.fromEntries(
@@ -128,12 +140,17 @@ async function run(endpoint: string): Promise<void> {
       worst_span_vs_operation: worst,
       by_rung: named(inline, ratio),
       all_in_by_rung: named(allIn, ratio),
+      span_vs_decision: ratio(inline, DECISION),
+      span_vs_new_decision: ratio(inline, NEW_DECISION),
     },
     figures: {
       span_ns: ns(inline, SPAN),
       operation_ns: named(inline, ns),
       all_in_span_ns: ns(allIn, SPAN),
       all_in_operation_ns: named(allIn, ns),
+      decision_ns: ns(inline, DECISION),
+      new_decision_ns: ns(inline, NEW_DECISION),
+      all_in_decision_ns: ns(allIn, DECISION),
       not_started_ns: ns(inline, "autocomplete: suggest, shown, accepted, not started"),
       memory,
       load_after: Number((loadavg()[0] ?? NaN).toFixed(2)),
@@ -207,6 +224,27 @@ function rungsOf(belay: Belay, suffix: string, settle: () => Promise<unknown>): 
       settle,
     },
   ]
+}
+
+function decisionsOf(belay: Belay, settle: () => Promise<unknown>): Subject[] {
+  const decideOn = (command: string) =>
+    belay.policy.decide({ action: "shell", rung: "agent", mode: "code", what: { kind: "shell", command } })
+  let number = 0
+  return [
+    { name: DECISION, operate: (index) => decideOn(`git -C app push origin branch-${index % 100}`), settle },
+    { name: NEW_DECISION, operate: () => decideOn(`git -C app push origin topic-${number++}`), settle },
+  ]
+}
+
+function somePolicy() {
+  const rules = Array.from({ length: 1000 }, (_, at) => ({
+    id: `r${at}`,
+    effect: (["allow", "ask", "deny"] as const)[at % 3] ?? "ask",
+    action: "shell" as const,
+    pattern: at % 2 === 0 ? `program-${at} run *` : `git sub-${at} --flag-${at} *`,
+  }))
+  const document = { schema: "belay.policy/1", permissions: { defaults: { shell: "ask" }, rules } } as const
+  return compilePolicy({ version: 1, layers: [{ layer: "organization", version: 1, document }] })
 }
 
 async function measure(subject: Subject): Promise<{ inlineNs: number; allInNs: number }> {

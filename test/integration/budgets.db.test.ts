@@ -1,6 +1,7 @@
 import { expect } from "vitest"
 import { z } from "zod"
 import { POLICY_SCHEMA, type PolicyBudget, type PolicyDocument } from "#sdk/policy/document.ts"
+import { openSignedBudgets } from "#sdk/policy/envelope.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import { saveDraft } from "#server/policy/drafts.ts"
 import { decideResponseSchema, budgetsSchema } from "#server/policy/http-schemas.ts"
@@ -221,6 +222,13 @@ test("without a word of its size a call is thought to be as large as the mean of
   expect(await reserved()).toBe(3500 + 11_000)
 })
 
+const signedSchema = z.object({
+  organization: z.string(),
+  subject: z.string(),
+  keys: z.array(z.object({ id: z.string(), publicKey: z.string() })),
+  bundle: z.object({ version: z.int() }),
+})
+
 test("clients that decide by themselves are told how their budgets stand, and of fewer than k others the threshold", async ({
   started,
 }) => {
@@ -230,12 +238,20 @@ test("clients that decide by themselves are told how their budgets stand, and of
   await publish(ORGANIZATION, [budget({ id: "own", scope: "person" }), budget({ id: "all" })])
   await spend(8)
   const answer = await ask("/v1/policy/budgets", { enduser: me })
-  const { budgets, asOf } = budgetsSchema.parse(await answer.json())
+  const { budgets, asOf, envelope } = budgetsSchema.parse(await answer.json())
   expect(asOf).toBe(AT.toISOString())
   expect(budgets.map(({ id, spent, used, state }) => [id, spent, used, state])).toEqual([
     ["own", 8, 8, "counted"],
     ["all", null, 7.5, "withheld"],
   ])
+  // Signed for whoever asked, with the key of their policy.
+  const { payload } = z.object({ payload: z.string() }).parse(await (await ask("/v1/policy", { enduser: me })).json())
+  const { organization, subject, keys, bundle } = signedSchema.parse(
+    JSON.parse(Buffer.from(payload, "base64url").toString()),
+  )
+  const opened = openSignedBudgets(envelope, { keys, policy: { organization, subject }, before: null })
+  expect(opened).toMatchObject({ ok: true, budgets: { asOf, version: bundle.version, subject } })
+  expect(opened.ok && opened.budgets.budgets.map(({ used }) => used)).toEqual([8, 7.5])
   const etag = answer.headers.get("etag") ?? ""
   expect((await ask("/v1/policy/budgets", { enduser: me, headers: { "if-none-match": etag } })).status).toBe(304)
   expect(

@@ -1,5 +1,10 @@
 import { clsx } from "clsx"
+import { lazy, Suspense } from "react"
 import type { PolicyChange, PolicyFact, PolicySection } from "#sdk/policy/facts.ts"
+import { useInBrowser } from "../../lib/use-in-browser.ts"
+import { Segments, useWithParams } from "../../ui/scope-filters.tsx"
+
+const CodeDiff = lazy(() => import("./code-diff.tsx"))
 
 const SECTIONS: Record<PolicySection, string> = {
   about: "About",
@@ -30,6 +35,48 @@ export function Facts({ facts }: { facts: readonly PolicyFact[] }) {
         </div>
       ))}
     </dl>
+  )
+}
+
+/** How two policies can be compared. */
+export const COMPARED_AS = ["words", "yaml", "json"] as const
+export type ComparedAs = (typeof COMPARED_AS)[number]
+
+const COMPARED_NAMES: Record<ComparedAs, string> = { words: "In words", yaml: "As YAML", json: "As JSON" }
+
+/** What differs between two policies: in words, or as code beside each other. */
+export function Comparison(props: {
+  changes: readonly PolicyChange[]
+  titles: readonly [string, string]
+  as: ComparedAs
+  /** Both in full; null when they are compared in words. */
+  texts: { readonly before: string; readonly after: string } | null
+}) {
+  const { changes, titles, texts } = props
+  const withParams = useWithParams()
+  const isInBrowser = useInBrowser()
+  return (
+    <div className="space-y-3">
+      <div className="flex">
+        <Segments
+          label="Compared"
+          choices={COMPARED_AS.map((as) => ({
+            label: COMPARED_NAMES[as],
+            to: withParams({ as: as === "words" ? null : as }),
+            isCurrent: as === props.as,
+          }))}
+        />
+      </div>
+      {texts === null ? (
+        <Changes changes={changes} titles={titles} />
+      ) : (
+        isInBrowser && (
+          <Suspense fallback={<p className="min-h-40 text-ink-faint">Loading the code…</p>}>
+            <CodeDiff key={props.as} {...texts} titles={titles} />
+          </Suspense>
+        )
+      )}
+    </div>
   )
 }
 

@@ -3,7 +3,8 @@ import { Link, useActionData, useLoaderData } from "@remix-run/react"
 import { ChevronRight, FlaskConical, PenLine } from "lucide-react"
 import { z } from "zod"
 import { comparePolicies, policyFacts } from "#sdk/policy/facts.ts"
-import { policyToJson } from "#sdk/policy/parse.ts"
+import type { PolicyDocument } from "#sdk/policy/document.ts"
+import { policyToJson, policyToYaml } from "#sdk/policy/parse.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import { discardDraft, submitDraft } from "#server/policy/drafts.ts"
 import { getVersion, listVersions } from "#server/policy/layers.ts"
@@ -21,7 +22,7 @@ import { CopyButton } from "../../ui/copy.tsx"
 import { Field } from "../../ui/field.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { CELL, FIGURE_CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
-import { Changes, Facts } from "./changes.tsx"
+import { COMPARED_AS, type ComparedAs, Comparison, Facts } from "./changes.tsx"
 import { addressOf, loadPolicy, parseTarget } from "./load.server.ts"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
@@ -41,6 +42,7 @@ export const loader = guard("policy.read", async ({ viewer, params, request, con
     const before = toVersion(search.get("before"))
     const found =
       layer === null ? [] : await listVersions(tx, { layerId: layer.id, before, limit: VERSIONS_PER_PAGE + 1 })
+    const as = COMPARED_AS.find((name) => name === search.get("as")) ?? "words"
     const compared = toVersion(search.get("compare"))
     const said = toVersion(search.get("version"))
     const shown = layer === null || said === null ? null : await getVersion(tx, layer.id, said)
@@ -56,10 +58,9 @@ export const loader = guard("policy.read", async ({ viewer, params, request, con
       address: addressOf(target),
       inForce: inForce === null ? null : { ...inForce, facts: policyFacts(inForce.document) },
       json: inForce === null ? null : policyToJson(inForce.document),
+      as,
       draft:
-        draft === null
-          ? null
-          : { ...draft, changes: comparePolicies(inForce?.document ?? null, draft.document), document: null },
+        draft === null ? null : { ...draft, ...compare(inForce?.document ?? null, draft.document, as), document: null },
       hasMoved: draft !== null && draft.baseVersion !== (inForce?.version ?? null),
       versions: found.slice(0, VERSIONS_PER_PAGE).map(({ document: _document, ...version }) => version),
       next: found.length > VERSIONS_PER_PAGE ? (found[VERSIONS_PER_PAGE - 1]?.version ?? null) : null,
@@ -67,10 +68,18 @@ export const loader = guard("policy.read", async ({ viewer, params, request, con
       comparison:
         other === null || inForce === null
           ? null
-          : { version: other.version, changes: comparePolicies(other.document, inForce.document) },
+          : { version: other.version, ...compare(other.document, inForce.document, as) },
     }
   })
 })
+
+function compare(before: PolicyDocument | null, after: PolicyDocument, as: ComparedAs) {
+  const toText = as === "json" ? policyToJson : policyToYaml
+  return {
+    changes: comparePolicies(before, after),
+    texts: as === "words" ? null : { before: before === null ? "" : toText(before), after: toText(after) },
+  }
+}
 
 function toVersion(value: string | null): number | null {
   const version = Number(value ?? "")
@@ -207,8 +216,9 @@ export default function PolicyPage() {
               From version {loaded.comparison.version} to version {inForce.version}
             </h2>
             <div className="mt-2 rounded-md border border-line bg-surface p-4">
-              <Changes
-                changes={loaded.comparison.changes}
+              <Comparison
+                {...loaded.comparison}
+                as={loaded.as}
                 titles={[`Version ${loaded.comparison.version}`, `Version ${inForce.version}, in force`]}
               />
             </div>
@@ -252,7 +262,7 @@ export default function PolicyPage() {
                       ) : (
                         <>
                           <Link
-                            to={`${paths.policy(address)}?compare=${version.version}`}
+                            to={paths.policyCompare(address, version.version)}
                             preventScrollReset
                             aria-label={`Compare version ${version.version} with the one in force`}
                             className={rowActionClass("quiet")}
@@ -309,8 +319,9 @@ function DraftSection(loaded: Loaded & { draft: NonNullable<Loaded["draft"]> }) 
         {draft.changes.length > 0 && `${plural(draft.changes.length, "change")}:`}
       </p>
       <div className="mt-2">
-        <Changes
-          changes={draft.changes}
+        <Comparison
+          {...draft}
+          as={loaded.as}
           titles={[inForce === null ? "Now" : `Version ${inForce.version}, in force`, "Draft"]}
         />
       </div>

@@ -85,7 +85,11 @@ function circumstancesOf(host: Host, inForce: InForce, context: HookContext): Po
     home: host.home,
     resolveLinks,
     ...(hasBudgets(inForce) && {
-      spent: openBudgets(policyFilesOf(host, readSettings(host)), () => {}).spent(host.now()),
+      spent: openBudgets(
+        policyFilesOf(host, readSettings(host)),
+        () => inForce,
+        () => {},
+      ).spent(host.now()),
     }),
   })
 }

@@ -1,14 +1,14 @@
 import { autocompletion, type Completion, type CompletionContext } from "@codemirror/autocomplete"
 import { yaml } from "@codemirror/lang-yaml"
-import { HighlightStyle, syntaxHighlighting } from "@codemirror/language"
+import { syntaxHighlighting } from "@codemirror/language"
 import { type Diagnostic, linter, lintGutter } from "@codemirror/lint"
 import { EditorState } from "@codemirror/state"
 import { EditorView } from "@codemirror/view"
-import { tags } from "@lezer/highlight"
 import { basicSetup } from "codemirror"
 import { useEffect, useRef } from "react"
 import { policyJsonSchema, type PolicyDocument } from "#sdk/policy/document.ts"
 import { parsePolicy, type PolicyProblem, policyToYaml } from "#sdk/policy/parse.ts"
+import { CODE_COLORS, CODE_THEME } from "../code-theme.ts"
 
 /** The policy as YAML (or JSON, which is YAML), with what is wrong beside its line and the schema's words to choose from. */
 export default function CodeView(props: {
@@ -43,8 +43,9 @@ export default function CodeView(props: {
           EditorView.updateListener.of((update) => {
             if (update.docChanged) read(update.state.doc.toString())
           }),
+          CODE_THEME,
           THEME,
-          syntaxHighlighting(COLORS),
+          syntaxHighlighting(CODE_COLORS),
         ],
       }),
     })
@@ -56,22 +57,7 @@ export default function CodeView(props: {
   return <div ref={place} className="mt-4 overflow-hidden rounded-md border border-line-strong bg-surface text-sm" />
 }
 
-/** In the page's own colors, which follow its theme. */
-const THEME = EditorView.theme({
-  "&": { color: "var(--ink)", backgroundColor: "var(--surface)" },
-  ".cm-content": { fontFamily: "var(--font-mono, monospace)", caretColor: "var(--ink)", minHeight: "20rem" },
-  ".cm-gutters": { backgroundColor: "var(--sunken)", color: "var(--ink-faint)", border: "none" },
-  ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "var(--sunken)" },
-  ".cm-tooltip": { backgroundColor: "var(--surface)", color: "var(--ink)", borderColor: "var(--line-strong)" },
-  "&.cm-focused": { outline: "2px solid var(--accent)", outlineOffset: "-1px" },
-  ".cm-cursor": { borderLeftColor: "var(--ink)" },
-})
-
-const COLORS = HighlightStyle.define([
-  { tag: [tags.definition(tags.propertyName), tags.propertyName], color: "var(--accent)" },
-  { tag: tags.comment, color: "var(--ink-faint)" },
-  { tag: [tags.string, tags.content], color: "var(--ink)" },
-])
+const THEME = EditorView.theme({ ".cm-content": { minHeight: "20rem" } })
 
 function diagnose(state: EditorState): Diagnostic[] {
   const parsed = parsePolicy(state.doc.toString())
