@@ -570,6 +570,10 @@ export interface ChangeOperation {
    * as a trailer says; null where the evidence does not say
    */
   rung: Rung | null;
+  /**
+   * as a trailer says; null where the evidence does not say
+   */
+  session_id: string | null;
 }
 
 export interface ChangeRequest {
@@ -578,6 +582,14 @@ export interface ChangeRequest {
    */
   abandoned_at: Timestamp | null;
   approved_at: Timestamp | null;
+  /**
+   * keyed hashes of the e-mail addresses of those who made its commits, as developer_identity has them
+   */
+  authors: Generated<string[]>;
+  /**
+   * when it was opened, or its first commit made if that was before; null where nothing was said of it since that is kept
+   */
+  begun_at: Timestamp | null;
   branch: string;
   /**
    * when a check or a pipeline first passed on one of its commits
@@ -1178,14 +1190,23 @@ export interface Operation {
    */
   other_model_id: number | null;
   other_provider_id: number | null;
+  other_repository_id: number | null;
   parent_operation_id: string | null;
   presented: number;
   prompts: number;
   provider_id: number | null;
   /**
+   * of the repositories that its signals name the least, and other_repository_id the greatest: equal where it is one
+   */
+  repository_id: number | null;
+  /**
    * the highest that its own signals prove
    */
   rung: Rung;
+  /**
+   * of the sessions that its signals name the greatest
+   */
+  session_id: string | null;
   signals: number;
   started_at: Timestamp;
   /**
@@ -1231,6 +1252,14 @@ export interface Org {
    */
   sso_default_role: Generated<AccountRole | null>;
   time_zone: Generated<string>;
+}
+
+export interface OutcomeState {
+  /**
+   * goes up when more is known of changes, or of what became of operations
+   */
+  noted: Generated<number>;
+  org_id: string;
 }
 
 export interface PolicyAdoption {
@@ -1398,6 +1427,10 @@ export interface RollupState {
    */
   operations_from: Generated<Timestamp>;
   org_id: string;
+  /**
+   * goes up when signals are counted
+   */
+  steps: Generated<number>;
 }
 
 export interface SavedView {
@@ -1425,6 +1458,17 @@ export interface ServerProcess {
    * Requests without a key that is known here, since it started
    */
   unknown_senders: number;
+}
+
+export interface SessionBranch {
+  /**
+   * a digest of its name and its repository's, as change_request has it
+   */
+  branch: string;
+  first_at: Timestamp;
+  last_at: Timestamp;
+  org_id: string;
+  session_id: string;
 }
 
 export interface Signal {
@@ -1853,6 +1897,7 @@ export interface DB {
   operation: Operation;
   operation_commit: OperationCommit;
   org: Org;
+  outcome_state: OutcomeState;
   policy_adoption: PolicyAdoption;
   policy_client: PolicyClient;
   policy_draft: PolicyDraft;
@@ -1866,6 +1911,7 @@ export interface DB {
   rollup_state: RollupState;
   saved_view: SavedView;
   server_process: ServerProcess;
+  session_branch: SessionBranch;
   sign_in_link: SignInLink;
   signal: Signal;
   signal_batch: SignalBatch;

@@ -16,6 +16,7 @@ const REBUILT = [
   { table: "first_token_day", time: "day" },
   { table: "decision_hour", time: "hour" },
   { table: "operation_commit", time: "observed_at" },
+  { table: "session_branch", time: "first_at" },
 ] as const
 
 /**
@@ -163,7 +164,7 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
   await sql`
     update rollup_state set counted_until = greatest(
       counted_until, to_timestamp(${newest}::int8 / 1e6)
-    ) where org_id = ${orgId}::uuid`.execute(tx)
+    ), steps = steps + 1 where org_id = ${orgId}::uuid`.execute(tx)
   await tx.deleteFrom("signal_retraction").where("org_id", "=", orgId).execute()
 }
 

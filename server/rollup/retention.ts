@@ -45,6 +45,7 @@ export async function maintainRollups(
       where d.org_id = o.id and d.hour < ${`${hours} 00:00:00+00`}::text::timestamptz`.execute(tx)
     await tx.deleteFrom("model_use").where("slot", "<", new Date(hours)).execute()
     await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
+    await tx.deleteFrom("session_branch").where("last_at", "<", new Date(before)).execute()
   })
 }
 
