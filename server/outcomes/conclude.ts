@@ -25,13 +25,13 @@ export async function concludeJoins(
   { orgId, now }: { readonly orgId: string; readonly now: Date },
 ): Promise<number> {
   const found = await sql<{ changed: number }>`
-    with firm as (
-      select distinct operation_id from change_operation where ${isFirm("evidence")}
-    ), task as (
+    with task as not materialized (
       select operation_id, session_id, developer_id, started_at, last_at,
         case when repository_id = other_repository_id then repository_id end as repository_id
       from operation p
-      where ${isTaskRung("p.rung")} and not exists (select from firm f where f.operation_id = p.operation_id)
+      where ${isTaskRung("p.rung")} and not exists (
+        select from change_operation f where f.operation_id = p.operation_id and ${isFirm("f.evidence")}
+      )
     ), fit as (
       select ${KEY}, operation_id, sum(points) as points
       from (
@@ -66,7 +66,7 @@ export async function concludeJoins(
       ) as person_id
       from change_request c
       where c.authors <> '{}' and c.begun_at is not null
-        and coalesce(c.merged_at, c.closed_at, 'infinity') >= (select min(started_at) from task)
+        and coalesce(c.merged_at, c.closed_at, 'infinity') >= (select max(operations_from) - 3 from rollup_state)
     ), by_author as (
       select ${KEY}, t.operation_id, a.merged_at, count(*) over (partition by t.operation_id) as changes
       from authored a

@@ -19,7 +19,7 @@ const DELIVERY_AGE_MAX_MS = 30 * 86_400_000
 const AT_ONCE = 500
 /** As often as signals are counted. */
 const EVERY_MS = 5000
-/** While nothing is new but signals: all that is kept is looked at. */
+/** At most: all operations that are kept are looked at, which takes two seconds of 150,000. */
 const CONCLUDED_EVERY_MS = 60_000
 
 interface Options {
@@ -69,15 +69,12 @@ async function join(
   if (isNew) {
     await asTenant(app, orgId, (tx) => joinByCommit(tx, { now, orgId, isAll: mark.commits !== before?.mark.commits }))
   }
-  const isConcluding = before === undefined || isConclusionDue(mark, before.concluded, now)
+  const isConcluding =
+    before === undefined ||
+    (!isSame(mark, before.concluded.mark) && now.getTime() - before.concluded.at.getTime() >= CONCLUDED_EVERY_MS)
   if (isConcluding) await asTenant(app, orgId, (tx) => concludeJoins(tx, { orgId, now }))
   if (isNew || isConcluding) await asTenant(app, orgId, (tx) => placeJoinedOperations(tx, { now }))
   return { mark, concluded: isConcluding ? { mark, at: now } : before.concluded }
-}
-
-function isConclusionDue(mark: NewsMark, { mark: before, at }: Looked["concluded"], now: Date): boolean {
-  if (mark.noted !== before.noted) return true
-  return !isSame(mark, before) && now.getTime() - at.getTime() >= CONCLUDED_EVERY_MS
 }
 
 function isSame(a: NewsMark, b: NewsMark): boolean {

@@ -6,6 +6,7 @@ import { toToken } from "#sdk/token.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listWebhookDeliveries, listWebhookEndpoints, makeWebhookSecret } from "#server/outcomes/endpoints.ts"
 import { branchDigest, type Provider } from "#server/outcomes/events.ts"
+import { noteNews } from "#server/outcomes/news.ts"
 import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
 import { type Looked, settleAll } from "#server/outcomes/settle.ts"
 import { verifyRollups } from "#server/rollup/rebuild.ts"
@@ -246,6 +247,15 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: late }))).toBe(202)
   await settle()
   expect(await counts()).toMatchObject({ changes: 3, joined: 2 })
+  // While nothing is new, nothing is looked at; then all is. New are also the outcomes that it has just sent.
+  await settle()
+  await database.owner.deleteFrom("joined_operation").execute()
+  const placed = () => database.owner.selectFrom("joined_operation").select("operation_id").execute()
+  await settle()
+  expect(await placed()).toEqual([])
+  await work((tx) => noteNews(tx, orgId))
+  await settle()
+  expect(await placed()).toEqual([{ operation_id: "task-1" }])
   // An agent that worked on the branch of the other, and the one author's of one more.
   const session = { ...of, operationId: "task-2", sessionId: "session-2" }
   const mona = { kind: "email" as const, value: "mona@example.com" }
@@ -267,6 +277,7 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   expect(await host.deliver(delivery("Push Hook", { ...push, ref: "refs/heads/mine", commits }))).toBe(202)
   const mine = { ...attributes, iid: 10, source_branch: "mine", last_commit: null, merge_commit_sha: null }
   expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: mine }))).toBe(202)
+  belay.advance(60_000)
   await settle()
   expect(await counts()).toMatchObject({ changes: 4, joined: 4, by: { commit_id: 2, session: 1, author_time: 1 } })
   expect(await work((tx) => getTaskLife(tx, { operationId: "task-3", now: belay.now() }))).toMatchObject({
