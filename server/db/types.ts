@@ -633,6 +633,20 @@ export interface ChangeRequest {
   updated_at: Timestamp;
 }
 
+export interface CountedTeamDay {
+  day: Timestamp;
+  developer_id: string;
+  org_id: string;
+  /**
+   * who the developer was found to be
+   */
+  person_id: string;
+  /**
+   * null for a person in no team
+   */
+  team_id: string | null;
+}
+
 export interface DecisionCase {
   action: string | null;
   agent_tool_id: number;
@@ -1047,6 +1061,10 @@ export interface LatencyObjective {
    * share of requests that should stay within threshold_ms
    */
   target: number;
+  /**
+   * with its sub-teams; null for everybody
+   */
+  team_id: string | null;
   threshold_ms: number;
   /**
    * over which the error budget is counted
@@ -1772,6 +1790,48 @@ export interface Team {
   time_zone: string | null;
 }
 
+export interface TeamLatencyHour {
+  agent_tool_id: number;
+  hour: Timestamp;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  rung: Rung;
+  signals: number;
+  /**
+   * as counted_team_day says; a team's are not those of its sub-teams
+   */
+  team_id: string;
+}
+
+export interface TeamLatencyMinute {
+  agent_tool_id: number;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
+  minute: Timestamp;
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  rung: Rung;
+  signals: number;
+  /**
+   * as counted_team_day says; a team's are not those of its sub-teams
+   */
+  team_id: string;
+}
+
 export interface TeamManager {
   account_id: string;
   org_id: string;
@@ -1868,6 +1928,7 @@ export interface DB {
   change_event: ChangeEvent;
   change_operation: ChangeOperation;
   change_request: ChangeRequest;
+  counted_team_day: CountedTeamDay;
   decision_case: DecisionCase;
   decision_hour: DecisionHour;
   detector_memory: DetectorMemory;
@@ -1923,6 +1984,8 @@ export interface DB {
   signal_retraction: SignalRetraction;
   sso_group: SsoGroup;
   team: Team;
+  team_latency_hour: TeamLatencyHour;
+  team_latency_minute: TeamLatencyMinute;
   team_manager: TeamManager;
   team_member: TeamMember;
   unrecognized_item: UnrecognizedItem;

@@ -17,6 +17,8 @@ const REBUILT = [
   { table: "decision_hour", time: "hour" },
   { table: "operation_commit", time: "observed_at" },
   { table: "session_branch", time: "first_at" },
+  { table: "team_latency_minute", time: "minute" },
+  { table: "team_latency_hour", time: "hour" },
 ] as const
 
 /**
@@ -76,9 +78,11 @@ export async function verifyRollups(
     if (row.needs_rebuild) await rebuild(counting)
     while ((await countWaiting(counting)) !== null);
     // Older minutes are there until their partition is dropped.
-    await sql`delete from signal_minute where org_id = ${orgId}::uuid and minute < ${dayOfInstant(counting.minutesFrom)}`.execute(
-      tx,
-    )
+    for (const table of ["signal_minute", "team_latency_minute"]) {
+      await sql`
+        delete from ${sql.table(table)}
+        where org_id = ${orgId}::uuid and minute < ${dayOfInstant(counting.minutesFrom)}`.execute(tx)
+    }
     for (const { table } of REBUILT) {
       await sql`
         create temporary table ${sql.id(`was_${table}`)} on commit drop as

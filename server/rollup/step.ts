@@ -9,6 +9,7 @@ import { addFirstTokens } from "./first-tokens.ts"
 import { settleReservations } from "./model-use.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
+import { addTeamLatency } from "./team-latency.ts"
 import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
 
 /** Signals that one step counts, more or less: enough for its statements to be worth their start, few enough to be quick. */
@@ -143,6 +144,7 @@ export async function count(counting: Counting): Promise<number> {
   await addCommits(counting)
   await addBranches(counting)
   await addFirstTokens(counting)
+  await addTeamLatency(counting)
   return rows
 }
 
