@@ -4,6 +4,7 @@ import type { DetectedIncident, IncidentScope } from "#server/detect/contract.ts
 import type { Json } from "#server/db/types.ts"
 import { maintainPartitions } from "#server/ingest/partitions.ts"
 import { countAll } from "#server/rollup/loop.ts"
+import type { Evidence } from "#server/outcomes/evidence.ts"
 import { maintainRollups } from "#server/rollup/retention.ts"
 import { type Signal, type SignalFields, toSignal } from "#server/ingest/signal.ts"
 import { identityHash, pseudonymOf } from "#server/team/pseudonyms.ts"
@@ -196,6 +197,7 @@ export async function makeChange(
   fields: Partial<
     Record<
       | "opened_at"
+      | "begun_at"
       | "first_review_at"
       | "approved_at"
       | "checked_at"
@@ -211,19 +213,39 @@ export async function makeChange(
       files_changed: number
       rounds: number
       lockFiles: number
+      branch: string
+      commitIds: readonly string[]
       operations: readonly string[]
-      evidence: "trailer" | "commit_id"
+      evidence: Evidence
+      /** As its trailers say. */
+      sessionId: string
+      /** E-mail addresses of those who made its commits. */
+      authors: readonly string[]
     }
   >,
 ): Promise<void> {
   made++
-  const { operations = [], lockFiles = 0, evidence = "trailer", ...given } = fields
+  const {
+    operations = [],
+    lockFiles = 0,
+    evidence = "trailer",
+    sessionId = null,
+    authors = [],
+    commitIds = [],
+    ...given
+  } = fields
+  const { pseudonym_key } = await database.owner
+    .selectFrom("org")
+    .select("pseudonym_key")
+    .where("id", "=", orgId)
+    .executeTakeFirstOrThrow()
   const key = { org_id: orgId, provider: "github", repository: "acme/shop", number: given.number ?? made }
   await database.owner
     .insertInto("change_request")
     .values({
       branch: "branch",
-      commit_ids: sql<string[]>`'{}'::text[]`,
+      commit_ids: sql<string[]>`${commitIds}::text[]`,
+      authors: sql<string[]>`${authors.map((value) => identityHash(pseudonym_key, { kind: "email", value }))}::text[]`,
       opened_at: NOW,
       reviews: 0,
       rounds: 0,
@@ -237,7 +259,9 @@ export async function makeChange(
   if (operations.length === 0) return
   await database.owner
     .insertInto("change_operation")
-    .values(operations.map((operation_id) => ({ ...key, operation_id, evidence, joined_at: NOW })))
+    .values(
+      operations.map((operation_id) => ({ ...key, operation_id, evidence, session_id: sessionId, joined_at: NOW })),
+    )
     .execute()
 }
 

@@ -109,6 +109,11 @@ export const GLOSSARY = {
     definition:
       "Changes in which no agent's work is known to be, and tasks that no change is known to have: written by hand, thrown away, or without the trailer that joins them. Counted as such and never taken for failed.",
   },
+  joined_by: {
+    title: "Joined by",
+    definition:
+      "What says that agents' work is in a change, the best of what does. Trailer and commit id: the change or the agent names it, certain. Session and branch: the agent's session is named by the change or worked on its branch, likely. Author and time: the change's one author had an agent at work in its repository meanwhile, possible. What fits several changes equally is joined to none.",
+  },
   reviewable_share: {
     title: "Reviewable share",
     definition:

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { expect } from "vitest"
 import { type TestDatabase, test } from "../../test/db.ts"
 import {
+  joinTeam,
   makeChange,
   makeIncident,
   makeOrganization,
@@ -108,12 +109,26 @@ test("signals that wait to be counted are no silence, and a narrower objective i
   await asTenant(db, orgId, (tx) =>
     setObjective(tx, { objective: { ...chat, id: null, agentTool: "claude-code" }, by }),
   )
+  const teamId = await makeTeam(database, orgId, "Payments")
+  for (let person = 0; person < 10; person++) {
+    await joinTeam(database, { orgId, person: `p${person}`, teamId, from: "2026-01-01" })
+  }
+  const set = await asTenant(db, orgId, (tx) => setObjective(tx, { objective: { ...chat, id: null, teamId }, by }))
   await storeAndCount(database, orgId, turns(-60, 0, 0.9))
   await evaluateRules(db, { orgId, at: NOW, isWhole: false })
   const alerts = await listAlerts(database)
-  expect(alerts).toHaveLength(2)
+  expect(alerts).toHaveLength(3)
   const wide = alerts.find(({ subject }) => subject === chat.id)
-  expect(alerts.find(({ subject }) => subject !== chat.id)?.parentId).toBe(wide?.id)
+  expect(alerts.flatMap(({ subject, parentId }) => (subject === chat.id ? [] : parentId))).toEqual([wide?.id, wide?.id])
+  // A team's is the team's, so that its routes take it.
+  const ofTeam = await database.owner
+    .selectFrom("alert")
+    .select(["subject", "facts"])
+    .where("team_id", "=", teamId)
+    .execute()
+  expect(ofTeam).toEqual([
+    { subject: set.ok && set.id, facts: expect.objectContaining({ teamName: "Payments", requests: 300 }) },
+  ])
   expect(await listTold(database)).toEqual(["latency opened"])
 
   // Counted until an hour ago at most, so nothing is known to be calm.
@@ -121,6 +136,7 @@ test("signals that wait to be counted are no silence, and a narrower objective i
   await database.owner.updateTable("rollup_state").set({ counted_until: NOW }).execute()
   await evaluateRules(db, { orgId, at: minutes(120), isWhole: false })
   expect((await listAlerts(database)).map(({ state, hasData }) => ({ state, hasData }))).toEqual([
+    { state: "open", hasData: true },
     { state: "open", hasData: true },
     { state: "open", hasData: true },
   ])

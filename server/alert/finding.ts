@@ -8,6 +8,9 @@ export type Facts =
       readonly rung: Rung
       readonly agentTool: string | null
       readonly model: string | null
+      readonly teamId: string | null
+      /** As it was called then. */
+      readonly teamName: string | null
       readonly thresholdMs: number
       readonly target: number
       /** Of the burn-rate rule that fired, in words: `1 h`. */

@@ -24,9 +24,12 @@ export function findParents(alerts: readonly Grouped[]): ReadonlyMap<string, str
   return parents
 }
 
-/** The widest first. */
-function widerScopes({ rung, agentTool, model }: ObjectiveScope): readonly ObjectiveScope[] {
-  if (agentTool === null && model === null) return []
-  const all = { rung, agentTool: null, model: null }
-  return agentTool === null || model === null ? [all] : [all, { ...all, agentTool }, { ...all, model }]
+/** The widest first. What a team is a part of is not asked. */
+function widerScopes(scope: ObjectiveScope): readonly ObjectiveScope[] {
+  const named = (["teamId", "agentTool", "model"] as const).filter((part) => scope[part] !== null)
+  const all = { ...scope, agentTool: null, model: null, teamId: null }
+  // All sets of the parts that it names, but all of them.
+  return Array.from({ length: 2 ** named.length - 1 }, (_, bits) => named.filter((_, at) => (bits >> at) % 2 === 1))
+    .toSorted((a, b) => a.length - b.length)
+    .map((kept) => kept.reduce((wider, part) => ({ ...wider, [part]: scope[part] }), all))
 }

@@ -19,7 +19,7 @@ export async function findLatency(
   const shown = await findShownScopes(tx, { scopes: objectives, at })
   return objectives.map((objective) => {
     const key = scopeKey(objective)
-    const subject = { kind: "latency" as const, subject: objective.id, teamId: null, rung: objective.rung }
+    const subject = { kind: "latency" as const, subject: objective.id, teamId: objective.teamId, rung: objective.rung }
     if (!shown.has(key)) return { ...subject, verdict: "unknown" as const }
     const judgement = judge(readingsOf(objective, histograms.get(key)), objective, {
       at: at.getTime(),
@@ -38,12 +38,14 @@ export async function findLatency(
 }
 
 export function factsOf(objective: Objective, { burn }: Judgement): Facts {
-  const { rung, agentTool, model, thresholdMs, target } = objective
+  const { rung, agentTool, model, teamId, teamName, thresholdMs, target } = objective
   return {
     kind: "latency",
     rung,
     agentTool,
     model,
+    teamId,
+    teamName,
     thresholdMs,
     target,
     long: burn.rule.long,

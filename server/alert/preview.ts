@@ -52,10 +52,10 @@ export async function previewObjective(
   const startAt = Math.floor((from - LEAD_DAYS * DAY_MS) / HOUR_MS) * HOUR_MS
   // What has minutes is not read by the hour as well.
   const minutesAt = Math.max(startAt, new Date(`${minutesFrom(now)}T00:00:00Z`).getTime())
-  const count = (table: "signal_hour" | "signal_minute", range: { from: number; to: number }) =>
+  const count = (table: "hour" | "minute", range: { from: number; to: number }) =>
     readSlowCounts(tx, { objective, table, from: new Date(range.from), to: new Date(range.to) })
-  const byHour = await count("signal_hour", { from: startAt, to: minutesAt })
-  const byMinute = await count("signal_minute", { from: minutesAt, to: end })
+  const byHour = await count("hour", { from: startAt, to: minutesAt })
+  const byMinute = await count("minute", { from: minutesAt, to: end })
   const buckets: { requests: number; slow: number }[] = Array.from({ length: (end - startAt) / STEP_MS }, () => ({
     requests: 0,
     slow: 0,

@@ -47,7 +47,12 @@ test("a silence holds from its start until its end, for what it names", () => {
 })
 
 test("the widest scope speaks for those inside of it, unless they are more severe", () => {
-  const scope = (agentTool: string | null, model: string | null): ObjectiveScope => ({ rung: "chat", agentTool, model })
+  const scope = (agentTool: string | null, model: string | null, teamId: string | null = null): ObjectiveScope => ({
+    rung: "chat",
+    agentTool,
+    model,
+    teamId,
+  })
   const alerts = [
     { id: "tool and model", scope: scope("t", "m"), severity: "ticket" as const },
     { id: "tool", scope: scope("t", null), severity: "ticket" as const },
@@ -57,4 +62,9 @@ test("the widest scope speaks for those inside of it, unless they are more sever
   expect(Object.fromEntries(findParents(alerts))).toEqual({ "tool and model": "tool" })
   const wide = { id: "all", scope: scope(null, null), severity: "ticket" as const }
   expect(Object.fromEntries(findParents([...alerts, wide]))).toEqual({ "tool and model": "all", tool: "all" })
+  const ofTeam = { id: "tool of a team", scope: scope("t", null, "team"), severity: "ticket" as const }
+  expect(Object.fromEntries(findParents([...alerts, ofTeam]))).toEqual({
+    "tool and model": "tool",
+    "tool of a team": "tool",
+  })
 })

@@ -26,7 +26,9 @@ export const KIND_NAMES: Record<AlertKind, string> = {
 export function describeFacts(facts: Facts): AlertWords {
   switch (facts.kind) {
     case "latency": {
-      const place = [facts.rung, facts.agentTool, facts.model].filter((part) => part !== null).join(" · ")
+      const place = [facts.rung, facts.agentTool, facts.model, facts.teamName]
+        .filter((part) => part !== null)
+        .join(" · ")
       const slowShare = percent(facts.longRate * (1 - facts.target))
       return {
         title: `Latency at ${place}: the error budget burns ${rate(facts.longRate)} times as fast as it may`,

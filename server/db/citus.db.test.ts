@@ -8,6 +8,7 @@ const LOCAL = [
   "developer_day",
   "developer_usage_day",
   "decision_hour",
+  "counted_team_day",
   "first_token_day",
   "latency_decision_day",
   "account",

@@ -570,6 +570,10 @@ export interface ChangeOperation {
    * as a trailer says; null where the evidence does not say
    */
   rung: Rung | null;
+  /**
+   * as a trailer says; null where the evidence does not say
+   */
+  session_id: string | null;
 }
 
 export interface ChangeRequest {
@@ -578,6 +582,14 @@ export interface ChangeRequest {
    */
   abandoned_at: Timestamp | null;
   approved_at: Timestamp | null;
+  /**
+   * keyed hashes of the e-mail addresses of those who made its commits, as developer_identity has them
+   */
+  authors: Generated<string[]>;
+  /**
+   * when it was opened, or its first commit made if that was before; null where nothing was said of it since that is kept
+   */
+  begun_at: Timestamp | null;
   branch: string;
   /**
    * when a check or a pipeline first passed on one of its commits
@@ -619,6 +631,20 @@ export interface ChangeRequest {
    */
   rounds: number;
   updated_at: Timestamp;
+}
+
+export interface CountedTeamDay {
+  day: Timestamp;
+  developer_id: string;
+  org_id: string;
+  /**
+   * who the developer was found to be
+   */
+  person_id: string;
+  /**
+   * null for a person in no team
+   */
+  team_id: string | null;
 }
 
 export interface DecisionCase {
@@ -1035,6 +1061,10 @@ export interface LatencyObjective {
    * share of requests that should stay within threshold_ms
    */
   target: number;
+  /**
+   * with its sub-teams; null for everybody
+   */
+  team_id: string | null;
   threshold_ms: number;
   /**
    * over which the error budget is counted
@@ -1178,14 +1208,23 @@ export interface Operation {
    */
   other_model_id: number | null;
   other_provider_id: number | null;
+  other_repository_id: number | null;
   parent_operation_id: string | null;
   presented: number;
   prompts: number;
   provider_id: number | null;
   /**
+   * of the repositories that its signals name the least, and other_repository_id the greatest: equal where it is one
+   */
+  repository_id: number | null;
+  /**
    * the highest that its own signals prove
    */
   rung: Rung;
+  /**
+   * of the sessions that its signals name the greatest
+   */
+  session_id: string | null;
   signals: number;
   started_at: Timestamp;
   /**
@@ -1231,6 +1270,14 @@ export interface Org {
    */
   sso_default_role: Generated<AccountRole | null>;
   time_zone: Generated<string>;
+}
+
+export interface OutcomeState {
+  /**
+   * goes up when more is known of changes, or of what became of operations
+   */
+  noted: Generated<number>;
+  org_id: string;
 }
 
 export interface PolicyAdoption {
@@ -1398,6 +1445,10 @@ export interface RollupState {
    */
   operations_from: Generated<Timestamp>;
   org_id: string;
+  /**
+   * goes up when signals are counted
+   */
+  steps: Generated<number>;
 }
 
 export interface SavedView {
@@ -1425,6 +1476,17 @@ export interface ServerProcess {
    * Requests without a key that is known here, since it started
    */
   unknown_senders: number;
+}
+
+export interface SessionBranch {
+  /**
+   * a digest of its name and its repository's, as change_request has it
+   */
+  branch: string;
+  first_at: Timestamp;
+  last_at: Timestamp;
+  org_id: string;
+  session_id: string;
 }
 
 export interface Signal {
@@ -1728,6 +1790,48 @@ export interface Team {
   time_zone: string | null;
 }
 
+export interface TeamLatencyHour {
+  agent_tool_id: number;
+  hour: Timestamp;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  rung: Rung;
+  signals: number;
+  /**
+   * as counted_team_day says; a team's are not those of its sub-teams
+   */
+  team_id: string;
+}
+
+export interface TeamLatencyMinute {
+  agent_tool_id: number;
+  /**
+   * buckets of the histogram that hold something, ascending; latency_counts has how much
+   */
+  latency_buckets: number[];
+  latency_counts: number[];
+  minute: Timestamp;
+  /**
+   * 0 for signals without a model
+   */
+  model_id: number;
+  org_id: string;
+  rung: Rung;
+  signals: number;
+  /**
+   * as counted_team_day says; a team's are not those of its sub-teams
+   */
+  team_id: string;
+}
+
 export interface TeamManager {
   account_id: string;
   org_id: string;
@@ -1824,6 +1928,7 @@ export interface DB {
   change_event: ChangeEvent;
   change_operation: ChangeOperation;
   change_request: ChangeRequest;
+  counted_team_day: CountedTeamDay;
   decision_case: DecisionCase;
   decision_hour: DecisionHour;
   detector_memory: DetectorMemory;
@@ -1853,6 +1958,7 @@ export interface DB {
   operation: Operation;
   operation_commit: OperationCommit;
   org: Org;
+  outcome_state: OutcomeState;
   policy_adoption: PolicyAdoption;
   policy_client: PolicyClient;
   policy_draft: PolicyDraft;
@@ -1866,6 +1972,7 @@ export interface DB {
   rollup_state: RollupState;
   saved_view: SavedView;
   server_process: ServerProcess;
+  session_branch: SessionBranch;
   sign_in_link: SignInLink;
   signal: Signal;
   signal_batch: SignalBatch;
@@ -1877,6 +1984,8 @@ export interface DB {
   signal_retraction: SignalRetraction;
   sso_group: SsoGroup;
   team: Team;
+  team_latency_hour: TeamLatencyHour;
+  team_latency_minute: TeamLatencyMinute;
   team_manager: TeamManager;
   team_member: TeamMember;
   unrecognized_item: UnrecognizedItem;

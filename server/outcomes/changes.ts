@@ -3,7 +3,9 @@ import { parseToken } from "#sdk/token.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { Json } from "../db/types.ts"
 import { type ChangeEvent, changeEventSchema, eventIdOf, type Provider } from "./events.ts"
+import { isFirm } from "./evidence.ts"
 import { type Change, foldChange, identityOfChange } from "./fold.ts"
+import { noteNews } from "./news.ts"
 
 interface Of {
   readonly orgId: string
@@ -20,6 +22,7 @@ export async function recordChangeEvents(
   { events, ...of }: Of & { readonly events: readonly ChangeEvent[] },
 ): Promise<void> {
   const byRepository = Map.groupBy(events, (event) => event.repository)
+  let isNews = false
   // In one order, since each is locked.
   for (const repository of [...byRepository.keys()].toSorted()) {
     const said = byRepository.get(repository) ?? []
@@ -37,7 +40,9 @@ export async function recordChangeEvents(
       sql`c.provider = ${of.provider} and c.repository = ${repository} and c.number = any(${numbers}::integer[])`,
       of.now,
     )
+    isNews = true
   }
+  if (isNews) await noteNews(tx, of.orgId)
 }
 
 /** Whether any is new. */
@@ -211,6 +216,8 @@ async function writeChange(
     branch: change.branch,
     commit_ids: sql<string[]>`${change.commitIds}::text[]`,
     opened_at: change.openedAt,
+    begun_at: change.begunAt,
+    authors: sql<string[]>`${change.authors}::text[]`,
     first_review_at: change.firstReviewAt,
     approved_at: change.approvedAt,
     reviews: change.reviews,
@@ -236,32 +243,39 @@ async function writeChange(
     .values({ ...of, ...values })
     .onConflict((conflict) => conflict.columns(["org_id", "provider", "repository", "number"]).doUpdateSet(values))
     .execute()
-  const joined = change.operations.flatMap((token) => parseToken(token) ?? [])
+  const joined = [
+    ...new Map(
+      change.operations
+        .flatMap((token) => parseToken(token) ?? [])
+        // The last of an operation stays: the one with the greatest session.
+        .toSorted((a, b) => ((a.sessionId ?? "") < (b.sessionId ?? "") ? -1 : 1))
+        .map((ref) => [ref.operationId, ref] as const),
+    ).values(),
+  ]
   if (joined.length === 0) return
   await tx
     .insertInto("change_operation")
     .values(
-      joined.map(({ operationId, rung }) => ({
+      joined.map(({ operationId, rung, sessionId }) => ({
         ...of,
         operation_id: operationId,
         evidence: "trailer",
         rung,
+        session_id: sessionId ?? null,
         joined_at: now,
       })),
     )
-    .onConflict((conflict) => conflict.doNothing())
+    // Of two trailers that differ in it alone the greater session, whichever was heard of first.
+    .onConflict((conflict) =>
+      conflict
+        .columns(["org_id", "provider", "repository", "number", "operation_id", "evidence"])
+        .doUpdateSet({ session_id: sql`greatest(change_operation.session_id, excluded.session_id)` }),
+    )
     .execute()
 }
 
 /** How long after its last word a change is still looked at for commits that agents say they made. */
 const JOINED_WITHIN_MS = 30 * 86_400_000
-
-/** Goes up when agents say more of what they committed. */
-export async function readCommitsCounted(tx: TenantTx): Promise<number> {
-  const found = await sql<{ counted: number }>`
-    select coalesce(max(commits_counted), 0)::float8 as counted from rollup_state`.execute(tx)
-  return found.rows[0]?.counted ?? 0
-}
 
 /**
  * Joins changes to the operations whose agents said that they made one of its commits: those that were written since they
@@ -269,7 +283,7 @@ export async function readCommitsCounted(tx: TenantTx): Promise<number> {
  */
 export async function joinByCommit(
   tx: TenantTx,
-  { now, isAll }: { readonly now: Date; readonly isAll: boolean },
+  { now, orgId, isAll }: { readonly now: Date; readonly orgId: string; readonly isAll: boolean },
 ): Promise<number> {
   const since = new Date(now.getTime() - JOINED_WITHIN_MS)
   // Agents say the first digits, as git prints them.
@@ -288,11 +302,17 @@ export async function joinByCommit(
       and (${isAll} or (c.provider, c.repository, c.number) in (select provider, repository, number from due))
     on conflict do nothing`.execute(tx)
   const joins = Number(result.numAffectedRows ?? 0)
-  if (joins > 0) await noteOutcomes(tx, sql`o.evidence = 'commit_id' and o.joined_at = ${now}::timestamptz`, now)
+  if (joins > 0) {
+    await noteOutcomes(tx, sql`o.evidence = 'commit_id' and o.joined_at = ${now}::timestamptz`, now)
+    await noteNews(tx, orgId)
+  }
   return joins
 }
 
-/** Notes what became of the operations in the changes that meet the condition. */
+/**
+ * Notes what became of the operations in the changes that meet the condition, as far as a trailer or a commit says that
+ * they are in them: what is noted becomes a signal, which is not taken back.
+ */
 async function noteOutcomes(tx: TenantTx, condition: RawBuilder<unknown>, now: Date): Promise<void> {
   // What waits takes an earlier time; what is a signal already stays one.
   await sql`
@@ -305,7 +325,7 @@ async function noteOutcomes(tx: TenantTx, condition: RawBuilder<unknown>, now: D
       values ('merged', c.merged_at, null::timestamptz), ('reverted', c.reverted_at, c.restored_at),
         ('abandoned', c.abandoned_at, null)
     ) as v(outcome, at, undone_at)
-    where v.at is not null and (${condition})
+    where v.at is not null and ${isFirm("o.evidence")} and (${condition})
     on conflict (org_id, source_id) do update set
       occurred_at = case when l.state = 'waiting' then least(l.occurred_at, excluded.occurred_at) else l.occurred_at end,
       undone_at = excluded.undone_at

@@ -4,7 +4,8 @@ import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import { seal, unseal } from "../sealed.ts"
-import { type Provider, PROVIDERS } from "./events.ts"
+import { identityHash } from "../team/pseudonyms.ts"
+import { type Identify, type Provider, PROVIDERS } from "./events.ts"
 
 /** The secret before is taken as well for as long, while people change it at the code host. */
 const OVERLAP_MS = 24 * 3_600_000
@@ -85,6 +86,12 @@ export async function readWebhookSecrets(
   const open = (sealed: Buffer) => unseal(sealed, { secret, orgId, id, purpose: PURPOSE }).toString("utf8")
   const isBeforeTaken = row.before !== null && row.beforeUntil !== null && row.beforeUntil > now
   return [open(row.newest), ...(isBeforeTaken && row.before !== null ? [open(row.before)] : [])]
+}
+
+/** What stands for whom, in what the organization's code hosts say. */
+export async function readIdentify(tx: TenantTx): Promise<Identify> {
+  const org = await tx.selectFrom("org").select("pseudonym_key").executeTakeFirstOrThrow()
+  return (email) => identityHash(org.pseudonym_key, { kind: "email", value: email })
 }
 
 /** Counts a delivery whose signature was wrong. */

@@ -1,10 +1,11 @@
 import { hash } from "node:crypto"
 import { z } from "zod"
+import { branchDigestOf } from "#sdk/branch.ts"
 import { FILE_KINDS, type FileKind, fileKindOf } from "#sdk/file-kind.ts"
 
 /**
  * What a code host says, in the words of none: ids, numbers, times and kinds. No titles, names of people, messages or
- * paths; of a branch a digest.
+ * paths; of a branch a digest, of whoever made a commit a keyed one.
  */
 
 export const PROVIDERS = ["github", "gitlab"] as const
@@ -58,6 +59,10 @@ const commitSchema = z.object({
   commitId,
   /** When it was pushed, as far as the host says. */
   at: time,
+  /** When it was made; null where the host does not say, and in what was stored before this was asked. */
+  madeAt: time.nullable().default(null),
+  /** Who made it, as `Identify` has it; null as `madeAt` is. */
+  author: z.string().max(64).nullable().default(null),
   branch: z.string(),
   /** Whether the branch is the one that changes are merged into. */
   isDefault: z.boolean(),
@@ -93,24 +98,27 @@ export type ChangeEvent = z.infer<typeof changeEventSchema>
 export type StateEvent = z.infer<typeof stateSchema>
 export type CommitEvent = z.infer<typeof commitSchema>
 
+/** What stands for the person with an e-mail address: the keyed hash that `developer_identity` has of it. */
+export type Identify = (email: string) => string
+
 /** What a provider's payload says that matters; null when it is not what its event should be. */
-export type Reduce = (event: string, payload: unknown) => readonly ChangeEvent[] | null
+export type Reduce = (event: string, payload: unknown, identify: Identify) => readonly ChangeEvent[] | null
 
 /** Reads of a payload what `schema` names, and makes events of it; null when it is not so. */
-export function reading<T>(schema: z.ZodType<T>, reduce: (payload: T) => readonly ChangeEvent[]) {
-  return (payload: unknown): readonly ChangeEvent[] | null => {
+export function reading<T>(schema: z.ZodType<T>, reduce: (payload: T, identify: Identify) => readonly ChangeEvent[]) {
+  return (payload: unknown, identify: Identify): readonly ChangeEvent[] | null => {
     const parsed = schema.safeParse(payload)
-    return parsed.success ? reduce(parsed.data) : null
+    return parsed.success ? reduce(parsed.data, identify) : null
   }
 }
 
 /** Events that none of the reducers is for say nothing that matters here. */
 export function createReduce(reducers: Readonly<Record<string, ReturnType<typeof reading>>>): Reduce {
   const byEvent = new Map(Object.entries(reducers))
-  return (event, payload) => {
+  return (event, payload, identify) => {
     const reducer = byEvent.get(event)
     if (reducer === undefined) return []
-    const events = z.array(changeEventSchema).safeParse(reducer(payload))
+    const events = z.array(changeEventSchema).safeParse(reducer(payload, identify))
     return events.success ? events.data : null
   }
 }
@@ -131,15 +139,26 @@ export function toTime(value: string | number): string {
   return Number.isNaN(at.getTime()) ? "" : at.toISOString()
 }
 
+/** As `toTime`; null of what is no time. */
+export function toTimeOrNull(value: string): string | null {
+  return toTime(value) || null
+}
+
 /** 16 bytes that tell it from all that says something else. */
 export function eventIdOf(provider: Provider, event: ChangeEvent): Buffer {
   const said = Object.entries(event).toSorted(([a], [b]) => (a < b ? -1 : 1))
   return hash("sha256", JSON.stringify([provider, said]), "buffer").subarray(0, 16)
 }
 
-/** Equal for the same branch of a repository; says nothing of its name to who does not guess it. */
+/** Equal for the same branch of a repository, as agents say it too. */
 export function branchDigest(repositoryName: string, branch: string): string {
-  return hash("sha256", `${repositoryName}\n${branch}`, "hex").slice(0, 32)
+  return branchDigestOf((text) => hash("sha256", text, "hex"), { repository: repositoryName, branch })
+}
+
+/** Who made a commit, where its address can be one. Null also of those that hosts make themselves. */
+export function authorOf(author: { email?: string | null | undefined } | null | undefined, identify: Identify) {
+  const email = author?.email ?? ""
+  return /^[^\s@]+@[^\s@]+$/.test(email) && !/^noreply@/i.test(email) ? identify(email) : null
 }
 
 const SAID_MAX = 100

@@ -34,6 +34,8 @@ function aCommit(hour: number, fields: Partial<CommitEvent> = {}): CommitEvent {
     repository: "acme/shop",
     commitId: HEAD,
     at: at(hour),
+    madeAt: null,
+    author: null,
     branch: "branch",
     isDefault: false,
     operations: [],
@@ -45,7 +47,14 @@ function aCommit(hour: number, fields: Partial<CommitEvent> = {}): CommitEvent {
 
 const merged = aState(9, { closedAt: at(9), mergedAt: at(9), headCommit: SECOND, mergeCommit: MERGE })
 const STATES = [aState(1), aState(3, { closedAt: at(3) }), aState(4), aState(5, { headCommit: SECOND }), merged]
-const COMMITS = [aCommit(1, { operations: ["blo1~2~one"] }), aCommit(5, { commitId: SECOND })]
+const COMMITS = [
+  aCommit(1, { operations: ["blo1~2~one"], madeAt: at(0), author: "ada" }),
+  // As it was stored before it was asked who made it.
+  aCommit(1, { operations: ["blo1~2~one"] }),
+  aCommit(5, { commitId: SECOND, madeAt: at(4), author: "ada" }),
+  // Whoever merged it is not its author.
+  aCommit(9, { commitId: MERGE, isDefault: true, author: "bob" }),
+]
 const OTHERS: ChangeEvent[] = [
   { kind: "review", repository: "acme/shop", number: 7, at: at(6), verdict: "changes_requested" },
   { kind: "review", repository: "acme/shop", number: 7, at: at(8), verdict: "approved" },
@@ -70,6 +79,8 @@ test("a change is what all that was said of it says", () => {
     branch: "branch",
     commitIds: [HEAD, MERGE, SECOND].toSorted(),
     openedAt: at(1),
+    begunAt: at(0),
+    authors: ["ada"],
     firstReviewAt: at(6),
     approvedAt: at(8),
     reviews: 2,
@@ -85,7 +96,7 @@ test("a change is what all that was said of it says", () => {
     linesAdded: 9,
     linesRemoved: null,
     filesChanged: null,
-    fileKinds: { source: 2, test: 0, docs: 0, generated: 0, lock_file: 0 },
+    fileKinds: { source: 3, test: 0, docs: 0, generated: 0, lock_file: 0 },
     operations: ["blo1~2~one"],
   })
   expect(foldChange({ ...ALL, states: [] })).toBeNull()

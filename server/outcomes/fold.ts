@@ -7,6 +7,10 @@ export interface Change {
   /** Its commits as far as they were told of, and the one it was merged as; sorted. */
   readonly commitIds: readonly string[]
   readonly openedAt: string
+  /** When its first commit was made, or it was opened if that was before. */
+  readonly begunAt: string
+  /** Who made its commits, as `Identify` has them; sorted. Whoever merged it is none of them. */
+  readonly authors: readonly string[]
   readonly firstReviewAt: string | null
   readonly approvedAt: string | null
   readonly reviews: number
@@ -71,6 +75,7 @@ export function foldChange(given: {
     states.reduce<T | null>((known, state) => of(state) ?? known, null)
   const commits = new Map(given.commits.map((commit) => [commit.commitId, commit]))
   const commitIds = new Set([...identity.knownCommits, ...commits.keys()])
+  const own = given.commits.filter(({ isDefault }) => !isDefault)
 
   const others = unique(given.others)
   const reviews = others.flatMap((event) => (event.kind === "review" ? [event] : []))
@@ -84,6 +89,8 @@ export function foldChange(given: {
     branch: identity.branch,
     commitIds: [...commitIds].toSorted(),
     openedAt: identity.openedAt,
+    begunAt: earliest([identity.openedAt, ...own.flatMap(({ madeAt }) => madeAt ?? [])]) ?? identity.openedAt,
+    authors: [...new Set(own.flatMap(({ author }) => author ?? []))].toSorted(),
     firstReviewAt: earliest(timesOf(reviews)),
     approvedAt: earliest(timesOf(reviews.filter(({ verdict }) => verdict === "approved"))),
     reviews: reviews.length,

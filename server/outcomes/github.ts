@@ -1,6 +1,16 @@
 import { z } from "zod"
 import { operationsIn, revertsIn } from "#sdk/commit-message.ts"
-import { branchDigest, type ChangeEvent, countKinds, createReduce, reading, toNumbers, toTime } from "./events.ts"
+import {
+  authorOf,
+  branchDigest,
+  type ChangeEvent,
+  countKinds,
+  createReduce,
+  reading,
+  toNumbers,
+  toTime,
+  toTimeOrNull,
+} from "./events.ts"
 
 /**
  * GitHub's webhooks as change events. Written after "Webhook events and payloads" of GitHub's documentation; only the
@@ -23,7 +33,7 @@ const pullRequest = z.object({
   closed_at: text,
   merged_at: text,
   merge_commit_sha: text,
-  head: z.object({ ref: z.string(), sha: commit }),
+  head: z.object({ ref: z.string(), sha: commit, repo: z.object({ full_name: z.string() }).nullish() }),
   additions: z.number().nullish(),
   deletions: z.number().nullish(),
   changed_files: z.number().nullish(),
@@ -35,7 +45,15 @@ const pushSchema = z.object({
   deleted: z.boolean().nullish(),
   repository,
   commits: z.array(
-    z.object({ id: commit, message: z.string(), timestamp: z.string(), added: paths, modified: paths, removed: paths }),
+    z.object({
+      id: commit,
+      message: z.string(),
+      timestamp: z.string(),
+      author: z.object({ email: text }).nullish(),
+      added: paths,
+      modified: paths,
+      removed: paths,
+    }),
   ),
 })
 
@@ -57,15 +75,17 @@ export const reduceGithub = createReduce({
     },
   ),
 
-  push: reading(pushSchema, ({ ref, repository: { full_name, default_branch, pushed_at }, commits }) => {
+  push: reading(pushSchema, ({ ref, repository: { full_name, default_branch, pushed_at }, commits }, identify) => {
     if (!ref.startsWith("refs/heads/")) return []
     const branch = ref.slice("refs/heads/".length)
-    return commits.map(({ id, message, timestamp, added, modified, removed }) => ({
+    return commits.map(({ id, message, timestamp, author, added, modified, removed }) => ({
       kind: "commit",
       repository: full_name,
       commitId: id,
       // A push itself has no time; the repository says when it was last pushed to.
       at: toTime(pushed_at ?? timestamp),
+      madeAt: toTimeOrNull(timestamp),
+      author: authorOf(author, identify),
       branch: branchDigest(full_name, branch),
       isDefault: branch === default_branch,
       operations: operationsIn(message),
@@ -135,7 +155,8 @@ function toState(payload: {
     openedAt: toTime(pull.created_at),
     closedAt: pull.closed_at == null ? null : toTime(pull.closed_at),
     mergedAt,
-    branch: branchDigest(full_name, pull.head.ref),
+    // Of a fork, whose branches may be called as those here are.
+    branch: branchDigest(pull.head.repo?.full_name ?? full_name, pull.head.ref),
     headCommit: pull.head.sha,
     // Before that it is a merge that GitHub tries out.
     mergeCommit: mergedAt === null ? null : (pull.merge_commit_sha ?? null),

@@ -1,6 +1,16 @@
 import { z } from "zod"
 import { operationsIn, revertsIn } from "#sdk/commit-message.ts"
-import { branchDigest, type ChangeEvent, countKinds, createReduce, reading, toNumbers, toTime } from "./events.ts"
+import {
+  authorOf,
+  branchDigest,
+  type ChangeEvent,
+  countKinds,
+  createReduce,
+  reading,
+  toNumbers,
+  toTime,
+  toTimeOrNull,
+} from "./events.ts"
 
 /**
  * GitLab's webhooks as change events. Written after "Webhook events" of GitLab's documentation; only the fields named
@@ -23,6 +33,7 @@ const mergeRequest = z.object({
   merge_commit_sha: text,
   squash_commit_sha: text,
   source_branch: z.string(),
+  source: z.object({ path_with_namespace: text }).nullish(),
   last_commit: z.object({ id: z.string() }).nullish(),
   diff_stats: z.object({ additions: z.number().nullish(), deletions: z.number().nullish() }).nullish(),
 })
@@ -44,7 +55,8 @@ export const reduceGitlab = createReduce({
       openedAt: toTime(merge.created_at),
       closedAt: closedAt === null ? null : toTime(closedAt),
       mergedAt: mergedAt === null ? null : toTime(mergedAt),
-      branch: branchDigest(repository, merge.source_branch),
+      // Of a fork, whose branches may be called as those here are.
+      branch: branchDigest(merge.source?.path_with_namespace ?? repository, merge.source_branch),
       headCommit: merge.last_commit?.id ?? null,
       mergeCommit: mergedAt === null ? null : (merge.merge_commit_sha ?? merge.squash_commit_sha ?? null),
       linesAdded: merge.diff_stats?.additions ?? null,
@@ -89,19 +101,22 @@ export const reduceGitlab = createReduce({
           id: z.string(),
           message: z.string(),
           timestamp: z.string(),
+          author: z.object({ email: text }).nullish(),
           added: paths,
           modified: paths,
           removed: paths,
         }),
       ),
     }),
-    ({ ref, project: { path_with_namespace: repository, default_branch }, commits }) => {
+    ({ ref, project: { path_with_namespace: repository, default_branch }, commits }, identify) => {
       const branch = ref.replace(/^refs\/heads\//, "")
-      return commits.map(({ id, message, timestamp, added, modified, removed }) => ({
+      return commits.map(({ id, message, timestamp, author, added, modified, removed }) => ({
         kind: "commit",
         repository,
         commitId: id,
         at: toTime(timestamp),
+        madeAt: toTimeOrNull(timestamp),
+        author: authorOf(author, identify),
         branch: branchDigest(repository, branch),
         isDefault: branch === default_branch,
         operations: operationsIn(message),

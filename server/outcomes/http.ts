@@ -6,7 +6,7 @@ import { asTenant } from "../db/tenant.ts"
 import type { DB } from "../db/types.ts"
 import { type AuthenticateKey, readBearer } from "../team/key-authenticator.ts"
 import { recordDelivery } from "./deliveries.ts"
-import { findWebhookOrganization, noteRefusedDelivery, readWebhookSecrets } from "./endpoints.ts"
+import { findWebhookOrganization, noteRefusedDelivery, readIdentify, readWebhookSecrets } from "./endpoints.ts"
 import type { Provider, Reduce } from "./events.ts"
 import { reduceGithub } from "./github.ts"
 import { reduceGitlab } from "./gitlab.ts"
@@ -128,7 +128,10 @@ async function takeDelivery(
   if (orgId === null) return NO_SUCH_ENDPOINT
   const host = HOSTS[provider]
   const at = now()
-  const secrets = await asTenant(db, orgId, (tx) => readWebhookSecrets(tx, { id, orgId, secret, now: at }))
+  const { secrets, identify } = await asTenant(db, orgId, async (tx) => ({
+    secrets: await readWebhookSecrets(tx, { id, orgId, secret, now: at }),
+    identify: await readIdentify(tx),
+  }))
   const refuseSignature = async () => {
     await asTenant(db, orgId, (tx) => noteRefusedDelivery(tx, id, at))
     return refuse(401, "wrong_signature", "The signature is not of this webhook's secret. Set the secret anew.")
@@ -140,7 +143,7 @@ async function takeDelivery(
   const payload = parseJson(body)
   if (payload === undefined) return refuse(400, "malformed", "Set the content type of the webhook to application/json.")
   const event = headerOf(request, host.eventHeader).slice(0, 60)
-  const events = host.reduce(event, payload)
+  const events = host.reduce(event, payload, identify)
   if (events === null) return refuse(422, "invalid", `This is not what ${provider} documents of the event ${event}.`)
   const named = host.deliveryHeaders.map((name) => headerOf(request, name)).find((name) => name !== "")
   const deliveryId = named?.slice(0, 100) ?? hash("sha256", body, "hex")

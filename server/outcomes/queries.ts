@@ -2,6 +2,7 @@ import { sql } from "kysely"
 import { RUNGS, type Rung } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { BEST_EVIDENCE, EVIDENCE, type Evidence, placeOfEvidence } from "./evidence.ts"
 import { SURVIVAL_POINTS, type SurvivalPoint } from "./http-schemas.ts"
 
 export const STAGES = [
@@ -29,7 +30,7 @@ export interface TaskLife {
     readonly provider: string
     readonly repository: string
     readonly number: number
-    readonly evidence: readonly ("trailer" | "commit_id")[]
+    readonly evidence: readonly Evidence[]
   }[]
   /** How many of the lines that it brought to default branches were there after a while, as far as it was counted. */
   readonly survival: readonly { readonly after: SurvivalPoint; readonly lines: number; readonly standing: number }[]
@@ -55,7 +56,7 @@ export async function getTaskLife(
   const changes = await sql<
     Record<"verified" | "reviewed" | "merged" | "abandoned" | "reverted", Date | null> & TaskLife["changes"][number]
   >`
-    select c.provider, c.repository, c.number, array_agg(o.evidence order by o.evidence = 'trailer' desc) as evidence,
+    select c.provider, c.repository, c.number, array_agg(o.evidence order by ${placeOfEvidence("o.evidence")}) as evidence,
       least(c.checked_at, c.approved_at) as verified, c.first_review_at as reviewed, c.merged_at as merged,
       c.abandoned_at as abandoned, c.reverted_at as reverted
     from change_operation o join change_request c using (org_id, provider, repository, number)
@@ -221,29 +222,30 @@ export async function listRungSurvival(
 }
 
 /**
- * Changes that were told of since, how many of them agent work is joined to, and outcomes that wait for their operation.
- * `unheardOf` are joined to nothing but operations of which Belay has no signal: they say that they are agents' work, and
+ * Changes that were told of since, how many of them agent work is joined to, by the best evidence of each, and outcomes that
+ * wait for their operation. `unheardOf` are joined to nothing but operations of which Belay has no signal: they say that they are agents' work, and
  * count on no rung.
  */
 export async function countJoins(tx: TenantTx, since: Date) {
-  const found = await sql<Record<"changes" | "joined" | "byTrailer" | "unheardOf" | "waiting" | "tooOld", number>>`
+  const found = await sql<
+    Record<"changes" | "joined" | "unheardOf" | "waiting" | "tooOld", number> & { by: Record<Evidence, number> }
+  >`
     select count(*)::int as changes,
-      count(*) filter (where evidence is not null)::int as joined,
-      count(*) filter (where 'trailer' = any(evidence))::int as "byTrailer",
+      count(*) filter (where best is not null)::int as joined,
+      json_build_object(${sql.join(
+        EVIDENCE.flatMap((name, index) => [sql.lit(name), sql`count(*) filter (where best = ${sql.lit(index + 1)})`]),
+      )}) as by,
       count(*) filter (where not is_heard_of)::int as "unheardOf",
       (select count(*) from late_outcome where state = 'waiting')::int as waiting,
       (select count(*) from late_outcome where state = 'too_old')::int as "tooOld"
     from (
       select of_change.*
       from change_request c cross join lateral (
-        select array_agg(o.evidence) as evidence, bool_or(exists (
-          select from operation p where p.org_id = o.org_id and p.operation_id = o.operation_id
-        )) as is_heard_of
-        from change_operation o
-        where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)
+        ${BEST_EVIDENCE}
       ) of_change
       where c.updated_at >= ${since}::timestamptz
     ) told`.execute(tx)
-  const counts = found.rows[0] ?? { changes: 0, joined: 0, byTrailer: 0, unheardOf: 0, waiting: 0, tooOld: 0 }
+  const by = { trailer: 0, commit_id: 0, session: 0, author_time: 0 }
+  const counts = found.rows[0] ?? { changes: 0, joined: 0, by, unheardOf: 0, waiting: 0, tooOld: 0 }
   return { ...counts, unjoined: counts.changes - counts.joined }
 }

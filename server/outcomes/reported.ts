@@ -2,6 +2,7 @@ import type { z } from "zod"
 import { parseToken } from "#sdk/token.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import type { outcomesRequestSchema } from "./http-schemas.ts"
+import { noteNews } from "./news.ts"
 
 /** Stores what another system says of operations. Returns how many of it were new. */
 export async function recordReportedOutcomes(
@@ -61,5 +62,7 @@ export async function recordReportedOutcomes(
           .onConflict((conflict) => conflict.doNothing())
           .executeTakeFirst(),
   ]
-  return taken.reduce((sum, result) => sum + Number(result?.numInsertedOrUpdatedRows ?? 0), 0)
+  const count = taken.reduce((sum, result) => sum + Number(result?.numInsertedOrUpdatedRows ?? 0), 0)
+  if (count > 0) await noteNews(tx, orgId)
+  return count
 }

@@ -1,9 +1,10 @@
-import { sql } from "kysely"
+import { type RawBuilder, sql } from "kysely"
 import { REVIEW_LINES } from "#sdk/policy/vocabulary.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { toDocument } from "../policy/layers.ts"
 import { type FigureState, stateOf, type Weeks, weeksOf } from "../rungs/figures.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
+import { BEST_EVIDENCE, EVIDENCE, type Evidence, placeOfEvidence } from "./evidence.ts"
 import { atNodes, placedChanges, shownFamilies, TASK_RUNGS, type TaskRung, type WorkScope } from "./placed-work.ts"
 
 /** How large a change may be for a person to review it in one sitting. */
@@ -239,22 +240,36 @@ function toChanges(row: RawChanges): RungChanges {
 /** Of fewer changes their share is not told. */
 const SHARE_OF_MIN = 20
 
+/** Of all changes, ratios 0..1. */
+export interface JoinShares {
+  /** Those in which no agent's work is known to be. */
+  readonly unjoined: number
+  /** Those that are joined to agents' work, by the best evidence of each; always all, the best first. */
+  readonly by: readonly { readonly evidence: Evidence; readonly share: number }[]
+}
+
 /**
- * The share of the changes opened in `[from, to)` in which no agent's work is known to be, a ratio 0..1. Whose they are is
- * not known, so it is told in twentieths only: a count would give away what is withheld of the others. Null of few changes.
+ * How the changes opened in `[from, to)` are joined to agents' work. Whose they are is not known of all, so shares are told
+ * in twentieths only: a count would give away what is withheld of the others. Null of few changes.
  */
-export async function getUnjoinedShare(
+export async function getJoinShares(
   tx: TenantTx,
   { from, to }: { readonly from: Date; readonly to: Date },
-): Promise<number | null> {
-  const found = await sql<{ share: number | null }>`
-    select case when count(*) >= ${SHARE_OF_MIN}
-      then (round(count(*) filter (where not exists (
-        select from change_operation o
-        where (o.org_id, o.provider, o.repository, o.number) = (c.org_id, c.provider, c.repository, c.number)
-      )) * 20.0 / count(*)) / 20)::float8 end as share
-    from change_request c where c.opened_at >= ${from}::timestamptz and c.opened_at < ${to}::timestamptz`.execute(tx)
-  return found.rows[0]?.share ?? null
+): Promise<JoinShares | null> {
+  const share = (condition: RawBuilder<unknown>) =>
+    sql`(round(count(*) filter (where ${condition}) * 20.0 / nullif(count(*), 0)) / 20)::float8`
+  const found = await sql<JoinShares & { changes: number }>`
+    select count(*)::int as changes, ${share(sql`best is null`)} as unjoined,
+      json_build_array(${sql.join(
+        EVIDENCE.map((name, index) => {
+          const part = share(sql`best = ${sql.lit(index + 1)}`)
+          return sql`json_build_object('evidence', ${sql.lit(name)}, 'share', ${part})`
+        }),
+      )}) as by
+    from change_request c cross join lateral (${BEST_EVIDENCE}) of_change
+    where c.opened_at >= ${from}::timestamptz and c.opened_at < ${to}::timestamptz`.execute(tx)
+  const row = found.rows[0]
+  return row === undefined || row.changes < SHARE_OF_MIN ? null : { unjoined: row.unjoined, by: row.by }
 }
 
 /** A change with a person's own tasks in it, for that person alone. */
@@ -265,7 +280,7 @@ export interface OwnChange {
   readonly rung: TaskRung
   readonly tasks: number
   /** What says so, the best first. */
-  readonly evidence: readonly string[]
+  readonly evidence: readonly Evidence[]
   readonly openedAt: Date
   readonly checkedAt: Date | null
   readonly firstReviewAt: Date | null
@@ -287,7 +302,9 @@ export async function listOwnChanges(
 ): Promise<readonly OwnChange[]> {
   const found = await sql<OwnChange>`
     select c.provider, c.repository, c.number, max(j.rung) as rung, count(distinct j.task_id)::int as tasks,
-      array_agg(distinct o.evidence order by o.evidence desc) as evidence, c.opened_at as "openedAt",
+      array(
+        select name from unnest(array_agg(distinct o.evidence)) name order by ${placeOfEvidence("name")}
+      ) as evidence, c.opened_at as "openedAt",
       c.checked_at as "checkedAt", c.first_review_at as "firstReviewAt", c.approved_at as "approvedAt",
       c.merged_at as "mergedAt", c.reverted_at as "revertedAt", c.abandoned_at as "abandonedAt",
       c.lines_added + c.lines_removed as lines, c.files_changed as files, c.rounds,

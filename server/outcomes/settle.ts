@@ -5,7 +5,9 @@ import type { DB } from "../db/types.ts"
 import type { SignalStore } from "../ingest/signal-store.ts"
 import { type Signal, toSignal } from "../ingest/signal.ts"
 import { repeat, type Repeating } from "../repeat.ts"
-import { joinByCommit, readCommitsCounted } from "./changes.ts"
+import { joinByCommit } from "./changes.ts"
+import { concludeJoins } from "./conclude.ts"
+import { type NewsMark, readNewsMark } from "./news.ts"
 import { placeJoinedOperations } from "./place.ts"
 
 /** Outcomes become signals once the operation that they are of is counted: then it is known whose they are. */
@@ -17,6 +19,8 @@ const DELIVERY_AGE_MAX_MS = 30 * 86_400_000
 const AT_ONCE = 500
 /** As often as signals are counted. */
 const EVERY_MS = 5000
+/** At most: all operations that are kept are looked at, which takes two seconds of 150,000. */
+const CONCLUDED_EVERY_MS = 60_000
 
 interface Options {
   /** Acts as `belay_worker`, which knows of all organizations. */
@@ -27,19 +31,16 @@ interface Options {
 }
 
 /**
- * Joins changes to what agents said of their commits, and sends the outcomes of operations that are known. What was sent
- * and could not be noted is sent again, and stored once. `joined` has how many commits of each organization were counted
- * when it was last joined, and is written to: while that is so, only changes that were written since are looked at.
+ * Joins changes to the work of agents, and sends the outcomes of operations that are known. What was sent and could not be
+ * noted is sent again, and stored once. `looked` has what of each organization was known when it was last joined, and is
+ * written to: while that is all, nothing but that is read.
  */
-export async function settleAll(options: Options, now: Date, joined = new Map<string, number>()): Promise<void> {
+export async function settleAll(options: Options, now: Date, looked = new Map<string, Looked>()): Promise<void> {
   const organizations = await options.worker.selectFrom("org").select("id").orderBy("id").execute()
   const errors: unknown[] = []
   for (const { id } of organizations) {
     try {
-      const counted = await asTenant(options.app, id, readCommitsCounted)
-      await asTenant(options.app, id, (tx) => joinByCommit(tx, { now, isAll: joined.get(id) !== counted }))
-      joined.set(id, counted)
-      await asTenant(options.app, id, (tx) => placeJoinedOperations(tx, { now }))
+      looked.set(id, await join(options, { orgId: id, now, before: looked.get(id) }))
       while ((await settle(options, id, now)) === AT_ONCE);
       await options.worker
         .deleteFrom("webhook_delivery")
@@ -51,6 +52,33 @@ export async function settleAll(options: Options, now: Date, joined = new Map<st
     }
   }
   if (errors.length > 0) throw errors[0]
+}
+
+/** What was known when an organization was last looked at. */
+export interface Looked {
+  readonly mark: NewsMark
+  readonly concluded: { readonly mark: NewsMark; readonly at: Date }
+}
+
+async function join(
+  { app }: Pick<Options, "app">,
+  { orgId, now, before }: { readonly orgId: string; readonly now: Date; readonly before: Looked | undefined },
+): Promise<Looked> {
+  const mark = await asTenant(app, orgId, readNewsMark)
+  const isNew = before === undefined || !isSame(mark, before.mark)
+  if (isNew) {
+    await asTenant(app, orgId, (tx) => joinByCommit(tx, { now, orgId, isAll: mark.commits !== before?.mark.commits }))
+  }
+  const isConcluding =
+    before === undefined ||
+    (!isSame(mark, before.concluded.mark) && now.getTime() - before.concluded.at.getTime() >= CONCLUDED_EVERY_MS)
+  if (isConcluding) await asTenant(app, orgId, (tx) => concludeJoins(tx, { orgId, now }))
+  if (isNew || isConcluding) await asTenant(app, orgId, (tx) => placeJoinedOperations(tx, { now }))
+  return { mark, concluded: isConcluding ? { mark, at: now } : before.concluded }
+}
+
+function isSame(a: NewsMark, b: NewsMark): boolean {
+  return a.steps === b.steps && a.commits === b.commits && a.noted === b.noted
 }
 
 /** Returns how many were settled. */
@@ -128,10 +156,10 @@ function toOutcomeSignal(row: KnownOutcome): Signal {
 export function startOutcomes(
   options: Options & { readonly now: () => Date; readonly log: (message: string, error: unknown) => void },
 ): Repeating {
-  const joined = new Map<string, number>()
+  const looked = new Map<string, Looked>()
   return repeat({
     everyMs: EVERY_MS,
-    work: () => settleAll(options, options.now(), joined),
+    work: () => settleAll(options, options.now(), looked),
     onError: (error) => options.log("outcomes fell behind", error),
   })
 }

@@ -1,3 +1,4 @@
+import { toBranchAction } from "#sdk/branch.ts"
 import { expect } from "vitest"
 import { test, type TestDatabase } from "../../test/db.ts"
 import {
@@ -11,9 +12,12 @@ import {
 } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { verifyRollups } from "../rollup/rebuild.ts"
+import { joinByCommit } from "./changes.ts"
+import { concludeJoins } from "./conclude.ts"
 import { placeJoinedOperations } from "./place.ts"
+import { countJoins } from "./queries.ts"
 import type { WorkScope } from "./placed-work.ts"
-import { getChanges, getReviewLimit, getUnjoinedShare, listOwnChanges } from "./review-queries.ts"
+import { getChanges, getJoinShares, getReviewLimit, listOwnChanges } from "./review-queries.ts"
 import { getTaskFunnels } from "./task-queries.ts"
 
 /** A Wednesday, three weeks and two days before NOW. */
@@ -201,10 +205,18 @@ test("changes are held against the review limit in working minutes, and each gro
   await database.owner.updateTable("change_request").set({ reverted_at: null }).execute()
   expect((await changes(red)).rungs[0]).toMatchObject({ reverted: 0, accepted: 5, acceptedToolCalls: 50 })
   // Of eight changes one is unjoined; with 13 more 14 of 21, which is nearest to 13 twentieths.
-  const unjoined = () => asTenant(db, orgId, (tx) => getUnjoinedShare(tx, SCOPE))
+  const unjoined = () => asTenant(db, orgId, (tx) => getJoinShares(tx, SCOPE))
   expect(await unjoined()).toBeNull()
   for (let more = 0; more < 13; more++) await makeChange(database, orgId, all)
-  expect(await unjoined()).toBe(0.65)
+  expect(await unjoined()).toEqual({
+    unjoined: 0.65,
+    by: [
+      { evidence: "trailer", share: 0.3 },
+      { evidence: "commit_id", share: 0.05 },
+      { evidence: "session", share: 0 },
+      { evidence: "author_time", share: 0 },
+    ],
+  })
 
   const ada = await database.owner
     .selectFrom("joined_operation")
@@ -291,4 +303,136 @@ test("the review limit is the tightest of those that bind a team; without one it
   await publish(parent, { changedLines: 200 })
   expect(await limit(null)).toEqual({ lines: 300, files: 20, isFromPolicy: true })
   expect(await limit(child)).toEqual({ lines: 200, files: 20, isFromPolicy: true })
+})
+
+test("what neither a trailer nor a commit joins is joined by session, then by author and time; what fits several is not", async ({
+  database,
+}) => {
+  const branch = (letter: string) => letter.repeat(32)
+  const at = (clock: string) => new Date(`2026-11-18T${clock}:00Z`)
+  const ran = (operationId: string, from: string, to: string, fields: Parameters<typeof makeSignal>[0] = {}) =>
+    [from, to].map((clock) =>
+      makeSignal({ kind: "tool_call", rung: "agent", operationId, at: at(clock), person: "cyd", ...fields }),
+    )
+  const workedOn = (sessionId: string, letter: string, clock: string) =>
+    makeSignal({
+      kind: "outcome",
+      rung: "agent",
+      operationId: null,
+      sessionId,
+      at: at(clock),
+      action: toBranchAction(branch(letter)),
+    })
+  const shop = { repository: "acme/shop" }
+  const signals = [
+    // The hook knows another id of it than the telemetry, and the trailer names its session.
+    ...ran("codex", "09:00", "09:30", { sessionId: "s-named" }),
+    // On the branch meanwhile, before and after.
+    ...ran("on branch", "09:00", "09:30", { sessionId: "s-branch" }),
+    ...ran("before it", "07:00", "07:30", { sessionId: "s-branch" }),
+    workedOn("s-branch", "b", "09:10"),
+    // A question is no work.
+    ...ran("asked", "09:00", "09:30", { sessionId: "s-branch", rung: "chat" }),
+    // Two changes of one branch.
+    ...ran("of either", "09:00", "09:30", { sessionId: "s-either" }),
+    workedOn("s-either", "c", "09:10"),
+    // Two changes whose trailers name the session, on the branch of one.
+    ...ran("of the one", "09:00", "09:30", { sessionId: "s-two" }),
+    workedOn("s-two", "d", "09:10"),
+    // Told by its commit, whatever its session says.
+    ...ran("committed", "09:00", "09:30", { sessionId: "s-branch" }),
+    makeSignal({
+      person: "cyd",
+      kind: "outcome",
+      rung: "agent",
+      operationId: "committed",
+      at: at("09:20"),
+      action: "commit eeeeeee",
+    }),
+    // The author's, in the repository and out of it, in time and too late, and another's.
+    ...ran("ada's", "10:00", "10:30", { person: "ada", ...shop }),
+    ...ran("ada's elsewhere", "10:00", "10:30", { person: "ada", repository: "acme/site" }),
+    ...ran("ada's later", "13:00", "13:30", { person: "ada", ...shop }),
+    ...ran("ben's", "10:00", "10:30", { person: "ben", ...shop }),
+    ...ran("dana's", "10:00", "10:30", { person: "dana", ...shop }),
+    ...ran("eli's", "10:00", "10:30", { person: "eli", ...shop }),
+  ]
+  const hours = { begun_at: "2026-11-18T09:45Z", opened_at: "2026-11-18T11:00Z" }
+  const ended = { closed_at: "2026-11-18T12:00Z", merged_at: "2026-11-18T12:00Z" }
+  const foreign = (number: number) => ({ operations: [`foreign ${number}`], evidence: "trailer" as const })
+  const changes: Parameters<typeof makeChange>[2][] = [
+    { number: 21, ...foreign(21), sessionId: "s-named", branch: branch("a") },
+    { number: 22, branch: branch("b") },
+    { number: 23, branch: branch("c") },
+    { number: 24, branch: branch("c") },
+    { number: 31, ...foreign(31), sessionId: "s-two", branch: branch("d") },
+    { number: 32, ...foreign(32), sessionId: "s-two", branch: branch("9") },
+    { number: 40, commitIds: ["e".repeat(40)], branch: branch("8") },
+    { number: 41, ...hours, ...ended, authors: ["Ada@example.com"] },
+    // Two authors, of whom nothing tells that they are one; two changes of one author at once; not merged.
+    { number: 42, ...hours, ...ended, authors: ["ben@example.com", "ben@elsewhere.example"] },
+    { number: 43, ...hours, ...ended, authors: ["dana@example.com"] },
+    { number: 44, ...hours, ...ended, authors: ["dana@example.com"] },
+    { number: 45, ...hours, authors: ["eli@example.com"] },
+  ]
+  const joinsOf = async (orgId: string) => {
+    const rows = await database.owner
+      .selectFrom("change_operation")
+      .select(["number", "operation_id", "evidence"])
+      .where("org_id", "=", orgId)
+      .where("operation_id", "not like", "foreign %")
+      .orderBy("number")
+      .execute()
+    return rows.map(({ number, operation_id, evidence }) => [number, operation_id, evidence])
+  }
+  const conclude = async (orgId: string) => {
+    await asTenant(database.app, orgId, (tx) => joinByCommit(tx, { now: NOW, orgId, isAll: true }))
+    return asTenant(database.app, orgId, (tx) => concludeJoins(tx, { orgId, now: NOW }))
+  }
+  const wanted = [
+    [21, "codex", "session"],
+    [22, "on branch", "session"],
+    [31, "of the one", "session"],
+    [40, "committed", "commit_id"],
+    [41, "ada's", "author_time"],
+  ]
+
+  const orgId = await makeOrganization(database)
+  await storeAndCount(database, orgId, signals)
+  for (const change of changes) await makeChange(database, orgId, change)
+  expect(await conclude(orgId)).toBe(4)
+  expect(await joinsOf(orgId)).toEqual(wanted)
+  expect(await conclude(orgId)).toBe(0)
+  expect(await asTenant(database.app, orgId, (tx) => countJoins(tx, new Date(0)))).toMatchObject({
+    changes: 12,
+    joined: 6,
+    by: { trailer: 1, commit_id: 1, session: 3, author_time: 1 },
+    unheardOf: 1,
+  })
+  // What is concluded may be taken back, so no signals are made of it.
+  const outcomes = await database.owner.selectFrom("late_outcome").select("operation_id").execute()
+  expect(outcomes).toEqual([])
+  const differences = await verifyRollups(database.worker, orgId, { now: NOW, isRepair: false })
+  expect(differences.filter(({ wrong, missing }) => wrong + missing > 0)).toEqual([])
+  expect(differences.find(({ table }) => table === "session_branch")).toMatchObject({ rows: 3 })
+
+  // In the order that misleads most, and looked at each time: the same in the end.
+  const other = await makeOrganization(database)
+  for (const change of changes.toReversed()) await makeChange(database, other, change)
+  const reversed = signals.toReversed()
+  for (let from = 0; from < reversed.length; from += 6) {
+    await storeAndCount(database, other, reversed.slice(from, from + 6))
+    await conclude(other)
+  }
+  expect(await joinsOf(other)).toEqual(wanted)
+
+  // Something better is told of both, and what was concluded is taken back.
+  await makeChange(database, orgId, { number: 50, operations: ["ada's", "codex"] })
+  expect(await conclude(orgId)).toBe(2)
+  expect((await joinsOf(orgId)).filter(([, , evidence]) => evidence !== "commit_id")).toEqual([
+    [22, "on branch", "session"],
+    [31, "of the one", "session"],
+    [50, "ada's", "trailer"],
+    [50, "codex", "trailer"],
+  ])
 })

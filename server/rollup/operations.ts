@@ -24,7 +24,8 @@ export async function addOperations(counting: Counting): Promise<void> {
 const FIELDS = sql.raw(
   `operation_id, developer_id, agent_tool_id, rung, parent_operation_id, started_at, asked_at, last_at, signals,
    first_ms, whole_ms, accepted, presented, prompts, tool_calls_seen, tool_calls_said, calls, cost_usd,
-   open_input_tokens, open_cached_tokens, open_output_tokens, model_id, other_model_id, provider_id, other_provider_id`,
+   open_input_tokens, open_cached_tokens, open_output_tokens, model_id, other_model_id, provider_id, other_provider_id,
+   session_id, repository_id, other_repository_id`,
 )
 
 /**
@@ -44,7 +45,8 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
       sum(signals)::integer, max(first_ms), max(whole_ms), sum(accepted)::integer, sum(presented)::integer,
       sum(prompts)::integer, sum(tool_calls_seen)::integer, max(tool_calls_said),
       sum(calls)::integer, sum(cost_usd)::numeric(16, 6), sum(open_input_tokens)::bigint, sum(open_cached_tokens)::bigint,
-      sum(open_output_tokens)::bigint, min(model_id), max(other_model_id), min(provider_id), max(other_provider_id)
+      sum(open_output_tokens)::bigint, min(model_id), max(other_model_id), min(provider_id), max(other_provider_id),
+      max(session_id), min(repository_id), max(other_repository_id)
     from (
       select
         operation_id,
@@ -73,7 +75,10 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
         min(coalesce(model_id, 0)) filter (where ${IS_CALL}) as model_id,
         max(coalesce(model_id, 0)) filter (where ${IS_CALL}) as other_model_id,
         min(coalesce(provider_id, 0)) filter (where ${IS_CALL}) as provider_id,
-        max(coalesce(provider_id, 0)) filter (where ${IS_CALL}) as other_provider_id
+        max(coalesce(provider_id, 0)) filter (where ${IS_CALL}) as other_provider_id,
+        max(session_id) as session_id,
+        min(repository_id) as repository_id,
+        max(repository_id) as other_repository_id
       from ${signals}
       where ${IS_OF_OPERATION}
       group by operation_id, developer_id
@@ -191,7 +196,10 @@ async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
       model_id = least(o.model_id, excluded.model_id),
       other_model_id = greatest(o.other_model_id, excluded.other_model_id),
       provider_id = least(o.provider_id, excluded.provider_id),
-      other_provider_id = greatest(o.other_provider_id, excluded.other_provider_id)`.execute(tx)
+      other_provider_id = greatest(o.other_provider_id, excluded.other_provider_id),
+      session_id = greatest(o.session_id, excluded.session_id),
+      repository_id = least(o.repository_id, excluded.repository_id),
+      other_repository_id = greatest(o.other_repository_id, excluded.other_repository_id)`.execute(tx)
 }
 
 /**

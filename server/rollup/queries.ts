@@ -4,7 +4,7 @@ import type { TenantTx } from "../db/tenant.ts"
 import type { SignalKind } from "../db/types.ts"
 import { dayOf } from "../ingest/partitions.ts"
 import { addHistogram, HISTOGRAM_AS_TEXT, percentilesOf } from "./histogram.ts"
-import { HOURS_KEPT_DAYS, MINUTES_KEPT_DAYS, operationsKeptDays } from "./retention.ts"
+import { HOURS_KEPT_DAYS, MINUTES_KEPT_DAYS, operationsKeptDays, TEAM_HOURS_KEPT_DAYS } from "./retention.ts"
 
 export interface HourLatency {
   readonly hour: Date
@@ -95,6 +95,8 @@ export async function listStorage(
     signal_occurrence: 31,
     operation: operationsKeptDays(retentionDays),
     signal_minute: MINUTES_KEPT_DAYS,
+    team_latency_minute: MINUTES_KEPT_DAYS,
+    team_latency_hour: TEAM_HOURS_KEPT_DAYS,
     signal_hour: HOURS_KEPT_DAYS,
     latency_hour: HOURS_KEPT_DAYS,
   }

@@ -16,6 +16,9 @@ const REBUILT = [
   { table: "first_token_day", time: "day" },
   { table: "decision_hour", time: "hour" },
   { table: "operation_commit", time: "observed_at" },
+  { table: "session_branch", time: "first_at" },
+  { table: "team_latency_minute", time: "minute" },
+  { table: "team_latency_hour", time: "hour" },
 ] as const
 
 /**
@@ -75,9 +78,11 @@ export async function verifyRollups(
     if (row.needs_rebuild) await rebuild(counting)
     while ((await countWaiting(counting)) !== null);
     // Older minutes are there until their partition is dropped.
-    await sql`delete from signal_minute where org_id = ${orgId}::uuid and minute < ${dayOfInstant(counting.minutesFrom)}`.execute(
-      tx,
-    )
+    for (const table of ["signal_minute", "team_latency_minute"]) {
+      await sql`
+        delete from ${sql.table(table)}
+        where org_id = ${orgId}::uuid and minute < ${dayOfInstant(counting.minutesFrom)}`.execute(tx)
+    }
     for (const { table } of REBUILT) {
       await sql`
         create temporary table ${sql.id(`was_${table}`)} on commit drop as
@@ -163,7 +168,7 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
   await sql`
     update rollup_state set counted_until = greatest(
       counted_until, to_timestamp(${newest}::int8 / 1e6)
-    ) where org_id = ${orgId}::uuid`.execute(tx)
+    ), steps = steps + 1 where org_id = ${orgId}::uuid`.execute(tx)
   await tx.deleteFrom("signal_retraction").where("org_id", "=", orgId).execute()
 }
 

@@ -5,6 +5,8 @@ import { dayOf } from "../ingest/partitions.ts"
 export const MINUTES_KEPT_DAYS = 2
 /** 13 months, so that a month stands beside the same month of the year before. */
 export const HOURS_KEPT_DAYS = 396
+/** As long as the longest window of an error budget, and what is left of the day before it. */
+export const TEAM_HOURS_KEPT_DAYS = 92
 const DAYS_AHEAD = 3
 /**
  * An operation is kept longer than signals may be late, as a late one counts its day again from all of that day's
@@ -45,6 +47,11 @@ export async function maintainRollups(
       where d.org_id = o.id and d.hour < ${`${hours} 00:00:00+00`}::text::timestamptz`.execute(tx)
     await tx.deleteFrom("model_use").where("slot", "<", new Date(hours)).execute()
     await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
+    const teamHours = dayOf(now, -TEAM_HOURS_KEPT_DAYS)
+    await tx.deleteFrom("team_latency_minute").where("minute", "<", new Date(minutes)).execute()
+    await tx.deleteFrom("team_latency_hour").where("hour", "<", new Date(teamHours)).execute()
+    await sql`delete from counted_team_day where day < ${teamHours}::date - 2`.execute(tx)
+    await tx.deleteFrom("session_branch").where("last_at", "<", new Date(before)).execute()
   })
 }
 

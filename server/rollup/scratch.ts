@@ -7,7 +7,7 @@ export const SCRATCH_COLUMNS = sql.raw(
   `developer_id, observed_at, kind, rung, operation_id, parent_operation_id, agent_tool_id, model_id, outcome, origin,
    latency_ms, duration_ms, wait_ms, input_tokens, output_tokens, cached_tokens, cost_usd, lines_added, lines_removed,
    path_scope, error, agent_version_id, mode_id, language_id, tool_calls, context_files, action, provider_id, surface,
-   repository_id, policy_effect, policy_because, policy_rule, policy_layer, policy_version`,
+   repository_id, policy_effect, policy_because, policy_rule, policy_layer, policy_version, session_id`,
 )
 
 /**
@@ -24,7 +24,7 @@ const TABLES = [
        agent_tool_id, model_id, outcome, origin, latency_ms, duration_ms, wait_ms, input_tokens, output_tokens,
        cached_tokens, cost_usd, lines_added, lines_removed, path_scope, error, agent_version_id, mode_id, language_id,
        tool_calls, context_files, action, provider_id, surface, repository_id, policy_effect, policy_because,
-       policy_rule, policy_layer, policy_version, batch_id
+       policy_rule, policy_layer, policy_version, session_id, batch_id
      from signal with no data`,
   `create temporary table if not exists counted_operation on commit delete rows as
      select * from operation with no data`,

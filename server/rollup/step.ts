@@ -2,13 +2,14 @@ import { type Kysely, type RawBuilder, sql, type Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
 import { addArrivals, addDuplicates } from "./arrivals.ts"
 import { addCells } from "./cells.ts"
-import { addCommits } from "./commits.ts"
+import { addBranches, addCommits } from "./commits.ts"
 import type { Counting } from "./counting.ts"
 import { addDecisions } from "./decisions.ts"
 import { addFirstTokens } from "./first-tokens.ts"
 import { settleReservations } from "./model-use.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
+import { addTeamLatency } from "./team-latency.ts"
 import { emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
 
 /** Signals that one step counts, more or less: enough for its statements to be worth their start, few enough to be quick. */
@@ -85,7 +86,7 @@ export async function countWaiting(counting: Counting): Promise<Step | null> {
   const left = await sql<{ is_left: boolean }>`
     update rollup_state set counted_until = greatest(
       counted_until, to_timestamp((select max(id) from unnest(${ids}::int8[]) id) / 1e6)
-    )
+    ), steps = steps + 1
     where org_id = ${orgId}::uuid
     returning exists (select from signal_batch where org_id = ${orgId}::uuid) as is_left`.execute(tx)
   return {
@@ -141,7 +142,9 @@ export async function count(counting: Counting): Promise<number> {
   await addOperations(counting)
   await addDecisions(counting)
   await addCommits(counting)
+  await addBranches(counting)
   await addFirstTokens(counting)
+  await addTeamLatency(counting)
   return rows
 }
 

@@ -1,16 +1,16 @@
 import { randomUUID } from "node:crypto"
 import { type AuditActor, recordAudit } from "../audit/commands.ts"
 import type { TenantTx } from "../db/tenant.ts"
-import { isDefaultObjective, type Objective, OBJECTIVE_LIMITS } from "./objectives.ts"
+import { isDefaultObjective, type Objective, OBJECTIVE_LIMITS, scopeKey } from "./objectives.ts"
 import { listObjectives } from "./queries.ts"
 
-type Reason = "not_found" | "out_of_range" | "same" | "too_many" | "scope_of_default"
+type Reason = "not_found" | "out_of_range" | "same" | "too_many" | "scope_of_default" | "no_such_team"
 
 export type SetResult = { readonly ok: true; readonly id: string } | { readonly ok: false; readonly reason: Reason }
 
 /**
  * Adds an objective, or changes the one of the id. `same`: another has the same scope and threshold. What every organization
- * has keeps its scope.
+ * has keeps its scope. The name of its team is not read.
  */
 export async function setObjective(
   tx: TenantTx,
@@ -30,6 +30,10 @@ export async function setObjective(
     return { ok: false, reason: "scope_of_default" }
   }
   if (id === null && all.length >= OBJECTIVE_LIMITS.objectives) return { ok: false, reason: "too_many" }
+  if (fields.teamId !== null) {
+    const team = await tx.selectFrom("team").select("id").where("id", "=", fields.teamId).executeTakeFirst()
+    if (team === undefined) return { ok: false, reason: "no_such_team" }
+  }
   const isSame = (one: Objective) => hasSameScope(one, fields) && one.thresholdMs === fields.thresholdMs
   if (all.some((one) => one.id !== id && isSame(one))) return { ok: false, reason: "same" }
   const made = id ?? randomUUID()
@@ -37,6 +41,7 @@ export async function setObjective(
     rung: fields.rung,
     agent_tool: fields.agentTool,
     model: fields.model,
+    team_id: fields.teamId,
     threshold_ms: fields.thresholdMs,
     target: fields.target,
     window_days: fields.windowDays,
@@ -80,7 +85,7 @@ export async function removeObjective(
 }
 
 function hasSameScope(a: Omit<Objective, "id">, b: Omit<Objective, "id">): boolean {
-  return a.rung === b.rung && a.agentTool === b.agentTool && a.model === b.model
+  return scopeKey(a) === scopeKey(b)
 }
 
 function isInRange(objective: Omit<Objective, "id">): boolean {
@@ -94,11 +99,12 @@ function describe({
   rung,
   agentTool,
   model,
+  teamId,
   thresholdMs,
   target,
   windowDays,
   requestsMin,
   isEnabled,
 }: Omit<Objective, "id">) {
-  return { rung, agentTool, model, thresholdMs, target, windowDays, requestsMin, isEnabled }
+  return { rung, agentTool, model, teamId, thresholdMs, target, windowDays, requestsMin, isEnabled }
 }

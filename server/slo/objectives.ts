@@ -7,10 +7,13 @@ export interface ObjectiveScope {
   readonly rung: Rung
   readonly agentTool: string | null
   readonly model: string | null
+  /** With its sub-teams. */
+  readonly teamId: string | null
 }
 
 export interface Objective extends ObjectiveScope {
   readonly id: string
+  readonly teamName: string | null
   readonly thresholdMs: number
   /** Share 0..1 of requests that should take no longer. */
   readonly target: number
@@ -53,6 +56,8 @@ export const DEFAULT_OBJECTIVES: readonly Objective[] = RUNGS.map((rung, index) 
   rung,
   agentTool: null,
   model: null,
+  teamId: null,
+  teamName: null,
   thresholdMs: LATENCY_OBJECTIVES[rung].p95Ms,
   target: 0.95,
   windowDays: 30,
@@ -65,6 +70,6 @@ export function isDefaultObjective(id: string): boolean {
 }
 
 /** Objectives of the same scope read the same histograms. */
-export function scopeKey({ rung, agentTool, model }: ObjectiveScope): string {
-  return JSON.stringify([rung, agentTool, model])
+export function scopeKey({ rung, agentTool, model, teamId }: ObjectiveScope): string {
+  return JSON.stringify([rung, agentTool, model, teamId])
 }

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
-import { MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
+import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { LATENCY_BUCKETS } from "../rollup/histogram.ts"
 import { RUNGS, type Rung } from "#sdk/ladder.ts"
 import { countSlow, type Readings, type Timed, type WindowName, WINDOWS } from "./burn.ts"
@@ -13,6 +13,8 @@ interface Cell {
   readonly rung: Rung
   readonly tool: string
   readonly model: string | null
+  /** Teams that it is of, a sub-team's with the team above it; none where it is of everybody. */
+  readonly teams: readonly string[]
   readonly age: number
   readonly buckets: string
   readonly counts: string
@@ -32,7 +34,8 @@ const BY_MINUTE = WINDOWS.filter(({ ms }) => ms <= MINUTES_MAX_MS)
 const BY_HOUR = WINDOWS.filter(({ ms }) => ms > MINUTES_MAX_MS)
 
 /**
- * The histograms of every window that ends at `at`, by `scopeKey`, of these scopes. Two queries, however many scopes.
+ * The histograms of every window that ends at `at`, by `scopeKey`, of these scopes. Two queries, however many scopes,
+ * and two more where some are of teams.
  *
  * A window begins with a whole minute, and from six hours on with a whole hour: it is that much longer than its name at
  * most. Late signals are in the window in which they were observed.
@@ -45,17 +48,20 @@ export async function readHistograms(
   const read = new Map<string, Map<WindowName, Float64Array>>()
   const starts = (windows: typeof WINDOWS | readonly (typeof WINDOWS)[number][], unitMs: number) =>
     windows.map(({ ms }) => new Date(Math.floor((at.getTime() - ms) / unitMs) * unitMs))
-  const minutes = await readCells(tx, {
-    table: "signal_minute",
-    time: "minute",
-    starts: starts(BY_MINUTE, MINUTE_MS),
-    at,
-  })
-  const hours = await readCells(tx, { table: "signal_hour", time: "hour", starts: starts(BY_HOUR, HOUR_MS), at })
-  for (const [cells, windows] of [
-    [minutes, BY_MINUTE],
-    [hours, BY_HOUR],
-  ] as const) {
+  const teamIds = teamsOf(scopes)
+  const sources = scopes.length > 0 && scopes.every(({ teamId }) => teamId !== null) ? [teamIds] : [null, teamIds]
+  for (const of of sources) {
+    if (of?.length === 0) continue
+    const minutes = await readCells(tx, { of, time: "minute", starts: starts(BY_MINUTE, MINUTE_MS), at })
+    const hours = await readCells(tx, { of, time: "hour", starts: starts(BY_HOUR, HOUR_MS), at })
+    for (const [cells, windows] of [
+      [minutes, BY_MINUTE],
+      [hours, BY_HOUR],
+    ] as const) {
+      addCells(cells, windows)
+    }
+  }
+  function addCells(cells: readonly Cell[], windows: typeof BY_MINUTE) {
     for (const cell of cells) {
       const keys = keysOf(cell).filter((key) => wanted.has(key))
       if (keys.length === 0) continue
@@ -83,25 +89,51 @@ function emptyHistograms(): Map<WindowName, Float64Array> {
   return new Map(WINDOWS.map(({ name }) => [name, new Float64Array(LATENCY_BUCKETS)]))
 }
 
-function keysOf({ rung, tool, model }: Pick<Cell, "rung" | "tool" | "model">): readonly string[] {
-  return [
-    scopeKey({ rung, agentTool: null, model: null }),
-    scopeKey({ rung, agentTool: tool, model: null }),
-    ...(model === null ? [] : [scopeKey({ rung, agentTool: null, model }), scopeKey({ rung, agentTool: tool, model })]),
-  ]
+function keysOf({ rung, tool, model, teams }: Pick<Cell, "rung" | "tool" | "model" | "teams">): readonly string[] {
+  return (teams.length === 0 ? [null] : teams).flatMap((teamId) => [
+    scopeKey({ rung, agentTool: null, model: null, teamId }),
+    scopeKey({ rung, agentTool: tool, model: null, teamId }),
+    ...(model === null
+      ? []
+      : [scopeKey({ rung, agentTool: null, model, teamId }), scopeKey({ rung, agentTool: tool, model, teamId })]),
+  ])
 }
+
+function teamsOf(scopes: readonly ObjectiveScope[]): readonly string[] {
+  return [...new Set(scopes.flatMap(({ teamId }) => teamId ?? []))]
+}
+
+/**
+ * The rollup by the minute or the hour, as `c`, with the `team_id` that rows are of: of everybody, where it is null, or of
+ * these teams and their sub-teams.
+ */
+function rollupOf(time: "minute" | "hour" | "day", of: readonly string[] | null) {
+  if (of === null) return sql`(select *, null::uuid as team_id from ${sql.table(`signal_${time}`)} where ${IS_TIMED}) c`
+  const table = sql.table(time === "minute" ? "team_latency_minute" : "team_latency_hour")
+  return sql`(
+    select * from ${table} where team_id in (
+      select id from team where id = any(${of}::uuid[]) or parent_team_id = any(${of}::uuid[])
+    )
+  ) c`
+}
+
+/** Of the `team_id` of a row `c`. */
+const TEAMS = sql`coalesce(
+  (select array_remove(array[t.id, t.parent_team_id], null) from team t where t.id = c.team_id), '{}'
+)`
 
 /** `starts` descend; `age` is the place of the first that is not after the row. */
 async function readCells(
   tx: TenantTx,
   args: {
-    readonly table: "signal_minute" | "signal_hour"
+    /** As `rollupOf` takes it. */
+    readonly of: readonly string[] | null
     readonly time: "minute" | "hour"
     readonly starts: readonly Date[]
     readonly at: Date
   },
 ): Promise<readonly Cell[]> {
-  const { table, starts, at } = args
+  const { of, starts, at } = args
   const time = sql.ref(args.time)
   const first = starts.at(-1) ?? at
   const age = sql.join(
@@ -109,17 +141,17 @@ async function readCells(
     sql` `,
   )
   const result = await sql<Cell>`
-    select c.rung, tool.value as tool, model.value as model, c.age,
+    select c.rung, tool.value as tool, model.value as model, ${TEAMS} as teams, c.age,
       string_agg(c.bucket::text, ',') as buckets, string_agg(c.times::text, ',') as counts
     from (
-      select rung, agent_tool_id, model_id, case ${age} end as age, h.bucket, sum(h.times) as times
-      from ${sql.table(table)} cross join unnest(latency_buckets, latency_counts) as h(bucket, times)
-      where ${time} >= ${instant(first)} and ${time} <= ${instant(at)} and ${IS_TIMED}
-      group by rung, agent_tool_id, model_id, age, h.bucket
+      select rung, agent_tool_id, model_id, team_id, case ${age} end as age, h.bucket, sum(h.times) as times
+      from ${rollupOf(args.time, of)} cross join unnest(latency_buckets, latency_counts) as h(bucket, times)
+      where ${time} >= ${instant(first)} and ${time} <= ${instant(at)}
+      group by rung, agent_tool_id, model_id, team_id, age, h.bucket
     ) c
     join dimension tool on tool.id = c.agent_tool_id
     left join dimension model on model.id = c.model_id
-    group by c.rung, tool.value, model.value, c.age`.execute(tx)
+    group by c.rung, tool.value, model.value, c.team_id, c.age`.execute(tx)
   return result.rows
 }
 
@@ -155,14 +187,16 @@ const PEOPLE_DAYS = 7
  * same within the tool and within the model where a scope has both.
  *
  * Two sibling scopes that overlap in few people cannot be subtracted, as what they share is shown nowhere else than in a
- * scope that is held to this as well.
+ * scope that is held to this as well. Scopes of teams: `findShownTeams`.
  */
 export async function findShownScopes(
   tx: TenantTx,
   { scopes, at }: { readonly scopes: readonly ObjectiveScope[]; readonly at: Date },
 ): Promise<ReadonlySet<string>> {
-  const distinct = [...new Map(scopes.map((scope) => [scopeKey(scope), scope]))]
-  if (distinct.length === 0) return new Set()
+  const shownTeams = await findShownTeams(tx, { scopes: scopes.filter(({ teamId }) => teamId !== null), at })
+  const ofAll = scopes.filter(({ teamId }) => teamId === null)
+  const distinct = [...new Map(ofAll.map((scope) => [scopeKey(scope), scope]))]
+  if (distinct.length === 0) return shownTeams
   const result = await sql<{ key: string }>`
     with used as (
       select distinct u.rung, tool.value as tool, coalesce(model.value, '') as model, u.developer_id
@@ -203,6 +237,51 @@ export async function findShownScopes(
       and ${isNobodyOrEnough(sql`r.people - s.only_of_rung`)}
       and ${isNobodyOrEnough(sql`coalesce(t.people - s.only_of_tool, 0)`)}
       and ${isNobodyOrEnough(sql`coalesce(m.people - s.only_of_model, 0)`)}`.execute(tx)
+  return new Set([...result.rows.map(({ key }) => key), ...shownTeams])
+}
+
+/**
+ * The same of scopes of teams: of the people whose latency counts to a team, and for each tool and model by itself, teams
+ * are shown as everywhere (`disclosureOf`), so that no sum or difference of teams tells of few. Within the team whoever
+ * worked at the rung outside of the scope's tool and model are nobody or at least k as well.
+ */
+async function findShownTeams(
+  tx: TenantTx,
+  { scopes, at }: { readonly scopes: readonly ObjectiveScope[]; readonly at: Date },
+): Promise<ReadonlySet<string>> {
+  const distinct = [...new Map(scopes.map((scope) => [scopeKey(scope), scope]))]
+  if (distinct.length === 0) return new Set()
+  const outside = (tool: RawBuilder<unknown>, model: RawBuilder<unknown>) =>
+    isNobodyOrEnough(sql`(
+      select count(distinct u.developer_id) from used u
+      where u.rung = w.rung and w.team_id in (u.top_team_id, u.sub_team_id)
+        and u.tool = coalesce(${tool}, u.tool) and u.model = coalesce(${model}, u.model)
+        and not (u.tool = coalesce(w.tool, u.tool) and u.model = coalesce(w.model, u.model))
+    )`)
+  const result = await sql<{ key: string }>`
+    with wanted as (
+      select * from unnest(
+        ${distinct.map(([key]) => key)}::text[], ${distinct.map(([, { rung }]) => rung)}::text[]::rung[],
+        ${distinct.map(([, { agentTool }]) => agentTool)}::text[], ${distinct.map(([, { model }]) => model)}::text[],
+        ${distinct.map(([, { teamId }]) => teamId)}::text[]::uuid[]
+      ) as w(key, rung, tool, model, team_id)
+    ), used as materialized (
+      select distinct u.day, u.rung, tool.value as tool, coalesce(model.value, '') as model, c.person_id as developer_id,
+        coalesce(t.parent_team_id, t.id) as top_team_id, case when t.parent_team_id is not null then t.id end as sub_team_id
+      from developer_usage_day u
+      join counted_team_day c on (c.org_id, c.day, c.developer_id) = (u.org_id, u.day, u.developer_id)
+      left join team t on t.id = c.team_id
+      join dimension tool on tool.id = u.agent_tool_id left join dimension model on model.id = u.model_id
+      where u.day > (${at}::timestamptz at time zone (select time_zone from org))::date - ${sql.lit(PEOPLE_DAYS)}
+    ), contribution as (
+      select date '1970-01-05' as week, u.rung, f.family, u.day, u.top_team_id, u.sub_team_id, u.developer_id
+      from (select distinct rung, tool, model, concat(tool, E'\\n', model) as family from wanted) f
+      join used u on u.rung = f.rung and u.tool = coalesce(f.tool, u.tool) and u.model = coalesce(f.model, u.model)
+    ), ${disclosureOf(MIN_GROUP_SIZE)}
+    select w.key from wanted w
+    join disclosed_node n on n.rung = w.rung and n.family = concat(w.tool, E'\\n', w.model) and n.node_id = w.team_id
+    where n.is_visible and ${outside(sql`null`, sql`null`)} and ${outside(sql`w.tool`, sql`null`)}
+      and ${outside(sql`null`, sql`w.model`)}`.execute(tx)
   return new Set(result.rows.map(({ key }) => key))
 }
 
@@ -217,15 +296,29 @@ export async function readBudgets(
 ): Promise<ReadonlyMap<string, Timed>> {
   if (objectives.length === 0) return new Map()
   const longest = Math.max(...objectives.map(({ windowDays }) => windowDays))
-  const rows = await sql<Omit<Cell, "age"> & { daysAgo: number }>`
-    select d.rung, tool.value as tool, model.value as model, today.day - d.day as "daysAgo",
+  const zone = sql`(select time_zone from org)`
+  const teamIds = teamsOf(objectives)
+  const rowsOf = (days: RawBuilder<unknown>) =>
+    sql<Omit<Cell, "age"> & { daysAgo: number }>`
+    select c.rung, tool.value as tool, model.value as model, ${TEAMS} as teams, today.day - c.day as "daysAgo",
       array_to_string(latency_buckets, ',') as buckets, array_to_string(latency_counts, ',') as counts
-    from (select (${at}::timestamptz at time zone (select time_zone from org))::date as day) today
-    join (select * from signal_day where ${IS_TIMED}) d on d.day > today.day - ${longest}::int and d.day <= today.day
-    join dimension tool on tool.id = d.agent_tool_id left join dimension model on model.id = d.model_id`.execute(tx)
+    from (select (${at}::timestamptz at time zone ${zone})::date as day) today
+    join ${days} on c.day > today.day - ${longest}::int and c.day <= today.day
+    join dimension tool on tool.id = c.agent_tool_id left join dimension model on model.id = c.model_id`.execute(tx)
+  const ofAll = await rowsOf(rollupOf("day", null))
+  // Of teams there are hours, in which a day begins to the hour.
+  const ofTeams =
+    teamIds.length === 0
+      ? []
+      : (
+          await rowsOf(sql`(
+            select (c.hour at time zone ${zone})::date as day, c.* from ${rollupOf("hour", teamIds)}
+            where c.hour > ${at}::timestamptz - make_interval(days => ${longest}::int + 1)
+          ) c`)
+        ).rows
   const byScope = Map.groupBy(objectives, scopeKey)
   const totals = new Map(objectives.map(({ id }) => [id, new Float64Array(LATENCY_BUCKETS)]))
-  for (const row of rows.rows) {
+  for (const row of [...ofAll.rows, ...ofTeams]) {
     if (row.buckets === "") continue
     const buckets = row.buckets.split(",").map(Number)
     const counts = row.counts.split(",").map(Number)
@@ -251,7 +344,7 @@ export async function readSlowCounts(
   tx: TenantTx,
   args: {
     readonly objective: Objective
-    readonly table: "signal_minute" | "signal_hour"
+    readonly table: "minute" | "hour"
     /** Inclusive. */
     readonly from: Date
     /** Exclusive. */
@@ -259,15 +352,16 @@ export async function readSlowCounts(
   },
 ): Promise<ReadonlyMap<number, Timed>> {
   const { objective, table, from, to } = args
-  const time = sql.ref(table === "signal_minute" ? "minute" : "hour")
+  const time = sql.ref(table)
+  const of = objective.teamId === null ? null : [objective.teamId]
   const isOf = (column: string, name: string | null) =>
     name === null ? sql`true` : sql`${sql.ref(column)} in (select id from dimension where value = ${name})`
   const result = await sql<{ at: number; buckets: string; counts: string }>`
     select at, string_agg(bucket::text, ',') as buckets, string_agg(times::text, ',') as counts
     from (
       select (extract(epoch from ${time}) * 1000)::float8 as at, h.bucket, sum(h.times) as times
-      from ${sql.table(table)} cross join unnest(latency_buckets, latency_counts) as h(bucket, times)
-      where ${time} >= ${instant(from)} and ${time} < ${instant(to)} and ${IS_TIMED}
+      from ${rollupOf(table, of)} cross join unnest(latency_buckets, latency_counts) as h(bucket, times)
+      where ${time} >= ${instant(from)} and ${time} < ${instant(to)}
         and rung = ${objective.rung}::rung and ${isOf("agent_tool_id", objective.agentTool)}
         and ${isOf("model_id", objective.model)}
       group by ${time}, h.bucket

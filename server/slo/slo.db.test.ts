@@ -1,14 +1,15 @@
 import { expect } from "vitest"
 import { test } from "../../test/db.ts"
-import { makeOrganization, makeSignal, NOW, storeAndCount } from "../../test/factories.ts"
+import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
 import { removeObjective, setObjective } from "./commands.ts"
 import { DEFAULT_OBJECTIVES, type Objective } from "./objectives.ts"
 import { getObjective, listObjectives } from "./queries.ts"
-import { findShownScopes, readBudgets, readHistograms, readingsOf } from "./readings.ts"
+import { verifyRollups } from "../rollup/rebuild.ts"
+import { findShownScopes, readBudgets, readHistograms, readingsOf, readSlowCounts } from "./readings.ts"
 import { scopeKey } from "./objectives.ts"
 
-const CHAT = { rung: "chat", agentTool: null, model: null } as const
+const CHAT = { rung: "chat", agentTool: null, model: null, teamId: null } as const
 const minutesAgo = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000)
 
 function objectiveOf(fields: Partial<Objective>): Objective {
@@ -145,4 +146,100 @@ test("an organization has the objectives of every one until it changes them, and
     "objective.delete",
     "objective.reset",
   ])
+})
+
+test("a team's windows hold what its people waited for, with those of its sub-teams, and are shown as teams are", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  const red = await makeTeam(database, orgId, "Red")
+  const teams = {
+    red,
+    pink: await makeTeam(database, orgId, "Pink", red),
+    blue: await makeTeam(database, orgId, "Blue"),
+    green: await makeTeam(database, orgId, "Green"),
+  }
+  const [blue, green] = [teams.blue, teams.green]
+  const sizes = { red: 6, pink: 5, blue: 5, green: 4 } as const
+  const peopleOf = (team: keyof typeof sizes) => Array.from({ length: sizes[team] }, (_, index) => `${team}${index}`)
+  for (const team of ["red", "pink", "blue", "green"] as const) {
+    for (const person of peopleOf(team)) {
+      await joinTeam(database, { orgId, person, teamId: teams[team], from: "2026-01-01" })
+    }
+  }
+  const turn = { kind: "turn", rung: "chat", agentTool: "claude-code", model: "m1" } as const
+  const turns = (team: keyof typeof sizes, minutes: number, latencyMs: number) =>
+    peopleOf(team).map((person) => makeSignal({ ...turn, person, at: minutesAgo(minutes), latencyMs }))
+  await storeAndCount(database, orgId, [
+    ...turns("red", 1, 5000),
+    ...turns("red", 20, 100),
+    ...turns("pink", 50, 5000),
+    ...turns("pink", 5 * 60, 100),
+    ...turns("blue", 1, 100),
+    ...turns("green", 1, 100),
+    ...turns("red", 60 * 60, 5000),
+    makeSignal({ ...turn, person: "red0", agentTool: "codex", at: minutesAgo(110), latencyMs: 5000 }),
+    // Neither is how long chat takes to answer, nor is who is in no team anybody's.
+    makeSignal({ ...turn, person: "red0", kind: "model_call", at: minutesAgo(1), latencyMs: 5000 }),
+    ...Array.from({ length: 5 }, (_, index) =>
+      makeSignal({ ...turn, person: `none${index}`, at: minutesAgo(1), latencyMs: 5000 }),
+    ),
+  ])
+  // Counts to Blue from the next day on.
+  await database.owner.updateTable("team_member").set({ team_id: blue }).where("team_id", "=", red).execute()
+  await storeAndCount(database, orgId, [makeSignal({ ...turn, person: "red0", at: minutesAgo(2), latencyMs: 5000 })])
+
+  const scopes = [
+    CHAT,
+    { ...CHAT, teamId: red },
+    { ...CHAT, teamId: teams.pink },
+    { ...CHAT, teamId: blue },
+    { ...CHAT, teamId: red, agentTool: "claude-code" },
+    { ...CHAT, teamId: green },
+  ]
+  const read = await asTenant(db, orgId, (tx) => readHistograms(tx, { scopes, at: NOW }))
+  const inWindows = (scope: (typeof scopes)[number]) =>
+    Object.values(readingsOf(objectiveOf(scope), read.get(scopeKey(scope)))).map(
+      ({ requests, slow }) => `${slow}/${requests}`,
+    )
+  expect(scopes.map(inWindows)).toEqual([
+    ["12/21", "12/27", "17/32", "18/33", "18/38", "18/38", "24/44"],
+    ["7/7", "7/13", "12/18", "13/19", "13/24", "13/24", "19/30"],
+    ["0/0", "0/0", "5/5", "5/5", "5/10", "5/10", "5/10"],
+    ["0/5", "0/5", "0/5", "0/5", "0/5", "0/5", "0/5"],
+    ["7/7", "7/13", "12/18", "12/18", "12/23", "12/23", "18/29"],
+    ["0/4", "0/4", "0/4", "0/4", "0/4", "0/4", "0/4"],
+  ])
+  const ofTeam = objectiveOf({ teamId: red })
+  const [budgets, hours, minutes] = await asTenant(db, orgId, async (tx) => [
+    await readBudgets(tx, { objectives: [ofTeam, objectiveOf({ id: "pink", teamId: teams.pink })], at: NOW }),
+    await readSlowCounts(tx, { objective: ofTeam, table: "hour", from: minutesAgo(6 * 60), to: NOW }),
+    await readSlowCounts(tx, { objective: ofTeam, table: "minute", from: minutesAgo(30), to: NOW }),
+  ])
+  expect([...budgets.values()]).toEqual([
+    { requests: 30, slow: 19 },
+    { requests: 10, slow: 5 },
+  ])
+  expect([...hours.values()].reduce((sum, { requests }) => sum + requests, 0)).toBe(24)
+  expect([...minutes]).toEqual([
+    [minutesAgo(20).getTime(), { requests: 6, slow: 0 }],
+    [minutesAgo(2).getTime(), { requests: 1, slow: 1 }],
+    [minutesAgo(1).getTime(), { requests: 6, slow: 6 }],
+  ])
+
+  // Green is four people; with the five in no team they are enough to be what is left of all.
+  const shown = await asTenant(db, orgId, (tx) => findShownScopes(tx, { scopes, at: NOW }))
+  expect(scopes.map((scope) => shown.has(scopeKey(scope)))).toEqual([
+    true,
+    true,
+    true,
+    true,
+    // In Red one person used another tool.
+    false,
+    false,
+  ])
+  const differences = await verifyRollups(database.worker, orgId, { now: NOW, isRepair: false })
+  expect(differences.filter(({ wrong, missing }) => wrong + missing > 0)).toEqual([])
+  expect(differences.filter(({ table }) => table.startsWith("team_latency"))).toMatchObject([{ rows: 9 }, { rows: 7 }])
 })

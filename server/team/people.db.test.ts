@@ -1,7 +1,16 @@
 import { sql } from "kysely"
 import { expect } from "vitest"
 import { type TestDatabase, test } from "../../test/db.ts"
-import { emailOf, joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeSignals } from "../../test/factories.ts"
+import {
+  emailOf,
+  joinTeam,
+  makeChange,
+  makeOrganization,
+  makeSignal,
+  makeTeam,
+  NOW,
+  storeSignals,
+} from "../../test/factories.ts"
 import type { AuditActor } from "../audit/commands.ts"
 import { verifyAudit } from "../audit/queries.ts"
 import { asTenant } from "../db/tenant.ts"
@@ -129,6 +138,7 @@ test("removing a person erases who they were and leaves what their team did", as
   const id = await add(database, by, "ada")
   await joinTeam(database, { orgId, person: "ada", teamId, from: "2026-10-01" })
   await storeSignals(database, orgId, [makeSignal({ person: "ada" }), makeSignal({ person: "ada" })])
+  await makeChange(database, orgId, { authors: [emailOf("ada"), emailOf("ben")] })
   const before = await asTenant(database.app, orgId, (tx) => getPerson(tx, id, TODAY, NOW))
   const remove = (accountId: string) =>
     asTenant(database.app, orgId, (tx) => removePerson(tx, { id: accountId, today: TODAY, byRole: "owner", by }))
@@ -143,6 +153,8 @@ test("removing a person erases who they were and leaves what their team did", as
   expect(rows[0]?.kept).toMatch(/"pseudonym": "gone-/)
   expect(rows[0]?.kept).not.toContain(String(before?.pseudonym))
   expect(rows[0]?.kept).not.toContain("identity_hash")
+  const [change] = await database.owner.selectFrom("change_request").select("authors").execute()
+  expect(change?.authors).toHaveLength(1)
   const members = await database.owner.selectFrom("team_member").select("developer_id").execute()
   expect(members).toEqual([{ developer_id: before?.developerId }])
   expect(await database.owner.selectFrom("signal").select("signal_id").execute()).toHaveLength(2)

@@ -212,6 +212,7 @@ async function eraseDeveloper(tx: TenantTx, developerId: string, today: string):
     .where((eb) => eb.or([eb("id", "=", developerId), eb("merged_into_id", "=", developerId)]))
     .execute()
   for (const { id } of own) {
+    await forgetAuthor(tx, id)
     await tx.deleteFrom("developer_identity").where("developer_id", "=", id).execute()
     // The pseudonym could be computed again from the e-mail address.
     const pseudonym = `gone-${randomBytes(6).toString("hex")}`
@@ -224,6 +225,21 @@ async function eraseDeveloper(tx: TenantTx, developerId: string, today: string):
     .where("valid_to", "is", null)
     .where("valid_from", "<", sql<Date>`${today}::date`)
     .execute()
+}
+
+/** Of the commits that they made, that they did: it is said by the hashes of their identities. */
+async function forgetAuthor(tx: TenantTx, developerId: string): Promise<void> {
+  const identities = await tx
+    .selectFrom("developer_identity")
+    .select("identity_hash")
+    .where("developer_id", "=", developerId)
+    .execute()
+  const hashes = identities.map((row) => row.identity_hash.toString("hex"))
+  await sql`
+    update change_request set authors = array(select unnest(authors) except select unnest(${hashes}::text[]))
+    where authors && ${hashes}::text[]`.execute(tx)
+  await sql`
+    update change_event set event = event - 'author' where event->>'author' = any(${hashes}::text[])`.execute(tx)
 }
 
 /**

@@ -132,9 +132,13 @@ test("outcomes say where review falls behind, beside how far tasks came, and lis
       ...(isRun && index > 2 ? {} : { first_review_at: when(2), approved_at: when(3) }),
     })
   }
+  for (let more = 0; more < 10; more++) await makeChange(database, orgId, { opened_at: when(1) })
   await asTenant(database.app, orgId, (tx) => placeJoinedOperations(tx, { now: CAPTURED_AT }))
 
   await page.goto("/outcomes?range=1w")
+  await page
+    .getByText("trailer (certain) about 55 %, commit id (certain) about 0 %, session and branch (likely)")
+    .waitFor()
   await page
     .getByText(
       "Orchestration: 83 % of what was opened this week and merged had no review; 100 % of it is larger than one sitting's review.",

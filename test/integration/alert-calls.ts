@@ -44,9 +44,10 @@ import { NOW } from "../factories.ts"
 
 /** What alerts add to the test of tenancy, which lists them with all others. */
 
-const SCOPE = { rung: "chat", agentTool: null, model: "xanadu" } as const
+const SCOPE = { rung: "chat", agentTool: null, model: "xanadu", teamId: null } as const
 const OBJECTIVE = {
   ...SCOPE,
+  teamName: null,
   id: null,
   thresholdMs: 1,
   target: 0.5,
@@ -125,7 +126,7 @@ export function alertCalls(
     readSlowCounts: async (tx) => {
       const objective = { ...OBJECTIVE, id: x.objectiveId }
       const range = { from: new Date(NOW.getTime() - 86_400_000), to: new Date(NOW.getTime() + 86_400_000) }
-      expect((await readSlowCounts(tx, { objective, table: "signal_hour", ...range })).size).toBe(0)
+      expect((await readSlowCounts(tx, { objective, table: "hour", ...range })).size).toBe(0)
     },
     previewObjective: async (tx) => {
       const objective = { ...OBJECTIVE, id: x.objectiveId }

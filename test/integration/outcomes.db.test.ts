@@ -5,9 +5,10 @@ import { createRepository, DAY_0 } from "#sdk/cli/survival/test-repository.ts"
 import { toToken } from "#sdk/token.ts"
 import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listWebhookDeliveries, listWebhookEndpoints, makeWebhookSecret } from "#server/outcomes/endpoints.ts"
-import type { Provider } from "#server/outcomes/events.ts"
+import { branchDigest, type Provider } from "#server/outcomes/events.ts"
+import { noteNews } from "#server/outcomes/news.ts"
 import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
-import { settleAll } from "#server/outcomes/settle.ts"
+import { type Looked, settleAll } from "#server/outcomes/settle.ts"
 import { verifyRollups } from "#server/rollup/rebuild.ts"
 import { readAuthSecret } from "#server/sign-in/auth.ts"
 import { ADMIN, INGEST_KEY, startTestBelay } from "../belay.ts"
@@ -34,7 +35,7 @@ async function start(database: TestDatabase, provider: Provider = "github") {
   const { id, webhookSecret } = await makeSecret()
   const url = `${belay.url}/webhooks/${provider}/${id}`
   const options = { worker: database.worker, app: database.app, store: belay.store }
-  const joined = new Map<string, number>()
+  const looked = new Map<string, Looked>()
   return {
     belay,
     orgId,
@@ -46,7 +47,7 @@ async function start(database: TestDatabase, provider: Provider = "github") {
     /** What Belay does every few seconds. */
     settle: async () => {
       await belay.count()
-      await settleAll(options, belay.now(), joined)
+      await settleAll(options, belay.now(), looked)
       await belay.count()
     },
     /** One agent task of each person, of which the outcome is a matter of its own. */
@@ -124,7 +125,7 @@ test("from an agent's task to its revert: the task shows it, the rung's outcomes
     return (await work((tx) => listRungOutcomes(tx, range))).find(({ rung }) => rung === "agent")
   }
   for (const one of deliveries.slice(0, -1)) expect(await host.deliver(one)).toBe(202)
-  expect(await joins()).toMatchObject({ changes: 1, joined: 1, byTrailer: 1, unheardOf: 1 })
+  expect(await joins()).toMatchObject({ changes: 1, joined: 1, by: { trailer: 1 }, unheardOf: 1 })
   expect(
     await report(
       belay.url,
@@ -220,7 +221,7 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   expect(await counts()).toEqual({
     changes: 2,
     joined: 0,
-    byTrailer: 0,
+    by: { trailer: 0, commit_id: 0, session: 0, author_time: 0 },
     unheardOf: 0,
     unjoined: 2,
     waiting: 0,
@@ -235,7 +236,7 @@ test("commits that agents report join as trailers do; what nobody reports is cou
     unrecognized: [],
   })
   await settle()
-  expect(await counts()).toMatchObject({ changes: 2, joined: 1, byTrailer: 0, unjoined: 1 })
+  expect(await counts()).toMatchObject({ changes: 2, joined: 1, by: { commit_id: 1 }, unjoined: 1 })
   const life = await work((tx) => getTaskLife(tx, { operationId: "task-1", now: belay.now() }))
   expect(life).toMatchObject({ standing: "alive_7_days", changes: [{ number: 7, evidence: ["commit_id"] }] })
   const differences = await verifyRollups(database.worker, orgId, { now: belay.now(), isRepair: false })
@@ -246,6 +247,43 @@ test("commits that agents report join as trailers do; what nobody reports is cou
   expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: late }))).toBe(202)
   await settle()
   expect(await counts()).toMatchObject({ changes: 3, joined: 2 })
+  // While nothing is new, nothing is looked at; then all is. New are also the outcomes that it has just sent.
+  await settle()
+  await database.owner.deleteFrom("joined_operation").execute()
+  const placed = () => database.owner.selectFrom("joined_operation").select("operation_id").execute()
+  await settle()
+  expect(await placed()).toEqual([])
+  await work((tx) => noteNews(tx, orgId))
+  await settle()
+  expect(await placed()).toEqual([{ operation_id: "task-1" }])
+  // An agent that worked on the branch of the other, and the one author's of one more.
+  const session = { ...of, operationId: "task-2", sessionId: "session-2" }
+  const mona = { kind: "email" as const, value: "mona@example.com" }
+  await belay.store.store(orgId, {
+    signals: [
+      makeSignal({ ...session, kind: "task" }),
+      makeSignal({ ...session, kind: "outcome", action: `branch ${branchDigest("acme/shop", "other")}` }),
+      makeSignal({ ...of, identity: mona, operationId: "task-3", kind: "task", repository: "acme/shop" }),
+    ],
+    unrecognized: [],
+  })
+  const push = await readWebhook("gitlab-push")
+  const commits = (push["commits"] as object[]).map((commit) => ({
+    ...commit,
+    id: "c".repeat(40),
+    message: "Words",
+    timestamp: "2026-11-10T08:30:00Z",
+  }))
+  expect(await host.deliver(delivery("Push Hook", { ...push, ref: "refs/heads/mine", commits }))).toBe(202)
+  const mine = { ...attributes, iid: 10, source_branch: "mine", last_commit: null, merge_commit_sha: null }
+  expect(await host.deliver(delivery("Merge Request Hook", { ...merge, object_attributes: mine }))).toBe(202)
+  belay.advance(60_000)
+  await settle()
+  expect(await counts()).toMatchObject({ changes: 4, joined: 4, by: { commit_id: 2, session: 1, author_time: 1 } })
+  expect(await work((tx) => getTaskLife(tx, { operationId: "task-3", now: belay.now() }))).toMatchObject({
+    standing: "alive_7_days",
+    changes: [{ number: 10, evidence: ["author_time"] }],
+  })
   await belay.close()
 })
 

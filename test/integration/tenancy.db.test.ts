@@ -35,20 +35,23 @@ import {
 } from "#server/ingest/queries.ts"
 import { writeMeter } from "#server/ingest/meter-log.ts"
 import { createMeter } from "#server/ingest/meter.ts"
-import { joinByCommit, readCommitsCounted, recordChangeEvents } from "#server/outcomes/changes.ts"
+import { joinByCommit, recordChangeEvents } from "#server/outcomes/changes.ts"
+import { concludeJoins } from "#server/outcomes/conclude.ts"
 import { recordDelivery } from "#server/outcomes/deliveries.ts"
 import {
   listWebhookDeliveries,
   listWebhookEndpoints,
   makeWebhookSecret,
   noteRefusedDelivery,
+  readIdentify,
   readWebhookSecrets,
 } from "#server/outcomes/endpoints.ts"
 import type { ChangeEvent } from "#server/outcomes/events.ts"
 import { countJoins, getTaskLife, listRungOutcomes, listRungSurvival } from "#server/outcomes/queries.ts"
+import { noteNews, readNewsMark } from "#server/outcomes/news.ts"
 import { placeJoinedOperations } from "#server/outcomes/place.ts"
 import { recordReportedOutcomes } from "#server/outcomes/reported.ts"
-import { getChanges, getReviewLimit, getUnjoinedShare, listOwnChanges } from "#server/outcomes/review-queries.ts"
+import { getChanges, getJoinShares, getReviewLimit, listOwnChanges } from "#server/outcomes/review-queries.ts"
 import { listKnownOutcomes, markSettled } from "#server/outcomes/settle.ts"
 import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { readPolicies } from "#server/policy/bundles.ts"
@@ -245,6 +248,13 @@ async function makeXanadu(database: TestDatabase) {
     makeSignal({ person: "xanadu", kind: "model_call", model: "xanadu", inputTokens: 7 }),
     makeSignal({ person: "xanadu", operationId: "xanadu" }),
     makeSignal({ person: "xanadu", operationId: "xanadu", kind: "outcome", action: "commit abcdef0" }),
+    makeSignal({
+      person: "xanadu",
+      kind: "outcome",
+      operationId: null,
+      sessionId: "xanadu",
+      action: `branch ${"a".repeat(32)}`,
+    }),
     makeSignal({ person: "xanadu", kind: "policy_decision", action: "xanadu", policyEffect: "deny" }),
   ])
   await storeSignals(database, orgId, [
@@ -418,11 +428,18 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       await expect(refused).rejects.toThrow(/foreign key/)
       await sql`rollback to savepoint ours`.execute(tx)
     },
-    readCommitsCounted: async (tx) => {
-      expect(await readCommitsCounted(tx)).toBe(0)
+    readNewsMark: async (tx) => {
+      expect(await readNewsMark(tx)).toMatchObject({ commits: 0 })
     },
+    noteNews: (tx) => noteNews(tx, ours.orgId),
     joinByCommit: async (tx) => {
-      expect(await joinByCommit(tx, { now: NOW, isAll: true })).toBe(0)
+      expect(await joinByCommit(tx, { now: NOW, orgId: ours.orgId, isAll: true })).toBe(0)
+    },
+    concludeJoins: async (tx) => {
+      expect(await concludeJoins(tx, { orgId: ours.orgId, now: NOW })).toBe(0)
+    },
+    readIdentify: async (tx) => {
+      expect((await readIdentify(tx))("ada@example.com")).toMatch(/^[0-9a-f]{64}$/)
     },
     makeWebhookSecret: async (tx) => {
       const { id } = await makeWebhookSecret(tx, { provider: "gitlab", secret: SECRET, by })
@@ -472,8 +489,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       const { rungs, teams } = await getChanges(tx, { ...scope, to: LATER, now: LATER, limit })
       expect([rungs.map(({ state }) => state), teams]).toEqual([["no_data", "no_data"], []])
     },
-    getUnjoinedShare: async (tx) => {
-      expect(await getUnjoinedShare(tx, { from: scope.from, to: LATER })).toBeNull()
+    getJoinShares: async (tx) => {
+      expect(await getJoinShares(tx, { from: scope.from, to: LATER })).toBeNull()
     },
     listOwnChanges: async (tx) => {
       const of = { developerIds: [x.developerId], before: LATER, limit: 10 }

@@ -3,6 +3,7 @@ import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-
 import { lazy, Suspense } from "react"
 import { z } from "zod"
 import { RUNGS } from "#sdk/ladder.ts"
+import { isReadable } from "#server/alert/commands.ts"
 import { previewObjective } from "#server/alert/preview.ts"
 import { listObjectiveNames } from "#server/alert/queries.ts"
 import { asTenant } from "#server/db/tenant.ts"
@@ -10,6 +11,7 @@ import { byViewer } from "#server/sign-in/sessions.ts"
 import { removeObjective, setObjective } from "#server/slo/commands.ts"
 import { DEFAULT_OBJECTIVES, isDefaultObjective, type Objective, OBJECTIVE_LIMITS } from "#server/slo/objectives.ts"
 import { getObjective } from "#server/slo/queries.ts"
+import { listTeams } from "#server/rungs/queries.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { findReadableTeams } from "#server/team/readable-teams.ts"
 import { mayDo } from "#server/team/roles.ts"
@@ -38,17 +40,21 @@ const fieldsSchema = z.object({
   rung: z.enum(RUNGS).optional(),
   tool: z.string().max(80).optional(),
   model: z.string().max(80).optional(),
+  team: z.union([z.uuid(), z.literal("")]).optional(),
   threshold: z.coerce.number().optional(),
   target: z.coerce.number().optional(),
   window: z.coerce.number().int().optional(),
   requests: z.coerce.number().int().optional(),
 })
 
+/** Fields that may be left empty: every tool, model, team. */
+const NAMES: ReadonlySet<string> = new Set(["tool", "model", "team"])
+
 function applyFields(base: Objective, form: Iterable<readonly [string, FormDataEntryValue]>): Objective | null {
-  const filled = [...form].filter(([name, value]) => value !== "" || name === "tool" || name === "model")
+  const filled = [...form].filter(([name, value]) => value !== "" || NAMES.has(name))
   const parsed = fieldsSchema.safeParse(Object.fromEntries(filled))
   if (!parsed.success) return null
-  const { rung, tool, model, threshold, target, window, requests } = parsed.data
+  const { rung, tool, model, team, threshold, target, window, requests } = parsed.data
   const nameOr = (typed: string | undefined, was: string | null) =>
     typed === undefined ? was : typed === "" ? null : typed
   return {
@@ -56,6 +62,7 @@ function applyFields(base: Objective, form: Iterable<readonly [string, FormDataE
     rung: rung ?? base.rung,
     agentTool: nameOr(tool, base.agentTool),
     model: nameOr(model, base.model),
+    teamId: nameOr(team, base.teamId),
     thresholdMs: threshold ?? base.thresholdMs,
     target: target === undefined ? base.target : target / 100,
     windowDays: window ?? base.windowDays,
@@ -83,31 +90,41 @@ export const loader = guard("alerts.read", async ({ viewer, request, params, con
       : await getObjective(tx, parseId(params["id"]))
     if (saved === null) throw data("No such objective", { status: 404 })
     const objective = applyFields(saved, searchParams)
-    const isOpen = (await findReadableTeams(tx, viewer, now)).organization
+    const readable = await findReadableTeams(tx, viewer, now)
+    const teams = await listTeams(tx)
     const preview =
       objective === null || !isPossible(objective)
         ? null
-        : isOpen
+        : isReadable(objective, readable)
           ? await previewObjective(tx, { objective, now })
           : { state: "withheld" as const }
     return {
       isNew,
       canManage,
       isDefault: !isNew && isDefaultObjective(saved.id),
-      objective: objective ?? saved,
+      objective: withTeamName(objective ?? saved, teams),
       preview,
       names: await listObjectiveNames(tx),
+      teams: teams.map(({ id, name }) => ({ id, name })),
       timeZone: (await getOrganization(tx)).timeZone,
     }
   })
 })
+
+function withTeamName(
+  objective: Objective,
+  teams: readonly { readonly id: string; readonly name: string }[],
+): Objective {
+  return { ...objective, teamName: teams.find(({ id }) => id === objective.teamId)?.name ?? null }
+}
 
 const REASONS = {
   not_found: "It is not there any more.",
   out_of_range: "One of the figures is out of its range; nothing was changed.",
   same: "There is an objective of the same scope and threshold already.",
   too_many: "There are as many objectives as there can be.",
-  scope_of_default: "What every organization has keeps its scope: add another one for a tool or model.",
+  scope_of_default: "What every organization has keeps its scope: add another one for a tool, model or team.",
+  no_such_team: "The team is not there any more.",
 }
 
 export const action = guard("alert_rules.manage", async ({ viewer, request, params, context }) => {
@@ -136,7 +153,7 @@ export default function ObjectivePage() {
   const loaded = useLoaderData<typeof loader>()
   const { objective, isNew, isDefault, canManage, preview } = loaded
   const result = useActionData<typeof action>()
-  const name = [RUNG_LABELS[objective.rung], objective.agentTool, objective.model]
+  const name = [RUNG_LABELS[objective.rung], objective.agentTool, objective.model, objective.teamName]
     .filter((part) => part !== null)
     .join(" · ")
   return (
@@ -201,14 +218,14 @@ function Facts({ objective }: { objective: Loaded["objective"] }) {
 }
 
 function Editor({ loaded }: { loaded: Loaded }) {
-  const { objective, isNew, isDefault, names } = loaded
+  const { objective, isNew, isDefault, names, teams } = loaded
   const isBusy = useNavigation().state !== "idle"
   const { thresholdMs, windowDays, requestsMin } = OBJECTIVE_LIMITS_SHOWN
   return (
     <Form method="post" preventScrollReset className="space-y-4" key={JSON.stringify(objective)}>
       {isDefault ? (
         <p className="text-sm text-ink-soft">
-          {RUNG_LABELS[objective.rung]}, of every tool and model: one that every organization has.
+          {RUNG_LABELS[objective.rung]}, of every tool, model and team: one that every organization has.
         </p>
       ) : (
         <>
@@ -232,6 +249,19 @@ function Editor({ loaded }: { loaded: Loaded }) {
             {withCurrent(names.models, objective.model).map((model) => (
               <option key={model} value={model}>
                 {model}
+              </option>
+            ))}
+          </Select>
+          <Select
+            label="Team"
+            name="team"
+            defaultValue={objective.teamId ?? ""}
+            hint="With its sub-teams. Whoever changes teams counts to the new one from the next day on."
+          >
+            <option value="">Everybody</option>
+            {teams.map((team) => (
+              <option key={team.id} value={team.id}>
+                {team.name}
               </option>
             ))}
           </Select>

@@ -2,6 +2,7 @@ import { data, type MetaFunction } from "@remix-run/node"
 import { Form, Link, useActionData, useLoaderData } from "@remix-run/react"
 import { Plus } from "lucide-react"
 import { z } from "zod"
+import { isReadable } from "#server/alert/commands.ts"
 import { listRules, setRule } from "#server/alert/rule-store.ts"
 import { parseRule, type Rule } from "#server/alert/rules.ts"
 import { asTenant } from "#server/db/tenant.ts"
@@ -39,11 +40,11 @@ export const loader = guard("alerts.read", async ({ viewer, request, context }) 
   return asTenant(context.db, viewer.orgId, async (tx) => {
     const all = await listObjectives(tx)
     const objectives = all.slice((page - 1) * PAGE, page * PAGE)
-    // Figures are of the whole organization.
-    const isOpen = (await findReadableTeams(tx, viewer, at)).organization
-    const shown = isOpen ? await findShownScopes(tx, { scopes: objectives, at }) : new Set<string>()
-    const histograms = isOpen ? await readHistograms(tx, { scopes: objectives, at }) : new Map<string, never>()
-    const budgets = isOpen ? await readBudgets(tx, { objectives, at }) : new Map<string, never>()
+    const readable = await findReadableTeams(tx, viewer, at)
+    const scopes = objectives.filter((objective) => isReadable(objective, readable))
+    const shown = await findShownScopes(tx, { scopes, at })
+    const histograms = scopes.length === 0 ? new Map<string, never>() : await readHistograms(tx, { scopes, at })
+    const budgets = await readBudgets(tx, { objectives: scopes, at })
     return {
       minGroupSize: (await getOrganization(tx)).minGroupSize,
       page,
@@ -59,7 +60,7 @@ export const loader = guard("alerts.read", async ({ viewer, request, context }) 
             ? budget.requests === 0
               ? ("no_data" as const)
               : ("shown" as const)
-            : budget.requests === 0 && isOpen
+            : budget.requests === 0 && scopes.includes(objective)
               ? ("no_data" as const)
               : ("withheld" as const),
           burn: isShown ? burnRate(hour, objective.target) : null,
@@ -135,7 +136,9 @@ export default function Rules() {
               <tr key={one.id} className={`${ROW} hover:bg-sunken`}>
                 <th scope="row" className={`${CELL} text-left font-medium`}>
                   <Link to={paths.objective(one.id)} className="hover:underline">
-                    {[RUNG_LABELS[one.rung], one.agentTool, one.model].filter((part) => part !== null).join(" · ")}
+                    {[RUNG_LABELS[one.rung], one.agentTool, one.model, one.teamName]
+                      .filter((part) => part !== null)
+                      .join(" · ")}
                   </Link>
                   {!one.isEnabled && <span className="ml-2 text-xs font-normal text-ink-faint">off</span>}
                 </th>

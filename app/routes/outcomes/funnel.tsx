@@ -10,13 +10,14 @@ import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
 import { OPERATION_WORDS, RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { OutcomesBasis } from "./basis.tsx"
+import { EVIDENCE_WORDS } from "./evidence-words.ts"
 import type { FunnelData, OutcomesData } from "./load.server.ts"
 import { findBreak, type Stage, STAGE_LABELS } from "./stages.ts"
 
 /** How far tasks came, one rung beside the other. */
 export function Funnels({ outcomes }: { outcomes: OutcomesData }) {
   const withParams = useWithParams()
-  const { funnels, previousFunnels, unjoinedShare } = outcomes
+  const { funnels, previousFunnels, joins } = outcomes
   return (
     <section aria-labelledby="tasks" className="mt-8">
       <h2 id="tasks" className="text-lg font-semibold">
@@ -45,11 +46,23 @@ export function Funnels({ outcomes }: { outcomes: OutcomesData }) {
             <span aria-hidden className="hatched inline-block h-3 w-5 rounded-sm border border-line-strong" />
             not known what became of it, or merged less than 14 days ago
           </span>
-          {unjoinedShare !== null && (
-            <span>
-              <Term term="unjoined">Unjoined</Term>: in about {formatShare(unjoinedShare)} of all changes no agent’s
-              work is known to be.
-            </span>
+          {joins !== null && (
+            <>
+              <span>
+                <Term term="unjoined">Unjoined</Term>: in about {formatShare(joins.unjoined)} of all changes no agent’s
+                work is known to be.
+              </span>
+              <span>
+                <Term term="joined_by">Joined</Term> by{" "}
+                {joins.by
+                  .map(({ evidence, share }) => {
+                    const { label, confidence } = EVIDENCE_WORDS[evidence]
+                    return `${label} (${confidence}) about ${formatShare(share)}`
+                  })
+                  .join(", ")}
+                .
+              </span>
+            </>
           )}
         </p>
       </ChartCard>

@@ -1,6 +1,6 @@
 import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
-import { getChanges, getReviewLimit, getUnjoinedShare } from "#server/outcomes/review-queries.ts"
+import { getChanges, getJoinShares, getReviewLimit } from "#server/outcomes/review-queries.ts"
 import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
@@ -32,7 +32,7 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
           funnels: await getTaskFunnels(tx, scope),
           changes: await getChanges(tx, { ...scope, limit }),
           // Whose they are is not known, so they are no team's.
-          unjoinedShare: teamId === null ? await getUnjoinedShare(tx, { from, to }) : null,
+          joins: teamId === null ? await getJoinShares(tx, { from, to }) : null,
           coverage: await getCoverage(tx, scope),
           freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
         }),

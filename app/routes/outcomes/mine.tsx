@@ -11,6 +11,7 @@ import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
+import { EVIDENCE_WORDS } from "./evidence-words.ts"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
@@ -53,7 +54,7 @@ export default function OwnChanges() {
         <p className="mt-1 max-w-3xl text-ink-soft">
           Nobody but you sees these one by one.
           {changes.length === 0 &&
-            " A Belay-Operation trailer in a commit, or an agent that says what it committed, joins them."}
+            " A Belay-Operation trailer in a commit, or an agent that says what it committed or on which branch it worked, joins them."}
         </p>
       </header>
       {changes.length > 0 && (
@@ -83,7 +84,12 @@ export default function OwnChanges() {
                   <Size change={change} limit={limit} />
                 </td>
                 <td className={FIGURE_CELL}>{change.rounds}</td>
-                <td className={CELL}>{change.evidence.map((name) => EVIDENCE_WORDS[name] ?? name).join(", ")}</td>
+                <td className={CELL}>
+                  {change.evidence.map((name) => EVIDENCE_WORDS[name].label).join(", ")}
+                  {change.evidence[0] !== undefined && (
+                    <span className="text-ink-faint"> · {EVIDENCE_WORDS[change.evidence[0]].confidence}</span>
+                  )}
+                </td>
               </tr>
             ))}
           </Table>
@@ -107,8 +113,6 @@ export default function OwnChanges() {
     </>
   )
 }
-
-const EVIDENCE_WORDS: Record<string, string> = { trailer: "trailer", commit_id: "commit id" }
 
 /** The stages that it reached, each with when. */
 function Standing({ change, now, timeZone }: { change: OwnChange; now: Date; timeZone: string }) {

@@ -82,7 +82,10 @@ export default function Webhooks() {
         <p className="mt-1 max-w-3xl text-ink-soft">
           A code host tells Belay what was reviewed, merged, closed and reverted. Kept are ids, numbers, times and kinds
           of files; no titles, names, messages or paths. A change is joined to agent work by the commit trailer
-          Belay-Operation ({formatCount(joins.byTrailer)}) or by commits that agents report.
+          Belay-Operation ({formatCount(joins.by.trailer)}), by commits that agents report (
+          {formatCount(joins.by.commit_id)}), by the session and branch that they worked in (
+          {formatCount(joins.by.session)}), or by its author and time ({formatCount(joins.by.author_time)}), the best of
+          these that there is. Of who made a commit a keyed hash is kept.
           {joins.unheardOf > 0 &&
             ` ${formatCount(joins.unheardOf)} of them ${joins.unheardOf === 1 ? "names" : "name"} operations alone of which Belay has no signal.`}
           {joins.waiting > 0 && ` ${plural(joins.waiting, "outcome")} of operations that Belay has not heard of wait.`}

@@ -16,6 +16,11 @@ export function gitFoldersOf(folder: string): { readonly own: string; readonly s
   }
 }
 
+/** The branch that is checked out, by git's folder of the worktree; undefined where it is none. */
+export function branchOf(own: string): string | undefined {
+  return /^ref: refs\/heads\/(.+)$/m.exec(readText(path.join(own, "HEAD")) ?? "")?.[1]
+}
+
 function readRepository(folder: string | undefined): string | undefined {
   const config = folder === undefined ? undefined : readText(path.join(folder, "config"))
   const url = /^\[remote "origin"\][^[]*?^\s*url\s*=\s*(\S+)/m.exec(config ?? "")?.[1]

@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { hash } from "node:crypto"
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
 import * as fc from "fast-check"
@@ -437,6 +438,33 @@ test("the policy sees the whole action, and only its program is sent", async () 
     },
   ])
   expect((await readSpool(host))[0]?.facts["belay.action"]).toBe("git push")
+})
+
+test("an agent's edit tells which branch its session is on, of which nothing but a digest is sent", async () => {
+  const host = openHost()
+  const git = path.join(host.home, ".git")
+  const edit = { ...PAYLOADS["claude-code"].edited, cwd: host.home }
+  const branches = async () => {
+    await hook(host, "claude-code", edit)
+    await hook(host, "claude-code", { ...PAYLOADS["claude-code"].preToolUse, cwd: host.home })
+    const sent = await readSpool(host)
+    expect(JSON.stringify(sent)).not.toContain("confidential")
+    return sent.filter(({ facts }) => String(facts["belay.action"]).startsWith("branch "))
+  }
+  expect(await branches()).toEqual([])
+  mkdirSync(git)
+  writeFileSync(path.join(git, "config"), '[remote "origin"]\n\turl = git@example.com:acme/shop.git\n')
+  writeFileSync(path.join(git, "HEAD"), "ref: refs/heads/fix/confidential\n")
+  const digest = hash("sha256", "acme/shop\nfix/confidential", "hex").slice(0, 32)
+  expect(await branches()).toMatchObject([
+    {
+      event: "belay.outcome",
+      facts: { ...claudeSession, "belay.action": `branch ${digest}`, "vcs.repository.name": "acme/shop" },
+    },
+  ])
+  // None is checked out.
+  writeFileSync(path.join(git, "HEAD"), `${"a".repeat(40)}\n`)
+  expect(await branches()).toEqual([])
 })
 
 test.for([

@@ -1,11 +1,12 @@
 import * as fs from "node:fs"
 import path from "node:path"
+import { branchDigestOf, toBranchAction } from "../../branch.ts"
 import { toId } from "../../names.ts"
 import { toToken } from "../../token.ts"
 import { replaceFile } from "../state.ts"
 import type { HookAction, HookProtocol, HookSignal } from "./hook.ts"
 import type { Payload } from "./payload.ts"
-import { gitFoldersOf } from "./repository.ts"
+import { branchOf, gitFoldersOf, repositoryOf } from "./repository.ts"
 
 /** In the folder that a repository's worktrees share; there where its commits are to say whose work they are. */
 export const NOTES_FOLDER = "belay"
@@ -17,9 +18,9 @@ export const NOTES_FOLDER = "belay"
 export function noteUnderWay(
   protocol: HookProtocol,
   payload: Payload,
-  { action, facts, now }: { action: HookAction | null; facts: readonly HookSignal[]; now: number },
+  { now, ...what }: What & { readonly now: number },
 ): void {
-  if (!facts.some(isEdit) && action?.actions.some(isCommit) !== true) return
+  if (!isUnderWay(what)) return
   const { rung, sessionId, cwd } = protocol.context(payload)
   const operation = protocol.operationId(payload) ?? sessionId
   const folder = cwd ?? protocol.workspace(payload)
@@ -33,6 +34,42 @@ export function noteUnderWay(
   } catch {
     // The commit has no trailer then, and the facts are kept all the same.
   }
+}
+
+/**
+ * That the session works on the branch that is checked out, when an agent has edited files or is about to commit: what its
+ * commits are joined by where no trailer says whose work they are. Of the branch a digest is told.
+ */
+export async function branchUnderWay(
+  protocol: HookProtocol,
+  payload: Payload,
+  what: What,
+): Promise<readonly HookSignal[]> {
+  if (!isUnderWay(what)) return []
+  const { sessionId, surface, cwd } = protocol.context(payload)
+  const folder = cwd ?? protocol.workspace(payload)
+  try {
+    const git = folder === undefined ? undefined : gitFoldersOf(folder)
+    const branch = git === undefined ? undefined : branchOf(git.own)
+    const repository = folder === undefined || branch === undefined ? undefined : repositoryOf(folder)
+    if (sessionId === undefined || branch === undefined || repository === undefined) return []
+    // A millisecond of the process, which other events are spared.
+    const { createHash } = await import("node:crypto")
+    const sha256 = (text: string) => createHash("sha256").update(text).digest("hex")
+    const action = toBranchAction(branchDigestOf(sha256, { repository, branch }))
+    return [{ kind: "outcome", rung: "agent", surface, sessionId, repository, action }]
+  } catch {
+    return []
+  }
+}
+
+interface What {
+  readonly action: HookAction | null
+  readonly facts: readonly HookSignal[]
+}
+
+function isUnderWay({ action, facts }: What): boolean {
+  return facts.some(isEdit) || action?.actions.some(isCommit) === true
 }
 
 function isEdit({ rung, paths = [] }: HookSignal): boolean {

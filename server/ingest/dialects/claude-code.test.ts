@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest"
+import { branchDigest } from "#server/outcomes/events.ts"
 import type { Temporality } from "../otlp/types.ts"
 import { aPoint, aRecord, aSpan, logsOf, metricsOf, signalsOf, toSpanId, tracesOf } from "./requests.ts"
 
@@ -248,4 +249,25 @@ test("the commit that a shell command made is a signal of its own; what is no co
   expect(commit).toMatchObject({ kind: "outcome", rung: "agent", action: "commit abcdef0123", outcome: null })
   expect(call).toMatchObject({ kind: "tool_call", operationId: commit?.operationId })
   expect(ofTool("words, not an id").map(({ kind }) => kind)).toEqual(["tool_call"])
+})
+
+test("the branch of a commit is told as a digest, where the session and the whole name of the repository are", () => {
+  const ofRepository = (repository: Record<string, string>) => {
+    const tool_parameters = JSON.stringify({ git_commit_id: "abcdef0", git_branch: "confidential-branch" })
+    const record = {
+      "event.name": "tool_result",
+      tool_name: "Bash",
+      tool_parameters,
+      "session.id": "s-1",
+      ...repository,
+    }
+    return signalsOf(logsOf(events, [aRecord(record)])).map(({ action }) => action)
+  }
+  const digest = branchDigest("acme/shop", "confidential-branch")
+  expect(ofRepository({ "vcs.owner.name": "acme", "vcs.repository.name": "shop" })).toEqual([
+    "commit abcdef0",
+    `branch ${digest}`,
+    "Bash",
+  ])
+  expect(ofRepository({ "vcs.repository.name": "shop" })).toEqual(["commit abcdef0", "Bash"])
 })

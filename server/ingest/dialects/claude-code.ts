@@ -26,6 +26,7 @@ import {
   recordKey,
   repositoryOf,
   spanKey,
+  toBranch,
   toPrimary,
   toSecondary,
   traceOf,
@@ -416,12 +417,17 @@ function readRecord(
   }
 }
 
-/** The commit that a shell command made, as Claude Code reads it from what git prints: often its first digits. */
+/**
+ * The commit that a shell command made, as Claude Code reads it from what git prints (often its first digits), and the
+ * branch that it is on.
+ */
 function readCommit(base: Omit<SignalFields, "kind" | "rung">, attributes: Attributes): readonly Signal[] {
-  const commitId = readText(readFields(attributes.get("tool_parameters")), "git_commit_id")?.toLowerCase() ?? ""
-  if (!/^[0-9a-f]{7,64}$/.test(commitId)) return []
+  const parameters = readFields(attributes.get("tool_parameters"))
+  const branch = toBranch(base, readText(parameters, "git_branch"))
+  const commitId = readText(parameters, "git_commit_id")?.toLowerCase() ?? ""
+  if (!/^[0-9a-f]{7,64}$/.test(commitId)) return branch
   const sourceId = `${base.sourceId}:commit`
-  return [toSignal({ ...base, kind: "outcome", rung: "agent", action: `commit ${commitId}`, sourceId })]
+  return [toSignal({ ...base, kind: "outcome", rung: "agent", action: `commit ${commitId}`, sourceId }), ...branch]
 }
 
 /** The parameters, where the person lets them be sent, only name the program or the MCP server. */

@@ -20,7 +20,13 @@ export const copilotCli: Dialect = {
     const surface = isVsCodeAgentHost(group.resource) ? "ide" : "terminal"
     return readGenAiSpans(
       group,
-      { ...toolOf(group), surface, isRootWithoutParent: true, repositoryKey: "github.copilot.git.repository" },
+      {
+        ...toolOf(group),
+        surface,
+        isRootWithoutParent: true,
+        repositoryKey: "github.copilot.git.repository",
+        branchKey: "github.copilot.git.branch",
+      },
       (span, base) => readMore(span, base, toolNames),
     )
   },

@@ -31,6 +31,7 @@ import {
   type TraceContext,
   traceContextsOf,
   traceOf,
+  toBranch,
 } from "./source.ts"
 import { firstCallsOf, turnLatencyMs } from "./turn.ts"
 
@@ -89,6 +90,8 @@ export interface GenAiSource {
   readonly isRootWithoutParent: boolean
   /** Where spans name the repository, besides `vcs.repository.name`. */
   readonly repositoryKey?: string
+  /** Where spans name the branch that is worked on. */
+  readonly branchKey?: string
 }
 
 const SESSION_KEYS = [ATTR_GEN_AI_CONVERSATION_ID, ATTR_SESSION_ID] as const
@@ -125,7 +128,8 @@ export function readGenAiSpans(group: Group<Span>, source: GenAiSource, readMore
     if (operation === "execute_tool") return join(toToolCall(span, base), more)
     if (operation === "invoke_agent") {
       const agent = agents.isNested(span) ? toTask(span, base) : toTurn(span, base, turnLatencyMs(span, firstCalls))
-      return join(agent, more)
+      const branch = source.branchKey === undefined ? null : readText(span.attributes, source.branchKey)
+      return [agent, ...toBranch(base, branch), ...more]
     }
     return SILENT_OPERATIONS.has(operation) ? more : known
   })

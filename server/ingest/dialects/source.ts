@@ -1,6 +1,7 @@
-import { ATTR_ENDUSER_ID, ATTR_VCS_REPOSITORY_NAME } from "#sdk/semconv.ts"
+import { branchDigestOf, toBranchAction } from "#sdk/branch.ts"
+import { ATTR_ENDUSER_ID, ATTR_VCS_OWNER_NAME, ATTR_VCS_REPOSITORY_NAME } from "#sdk/semconv.ts"
 import type { AttributeValue, Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
-import { type Identity, type Occurrence, toMicros } from "../signal.ts"
+import { type Identity, type Occurrence, type Signal, type SignalFields, toMicros, toSignal } from "../signal.ts"
 import { digest, isFields, isList, readText, remembering, toErrorClass, toId, toName } from "./attributes.ts"
 import { firstWord } from "./reading.ts"
 
@@ -46,8 +47,23 @@ export function identityOf(
 
 const toEmail = remembering((value): Identity => ({ kind: "email", value: value.trim().toLowerCase() }))
 
+/** `owner/name`, or the name alone where no owner is told. */
 export function repositoryOf(resource: Attributes, attributes: Attributes): string | null {
-  return toName(attributes.get(ATTR_VCS_REPOSITORY_NAME) ?? resource.get(ATTR_VCS_REPOSITORY_NAME))
+  const name = toName(attributes.get(ATTR_VCS_REPOSITORY_NAME) ?? resource.get(ATTR_VCS_REPOSITORY_NAME))
+  if (name === null || name.includes("/")) return name
+  const owner = toName(attributes.get(ATTR_VCS_OWNER_NAME) ?? resource.get(ATTR_VCS_OWNER_NAME))
+  return owner === null ? name : (toName(`${owner}/${name}`) ?? name)
+}
+
+/**
+ * That a session worked on a branch, of which a digest is kept. Nothing where it is not told which session or which
+ * repository that was.
+ */
+export function toBranch(base: Omit<SignalFields, "kind" | "rung">, branch: string | null): readonly Signal[] {
+  const { repository = null, sessionId = null } = base
+  if (branch === null || sessionId === null || repository === null || !repository.includes("/")) return []
+  const action = toBranchAction(branchDigestOf(digest, { repository, branch }))
+  return [toSignal({ ...base, kind: "outcome", rung: "agent", action, sourceId: `${base.sourceId}:branch` })]
 }
 
 /** Values of `terminal.type` that are editors with a terminal in them. */

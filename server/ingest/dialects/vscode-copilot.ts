@@ -21,6 +21,7 @@ export const vscodeCopilot: Dialect = {
       ...toolOf(group),
       isRootWithoutParent: true,
       repositoryKey: "github.copilot.git.repository",
+      branchKey: "github.copilot.git.branch",
     })
   },
 

@@ -1,3 +1,4 @@
+import { branchDigest } from "#server/outcomes/events.ts"
 import { expect, test } from "vitest"
 import type { SignalKind } from "#sdk/ladder.ts"
 import { factsOf, listFixtures, normalizeFixture } from "./fixtures.ts"
@@ -278,6 +279,7 @@ const facts: Record<string, readonly object[]> = {
   "vscode-copilot-chat.metrics.json": [],
   "vscode-copilot-chat.traces.json": [
     { kind: "turn", repository: "acme/shop", latencyMs: 830, durationMs: 8000 },
+    { kind: "outcome", repository: "acme/shop", action: `branch ${branchDigest("acme/shop", "main")}` },
     {
       kind: "model_call",
       model: "claude-sonnet-4.5",
