@@ -3,7 +3,7 @@ import { Lock } from "lucide-react"
 import type { ReactNode } from "react"
 
 /** A labelled figure: value with unit, then what it rests on. */
-export function Figure(props: { label: string; value: ReactNode; detail?: ReactNode; note?: ReactNode }) {
+export function Figure(props: { label: ReactNode; value: ReactNode; detail?: ReactNode; note?: ReactNode }) {
   return (
     <div className="min-w-0">
       <p className="text-xs text-ink-faint">{props.label}</p>

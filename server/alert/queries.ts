@@ -123,6 +123,17 @@ export async function getAlert(
   return { alert, events: events.rows, children: children.rows }
 }
 
+/** The alert that told of an incident; null when there is none that the viewer may read. */
+export async function findIncidentAlert(
+  tx: TenantTx,
+  { incidentId, readable }: { readonly incidentId: string; readonly readable: Readable },
+): Promise<string | null> {
+  const found = await sql<{ id: string }>`
+    select a.id from alert a where a.kind = 'incident' and a.subject = ${incidentId} and ${isReadableBy(readable)}
+    order by a.opened_at desc limit 1`.execute(tx)
+  return found.rows[0]?.id ?? null
+}
+
 export interface ListedDelivery {
   readonly id: string
   readonly alertId: string

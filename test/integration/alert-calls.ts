@@ -20,6 +20,7 @@ import { evaluateRules, holdAlerts } from "#server/alert/evaluate.ts"
 import { findLatency } from "#server/alert/latency.ts"
 import { previewObjective } from "#server/alert/preview.ts"
 import {
+  findIncidentAlert,
   getAlert,
   getAlertTimes,
   listAlerts,
@@ -137,6 +138,7 @@ export function alertCalls(
       expect(await getAlertTimes(tx, { readable, now: NOW })).toMatchObject({ open: 0, opened: 0 })
     },
     getAlert: (tx) => getAlert(tx, { id: x.alertId, readable }),
+    findIncidentAlert: (tx) => findIncidentAlert(tx, { incidentId: x.alertId, readable }),
     listDeliveries: (tx) => listDeliveries(tx, { alertId: x.alertId }),
     listChannels: (tx) => listChannels(tx),
     listRoutes: (tx) => listRoutes(tx),

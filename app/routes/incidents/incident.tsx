@@ -19,6 +19,7 @@ import { byViewer } from "#server/sign-in/sessions.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { parseId } from "../../lib/params.server.ts"
 import { paths } from "../../lib/paths.ts"
+import { buttonClass } from "../../ui/button.ts"
 import { CopyButton } from "../../ui/copy.tsx"
 import { Notice } from "../../ui/notice.tsx"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
@@ -175,6 +176,7 @@ function Shown(props: {
         )}
         <Acknowledgement incident={incident} when={when} />
       </header>
+      <LookFurther data={shown} />
       <Proposal data={shown} when={when} />
       <IncidentActions data={shown} />
       <div className="mt-3 max-w-3xl">
@@ -215,6 +217,34 @@ function Shown(props: {
       <History data={shown} when={when} />
       <LabelForm data={shown} />
     </>
+  )
+}
+
+/** Pages that have the figures behind it, of its rung and team. */
+function LookFurther({ data: { incident, teams, alertId } }: { data: IncidentData }) {
+  // Of another team's, or of one person's, there is nothing to be seen there.
+  const isReadable =
+    incident.developerId === null && (incident.teamId === null || teams.some(({ id }) => id === incident.teamId))
+  const team = incident.teamId === null ? "" : `team=${incident.teamId}`
+  const links = [
+    ...(isReadable
+      ? [
+          { to: paths.ladder(team && `?${team}`), text: "Ladder" },
+          { to: paths.latency(`?rung=${incident.rung}${team && `&${team}`}`), text: "Latency" },
+          { to: paths.outcomes(team && `?${team}`), text: "Outcomes" },
+        ]
+      : []),
+    ...(alertId === null ? [] : [{ to: paths.alert(alertId), text: "Alert" }]),
+  ]
+  if (links.length === 0) return null
+  return (
+    <nav aria-label="Look further" className="mt-4 flex flex-wrap gap-2">
+      {links.map(({ to, text }) => (
+        <Link key={text} to={to} prefetch="intent" className={buttonClass("quiet")}>
+          {text}
+        </Link>
+      ))}
+    </nav>
   )
 }
 

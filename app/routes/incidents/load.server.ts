@@ -1,5 +1,6 @@
 import { type AppLoadContext, data } from "@remix-run/node"
 import { RUNGS } from "#sdk/ladder.ts"
+import { findIncidentAlert } from "#server/alert/queries.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import type { TenantTx } from "#server/db/tenant.ts"
 import { CAUSES, INCIDENT_KINDS } from "#server/detect/contract.ts"
@@ -98,6 +99,9 @@ export async function loadIncident(tx: TenantTx, viewer: Viewer, id: string, now
         }),
       ),
       canManage: mayManage(viewer, incident),
+      alertId: mayDo(viewer.role, "alerts.read")
+        ? await findIncidentAlert(tx, { incidentId: id, readable: as.readable })
+        : null,
       ownLabel: history.labels.find(({ byEmail }) => byEmail === viewer.email) ?? null,
       commentLengthMax: COMMENT_LENGTH_MAX,
       noteLengthMax: NOTE_LENGTH_MAX,

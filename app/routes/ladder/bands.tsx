@@ -14,6 +14,7 @@ import {
 } from "../../lib/format.ts"
 import { paths } from "../../lib/paths.ts"
 import { Figure, NoData, WeeksShown, Withheld } from "../../ui/figure.tsx"
+import { useWithParams } from "../../ui/scope-filters.tsx"
 import type { LadderData } from "./load.server.ts"
 import { acceptanceMoved } from "./moves.ts"
 import { Ropes } from "./ropes.tsx"
@@ -162,7 +163,9 @@ function Change({ now, before }: { now: Figures; before: Figures }) {
 }
 
 function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
+  const withParams = useWithParams()
   const objective = ladder.objectives[row.rung]
+  const timed = `p95 ${objective.timed}`
   const label = "p95 latency"
   if (row.latencyState === "withheld") return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
   if (row.latencyP95Ms === null || row.latencyP50Ms === null)
@@ -171,7 +174,19 @@ function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
   const Icon = isMet ? CircleCheck : CircleAlert
   return (
     <Figure
-      label={`p95 ${objective.timed}`}
+      label={
+        ladder.isOwn ? (
+          timed
+        ) : (
+          <Link
+            to={paths.latency(withParams({ rung: row.rung }))}
+            prefetch="intent"
+            className="underline decoration-line-strong underline-offset-2 hover:text-ink"
+          >
+            {timed}
+          </Link>
+        )
+      }
       value={formatDuration(row.latencyP95Ms)}
       detail={`p50 ${formatDuration(row.latencyP50Ms)}`}
       note={
