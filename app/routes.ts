@@ -55,6 +55,8 @@ export default [
   route("usage.csv", "routes/usage/csv.ts"),
   route("latency.csv", "routes/latency/csv.ts"),
   route("outcomes.csv", "routes/outcomes/csv.ts"),
+  route("alerts.csv", "routes/alerts/csv.ts"),
+  route("alerts/objectives/:id/preview.csv", "routes/alerts/preview-csv.ts"),
   route("incidents.csv", "routes/incidents/csv.ts"),
   route("policy/native/file", "routes/policy/native-file.ts"),
   route("decisions.csv", "routes/decisions/csv.ts"),

@@ -19,7 +19,7 @@ export interface Jobs {
 
 /** A worker that says nothing for so long is dead, and its job is another's: found every `SUPERVISE_SECONDS`. */
 const HEARTBEAT_SECONDS = 10
-const SUPERVISE_SECONDS = 5
+export const SUPERVISE_SECONDS = 5
 const NOTHING_FROM_ITSELF = { schedule: false, reindex: false, monitorVacuum: false } as const
 
 const SENDING = {

@@ -1,4 +1,6 @@
+import { parse } from "csv-parse/sync"
 import { expect } from "vitest"
+import { z } from "zod"
 import { evaluateRules } from "#server/alert/evaluate.ts"
 import { startAlerts } from "#server/alert/loop.ts"
 import { openQueue } from "#server/jobs/queue.ts"
@@ -63,6 +65,8 @@ test("an objective is made with its preview, its alert reaches Slack, is acknowl
     await page.getByText("Over the last 14 days this rule would have fired 1 time: 1 page, 0 tickets.").waitFor()
     await page.locator(".recharts-reference-area").first().waitFor()
     expect(new URL(page.url()).searchParams.get("threshold")).toBe("500")
+    const preview = await page.request.get((await page.getByRole("link", { name: "CSV" }).getAttribute("href")) ?? "")
+    expect(await preview.text()).toMatch(/^hour,requests,slow_share,firing\r\n[^]*,page\r\n/)
     await expectGoodOnPhone(page)
     await page.getByRole("button", { name: "Add the objective" }).click()
     await page.getByRole("heading", { name: "Latency objective · Chat · codex" }).waitFor()
@@ -106,6 +110,17 @@ test("an objective is made with its preview, its alert reaches Slack, is acknowl
     belay.advance(6 * 60_000)
     await evaluate()
     await receiver.untilTold("Resolved: Latency at chat · codex")
+    const rows = async (state: string) => {
+      const file = await page.request.get(`/alerts.csv?state=${state}`)
+      return z
+        .array(z.looseObject({ title: z.string(), state: z.string(), acknowledged_by: z.string() }))
+        .parse(parse(await file.text(), { columns: true }))
+    }
+    expect(await rows("current")).toEqual([])
+    const title = expect.stringMatching(/^Latency at chat · codex: /)
+    expect(await rows("any")).toMatchObject([
+      { title, state: "resolved", acknowledged_by: expect.stringContaining("ada") },
+    ])
     await page.reload()
     await page.getByText("Resolved", { exact: true }).first().waitFor()
     await page.getByLabel("What it was").selectOption("The provider")

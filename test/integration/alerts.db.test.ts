@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto"
 import { rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import path from "node:path"
+import { sql } from "kysely"
 import { SMTPServer } from "smtp-server"
 import { expect } from "vitest"
 import { z } from "zod"
@@ -10,7 +11,7 @@ import { type ChannelInput, resendDelivery, setChannel } from "#server/alert/com
 import { evaluateRules } from "#server/alert/evaluate.ts"
 import { startAlerts } from "#server/alert/loop.ts"
 import { asTenant } from "#server/db/tenant.ts"
-import { openQueue } from "#server/jobs/queue.ts"
+import { openQueue, type Queue, SUPERVISE_SECONDS } from "#server/jobs/queue.ts"
 import { createMailer } from "#server/mail/mailer.ts"
 import { readAuthSecret } from "#server/sign-in/auth.ts"
 import { type TestBelay, test as belayTest } from "../belay.ts"
@@ -232,6 +233,62 @@ test("what nobody took in time is dead and holds up nothing, and is sent again u
   })
   expect(await untilSettled(database)).toMatchObject([{ event: "opened", state: "delivered" }])
   expect(new Set(receiver.requests.map(({ headers }) => headers["idempotency-key"]))).toEqual(new Set([dead.id]))
+})
+
+test("a worker that says nothing any more loses its job to another within 30 seconds, one that is at it does not", async ({
+  database,
+}) => {
+  const jobs = sql.table("pgboss.job")
+  const deliveries = ["of a worker that is alive", "of one that is dead"].map((key) => ({
+    key,
+    data: { orgId: randomUUID(), deliveryId: key },
+    notBefore: null,
+  }))
+  const add = async (queue: Queue, wanted: typeof deliveries) =>
+    database.worker.transaction().execute((tx) => queue.add(tx, "alert_delivery", wanted))
+  const first = await openQueue({ url: database.url, log })
+  const stored = await new Promise<unknown>((resolve, reject) => {
+    void first.work("alert_delivery", 1, async () => {
+      const { rows } = await sql`
+        select state, heartbeat_seconds, expire_seconds, retry_delay, heartbeat_on is not null as has_heartbeat
+        from ${jobs}`.execute(database.owner)
+      resolve(rows)
+    })
+    add(first, deliveries.slice(0, 1)).catch(reject)
+  })
+  // What is in the row of a job that is being worked on.
+  const [heartbeat, retryDelay] = [10, 2]
+  expect(stored).toEqual([
+    {
+      state: "active",
+      heartbeat_seconds: heartbeat,
+      expire_seconds: 60,
+      retry_delay: retryDelay,
+      has_heartbeat: true,
+    },
+  ])
+  // It is looked for as often as that; the first try after it waits at most twice the delay.
+  expect(heartbeat + SUPERVISE_SECONDS + 2 * retryDelay).toBeLessThan(30)
+  await first.stop()
+
+  const other = await openQueue({ url: database.url, log })
+  await add(other, deliveries)
+  // As two workers leave them of which one died longer ago than a heartbeat lasts.
+  await sql`
+    update ${jobs} set state = 'active', started_on = now() - interval '12 seconds', heartbeat_on = case
+      when data->>'deliveryId' = 'of one that is dead' then now() - interval '11 seconds'
+      else now() + interval '1 hour' end
+    where state = 'created'`.execute(database.owner)
+  const taken = await new Promise<string[]>((resolve) => {
+    const seen: string[] = []
+    void other.work("alert_delivery", 2, ({ deliveryId }) => {
+      seen.push(deliveryId)
+      if (deliveryId === "of one that is dead") resolve(seen)
+      return Promise.resolve()
+    })
+  })
+  expect(taken).toEqual(["of one that is dead"])
+  await other.stop()
 })
 
 test(

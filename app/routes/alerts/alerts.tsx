@@ -1,8 +1,7 @@
 import type { MetaFunction } from "@remix-run/node"
 import { Form, Link, useLoaderData, useSubmit } from "@remix-run/react"
-import { BellRing } from "lucide-react"
-import { getAlertTimes, type ListedAlert, listAlerts, STATE_FILTERS } from "#server/alert/queries.ts"
-import { describeFacts, KIND_NAMES } from "#server/alert/words.ts"
+import { BellRing, Download } from "lucide-react"
+import { getAlertTimes, listAlerts } from "#server/alert/queries.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { findReadableTeams } from "#server/team/readable-teams.ts"
@@ -12,6 +11,7 @@ import { paths } from "../../lib/paths.ts"
 import { buttonClass } from "../../ui/button.ts"
 import { Filter } from "../../ui/filter.tsx"
 import { CELL, ROW, Table, TEXT_CELL } from "../../ui/table.tsx"
+import { describeAlert, stateOf } from "./alert-list.server.ts"
 import { AlertState, SeverityBadge } from "./badges.tsx"
 import { AlertTabs } from "./tabs.tsx"
 
@@ -24,7 +24,7 @@ const PAGE = 50
 export const loader = guard("alerts.read", async ({ viewer, request, context }) => {
   const now = context.now()
   const { searchParams } = new URL(request.url)
-  const state = STATE_FILTERS.find((one) => one === searchParams.get("state")) ?? "current"
+  const state = stateOf(searchParams)
   const before = parseBefore(searchParams.get("before"))
   return asTenant(context.db, viewer.orgId, async (tx) => {
     const readable = await findReadableTeams(tx, viewer, now)
@@ -37,16 +37,11 @@ export const loader = guard("alerts.read", async ({ viewer, request, context }) 
       isFirstPage: before === null,
       timeZone: (await getOrganization(tx)).timeZone,
       times: await getAlertTimes(tx, { readable, now }),
-      alerts: shown.map(describe),
+      alerts: shown.map(describeAlert),
       next: found.length > PAGE && last !== undefined ? `${last.openedAt.getTime()}~${last.id}` : null,
     }
   })
 })
-
-function describe(alert: ListedAlert) {
-  const { facts, ...rest } = alert
-  return { ...rest, kindName: KIND_NAMES[alert.kind], ...describeFacts(facts) }
-}
 
 function parseBefore(text: string | null): { openedAt: Date; id: string } | null {
   const [, ms, id] = /^(\d{1,15})~([0-9a-f-]{36})$/.exec(text ?? "") ?? []
@@ -144,11 +139,19 @@ export default function Alerts() {
           </Table>
         </div>
       )}
-      {next !== null && (
-        <Link to={paths.alerts(`?state=${state}&before=${next}`)} className={buttonClass("quiet", "mt-4")}>
-          Older alerts
-        </Link>
-      )}
+      <nav aria-label="Pages of alerts" className="mt-4 flex flex-wrap gap-2">
+        {next !== null && (
+          <Link to={paths.alerts(`?state=${state}&before=${next}`)} className={buttonClass("quiet")}>
+            Older alerts
+          </Link>
+        )}
+        {alerts.length > 0 && (
+          <a href={paths.alertsCsv(`?state=${state}`)} download className={buttonClass("quiet", "ml-auto")}>
+            <Download aria-hidden className="size-3.5" />
+            CSV
+          </a>
+        )}
+      </nav>
     </>
   )
 }

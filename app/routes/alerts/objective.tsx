@@ -1,20 +1,12 @@
 import { data, type MetaFunction, redirect } from "@remix-run/node"
-import { Form, Link, useActionData, useLoaderData, useNavigation } from "@remix-run/react"
+import { Form, Link, useActionData, useLoaderData, useLocation, useNavigation } from "@remix-run/react"
 import { lazy, Suspense } from "react"
-import { z } from "zod"
 import { RUNGS } from "#sdk/ladder.ts"
-import { isReadable } from "#server/alert/commands.ts"
-import { previewObjective } from "#server/alert/preview.ts"
-import { listObjectiveNames } from "#server/alert/queries.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import { byViewer } from "#server/sign-in/sessions.ts"
 import { removeObjective, setObjective } from "#server/slo/commands.ts"
-import { DEFAULT_OBJECTIVES, isDefaultObjective, type Objective, OBJECTIVE_LIMITS } from "#server/slo/objectives.ts"
+import { DEFAULT_OBJECTIVES } from "#server/slo/objectives.ts"
 import { getObjective } from "#server/slo/queries.ts"
-import { listTeams } from "#server/rungs/queries.ts"
-import { getOrganization } from "#server/team/queries.ts"
-import { findReadableTeams } from "#server/team/readable-teams.ts"
-import { mayDo } from "#server/team/roles.ts"
 import { formatCount, formatDay, formatDuration, formatInstant, formatShare, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { parseId } from "../../lib/params.server.ts"
@@ -28,6 +20,7 @@ import { Select } from "../../ui/select.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
 import { SeverityBadge } from "./badges.tsx"
+import { applyFields, loadObjective, NEW_OBJECTIVE } from "./objective.server.ts"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
@@ -35,88 +28,9 @@ export const meta: MetaFunction = () => [{ title: "Latency objective · Belay" }
 
 const SlowShare = lazy(() => import("../../charts/slow-share.tsx"))
 
-/** As it is typed; what is left out of an address is as it was. */
-const fieldsSchema = z.object({
-  rung: z.enum(RUNGS).optional(),
-  tool: z.string().max(80).optional(),
-  model: z.string().max(80).optional(),
-  team: z.union([z.uuid(), z.literal("")]).optional(),
-  threshold: z.coerce.number().optional(),
-  target: z.coerce.number().optional(),
-  window: z.coerce.number().int().optional(),
-  requests: z.coerce.number().int().optional(),
-})
-
-/** Fields that may be left empty: every tool, model, team. */
-const NAMES: ReadonlySet<string> = new Set(["tool", "model", "team"])
-
-function applyFields(base: Objective, form: Iterable<readonly [string, FormDataEntryValue]>): Objective | null {
-  const filled = [...form].filter(([name, value]) => value !== "" || NAMES.has(name))
-  const parsed = fieldsSchema.safeParse(Object.fromEntries(filled))
-  if (!parsed.success) return null
-  const { rung, tool, model, team, threshold, target, window, requests } = parsed.data
-  const nameOr = (typed: string | undefined, was: string | null) =>
-    typed === undefined ? was : typed === "" ? null : typed
-  return {
-    ...base,
-    rung: rung ?? base.rung,
-    agentTool: nameOr(tool, base.agentTool),
-    model: nameOr(model, base.model),
-    teamId: nameOr(team, base.teamId),
-    thresholdMs: threshold ?? base.thresholdMs,
-    target: target === undefined ? base.target : target / 100,
-    windowDays: window ?? base.windowDays,
-    requestsMin: requests ?? base.requestsMin,
-  }
-}
-
-function isPossible({ thresholdMs, target }: Objective): boolean {
-  const { thresholdMs: ms, target: share } = OBJECTIVE_LIMITS
-  return thresholdMs >= ms.min && thresholdMs <= ms.max && target >= share.min && target <= share.max
-}
-
-const NEW = "new"
-
-export const loader = guard("alerts.read", async ({ viewer, request, params, context }) => {
-  const now = context.now()
-  const isNew = params["id"] === NEW
-  const canManage = mayDo(viewer.role, "alert_rules.manage")
-  if (isNew && !canManage) throw data("Adding objectives is not part of your role", { status: 403 })
-  const { searchParams } = new URL(request.url)
-  return asTenant(context.db, viewer.orgId, async (tx) => {
-    const given = searchParams.get("rung")
-    const saved = isNew
-      ? (DEFAULT_OBJECTIVES.find(({ rung }) => rung === given) ?? DEFAULT_OBJECTIVES[0] ?? null)
-      : await getObjective(tx, parseId(params["id"]))
-    if (saved === null) throw data("No such objective", { status: 404 })
-    const objective = applyFields(saved, searchParams)
-    const readable = await findReadableTeams(tx, viewer, now)
-    const teams = await listTeams(tx)
-    const preview =
-      objective === null || !isPossible(objective)
-        ? null
-        : isReadable(objective, readable)
-          ? await previewObjective(tx, { objective, now })
-          : { state: "withheld" as const }
-    return {
-      isNew,
-      canManage,
-      isDefault: !isNew && isDefaultObjective(saved.id),
-      objective: withTeamName(objective ?? saved, teams),
-      preview,
-      names: await listObjectiveNames(tx),
-      teams: teams.map(({ id, name }) => ({ id, name })),
-      timeZone: (await getOrganization(tx)).timeZone,
-    }
-  })
-})
-
-function withTeamName(
-  objective: Objective,
-  teams: readonly { readonly id: string; readonly name: string }[],
-): Objective {
-  return { ...objective, teamName: teams.find(({ id }) => id === objective.teamId)?.name ?? null }
-}
+export const loader = guard("alerts.read", ({ viewer, request, params, context }) =>
+  loadObjective(viewer, { id: params["id"], search: new URL(request.url).searchParams }, context),
+)
 
 const REASONS = {
   not_found: "It is not there any more.",
@@ -128,7 +42,7 @@ const REASONS = {
 }
 
 export const action = guard("alert_rules.manage", async ({ viewer, request, params, context }) => {
-  const id = params["id"] === NEW ? null : parseId(params["id"])
+  const id = params["id"] === NEW_OBJECTIVE ? null : parseId(params["id"])
   const form = await request.formData()
   const by = byViewer(viewer, context.requestId, context.now())
   if (form.get("intent") === "remove") {
@@ -340,15 +254,25 @@ function PreviewPicture({
   preview: Extract<NonNullable<Loaded["preview"]>, { state: "shown" }>
   loaded: Loaded
 }) {
-  const { objective, timeZone } = loaded
+  const { objective, isNew, timeZone } = loaded
+  const { search } = useLocation()
   const isInBrowser = useInBrowser()
   const allowed = 1 - objective.target
   const instant = (at: number) => formatInstant(new Date(at), timeZone)
   return (
     <section aria-labelledby="preview">
-      <h2 id="preview" className="text-lg font-semibold">
-        Slower than {formatDuration(objective.thresholdMs)}, by the hour
-      </h2>
+      <div className="flex flex-wrap items-baseline justify-between gap-2">
+        <h2 id="preview" className="text-lg font-semibold">
+          Slower than {formatDuration(objective.thresholdMs)}, by the hour
+        </h2>
+        <a
+          href={paths.objectivePreviewCsv(isNew ? "new" : objective.id, search)}
+          download
+          className="text-sm text-accent underline underline-offset-2"
+        >
+          CSV
+        </a>
+      </div>
       <div className="mt-2 rounded-md border border-line bg-surface p-3" style={{ minHeight: HEIGHT + 24 }}>
         {isInBrowser && (
           <Suspense fallback={null}>
