@@ -34,7 +34,11 @@ export async function pullPolicy(host: Host): Promise<Refreshed | null> {
   if (fetched.result === "unanswered") keeper.note(before.checkedAt, before.refusal)
   else keeper.note(host.now(), fetched.result === "refused" ? fetched.reason : null)
   if (fetched.result !== "unanswered" && hasBudgets(keeper.inForce()))
-    await openBudgets(files, () => keeper.inForce(), () => {}).ask(place)
+    await openBudgets(
+      files,
+      () => keeper.inForce(),
+      () => {},
+    ).ask(place)
   return { fetched, keeper }
 }
 
