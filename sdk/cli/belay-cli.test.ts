@@ -145,6 +145,7 @@ test("what the endpoint does not take now waits, and status says why", async () 
 })
 
 test("without an endpoint a flush says so, and an unknown command what there is", () => {
+  expect(belay(openHome(), ["flush"])).toMatchObject({ status: 0, stdout: "0 sent, 0 refused: no endpoint\n" })
   const home = openHome()
   belay(home, ["hook", "claude-code"], edited)
   expect(belay(home, ["flush"]).stdout).toBe("0 sent, 0 refused, the rest waits: no endpoint\n")

@@ -111,6 +111,7 @@ function modifiedAt(file: string): number {
 /** Whoever reads it has the one or the other. */
 export function replaceFile(file: string, text: string): void {
   const fresh = `${file}.${process.pid}`
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
   fs.writeFileSync(fresh, text, { mode: 0o600 })
   fs.renameSync(fresh, file)
 }

@@ -4,7 +4,7 @@ import type { CompiledPolicy } from "./compile.ts"
 import type { PolicyDecision, PolicyWarning } from "./decision.ts"
 import { type NamedKind, type NamedPart, type PathPart, partsOf, type Probes, WHOLE } from "./parts.ts"
 import { followLinks } from "./paths.ts"
-import { isLifted, isSilent, judge, type Judging, type Standing, stricter, type Trace } from "./rule-set.ts"
+import { isLifted, isSilent, judge, type Judging, type Standing, stricter, type Trace, type Width } from "./rule-set.ts"
 import { type Doubt, DOUBTS } from "./script.ts"
 import { type Effect, type Layer, LAYERS, type RuleAction } from "./vocabulary.ts"
 import { NO, YES } from "./wildcard.ts"
@@ -27,7 +27,7 @@ export interface ExplainedPart {
   readonly subject: string
   /** What was decided on it; null when nothing is said of it and nothing needs to be. */
   readonly decision: PolicyDecision | null
-  /** Every rule on that kind of action. */
+  /** Every rule on that kind of action, or those whose pattern matches or may. */
   readonly rules: readonly ConsideredRule[]
 }
 
@@ -40,6 +40,7 @@ export interface ConsideredRule {
 }
 
 interface Listener {
+  readonly width: Width
   part(action: RuleAction, subject: string): { trace: Trace; done(decision: PolicyDecision | null): void }
   bound(bound: ConsideredRule): void
   doubt(doubt: Doubt): void
@@ -66,12 +67,21 @@ export function decide(policy: CompiledPolicy, action: AgentAction, context: Pol
   return decideWith(policy, action, context)
 }
 
-/** Decides as `decide` does, by trying every rule, and tells what became of each. */
-export function explain(policy: CompiledPolicy, action: AgentAction, context: PolicyContext): Explanation {
+/**
+ * Decides as `decide` does, and tells what became of each rule: of every one, which are all tried, or with `matching` of those
+ * whose pattern matches or may, which takes a fraction of the time.
+ */
+export function explain(
+  policy: CompiledPolicy,
+  action: AgentAction,
+  context: PolicyContext,
+  width: Width = "every_rule",
+): Explanation {
   const parts: ExplainedPart[] = []
   const doubts: Doubt[] = []
   const bounds: ConsideredRule[] = []
   const decision = decideWith(policy, action, context, {
+    width,
     part(kind, subject) {
       const rules: ConsideredRule[] = []
       return {
@@ -152,7 +162,7 @@ function judgeProbe<Kind extends RuleAction>(
   const set = policy.sets[kind]
   if (listener === undefined) return judge(set, probe, context, judging)
   const part = listener.part(kind, subject)
-  const decision = judge(set, probe, context, judging, part.trace)
+  const decision = judge(set, probe, context, judging, part.trace, listener.width)
   part.done(decision)
   return decision
 }

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import type { AgentAction, PolicyContext } from "./action.ts"
 import { compilePolicy } from "./compile.ts"
-import { decide, explain } from "./decide.ts"
+import { decide, explain, type ExplainedPart } from "./decide.ts"
 import { POLICY_SCHEMA, type PolicyBundle, type PolicyDocument, type PolicyRule } from "./document.ts"
 import { checkPolicy, parsePolicy, policyToJson, policyToYaml } from "./parse.ts"
 import { type ActionParts, partsOf, toParts } from "./parts.ts"
@@ -154,11 +154,21 @@ test("the index finds what trying every rule finds", () => {
   fc.assert(
     fc.property(bundle, action, context, (policies, act, given) => {
       const policy = compilePolicy(policies)
-      expect(explain(policy, act, given).decision).toEqual(decide(policy, act, given))
+      const whole = explain(policy, act, given)
+      expect(whole.decision).toEqual(decide(policy, act, given))
+      const matching = explain(policy, act, given, "matching")
+      expect({ ...matching, parts: matching.parts.map(withoutUnmatched) }).toEqual({
+        ...whole,
+        parts: whole.parts.map(withoutUnmatched),
+      })
     }),
     { numRuns: 300 },
   )
 })
+
+function withoutUnmatched(part: ExplainedPart): ExplainedPart {
+  return { ...part, rules: part.rules.filter(({ standing }) => standing !== "no_match") }
+}
 
 test("what is remembered of an action is what would be found out anew, wherever it is done", () => {
   const folder = fc.constantFrom(undefined, "/work/app", "/work", "/home/ada")

@@ -70,6 +70,9 @@ export type Standing = "matches" | "may_match" | "no_match" | "conditions" | "ex
 /** Is told of every rule that was considered. */
 export type Trace = (rule: Pick<CompiledRule<never>, "id" | "effect" | "layer">, standing: Standing) => void
 
+/** What is considered for a trace: every rule, or those whose pattern matches or may. */
+export type Width = "every_rule" | "matching"
+
 /** How a probe is judged. */
 export interface Judging {
   /** Whether defaults count. Otherwise what nothing denies or asks about is decided elsewhere. */
@@ -105,8 +108,9 @@ export function judge<Probe>(
   context: PolicyContext,
   { needsAllow, isDoubtful }: Judging,
   trace?: Trace,
+  width: Width = "matching",
 ): PolicyDecision | null {
-  const matches = trace === undefined ? matchesOf(set, probe) : tryAll(set, probe)
+  const matches = width === "matching" ? matchesOf(set, probe) : tryAll(set, probe)
   // Nothing is stricter than a sure deny. Short of it every match counts, since it takes its layer's default away.
   const stopsAtDeny = !set.hasOverridable && trace === undefined
   let overridable: Hit<Probe>[] | null = null

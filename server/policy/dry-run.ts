@@ -1,3 +1,4 @@
+import { hash } from "node:crypto"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { type Kysely, sql } from "kysely"
 import type { PolicyContext } from "#sdk/policy/action.ts"
@@ -51,6 +52,7 @@ export interface DryRun {
 
 export type DryRunStep =
   | { readonly kind: "judging"; readonly judged: number; readonly total: number }
+  | { readonly kind: "adding_up" }
   | { readonly kind: "done"; readonly result: DryRun }
 
 export interface DryRunArgs {
@@ -75,6 +77,7 @@ const TURN = 100
  */
 export async function* runDryRun(db: Kysely<DB>, args: DryRunArgs): AsyncGenerator<DryRunStep> {
   const { policies, cases } = await asTenant(db, args.orgId, async (tx) => {
+    await allowMemory(tx)
     const found = await readPolicies(tx, args.now)
     return { policies: found, cases: await listCases(tx, args, peopleWithTheirOwn(found, args.target)) }
   })
@@ -89,6 +92,7 @@ export async function* runDryRun(db: Kysely<DB>, args: DryRunArgs): AsyncGenerat
     if (verdict.change !== "unchanged") verdicts.push(verdict)
   }
   yield { kind: "judging", judged: cases.length, total: cases.length }
+  yield { kind: "adding_up" }
   const special = peopleWithTheirOwn(policies, args.target)
   yield { kind: "done", result: await asTenant(db, args.orgId, (tx) => addUp(tx, args, special, verdicts)) }
 }
@@ -128,25 +132,34 @@ function peopleWithTheirOwn({ layers, exceptions }: PoliciesInForce, target: Lay
   ]
 }
 
-/** What is on record, with the person and the team that they were in on that day. */
+/** What is on record, by person, case and the team that they were in then: an hour's rows are summed before all else. */
 function recordedOf({ from, to, timeZone }: DryRunArgs, special: readonly string[]) {
   return sql`
-    ${MEMBERSHIP}, recorded as (
-      select *, concat_ws(' ', top_team_id, sub_team_id, special_id) as binding from (
-        select d.case_id, c.kind, person.id as developer_id, team.top_team_id, team.sub_team_id, d.signals,
-          case when person.id = any(${special}::uuid[]) then person.id end as special_id
-        from decision_hour d
-        join decision_case c on c.org_id = d.org_id and c.id = d.case_id
+    ${MEMBERSHIP}, member as (
+      select developer_id, top_team_id, sub_team_id, valid_from::timestamp at time zone ${timeZone} as joined_at,
+        valid_to::timestamp at time zone ${timeZone} as left_at
+      from membership
+    ), judged_case as (
+      select * from decision_case where kind = 'policy_decision' or ${IS_PROMPT}
+    ), recorded as materialized (
+      select placed.*, concat_ws(' ', top_team_id, sub_team_id, special_id) as binding from (
+        select h.case_id, person.id as developer_id, team.top_team_id, team.sub_team_id,
+          case when person.id = any(${special}::uuid[]) then person.id end as special_id, sum(h.signals)::int as signals
+        from decision_hour h
+        left join developer d on d.id = h.developer_id
         -- An identity that was found to be someone's is counted as theirs.
-        join lateral (
-          select coalesce(max(merged_into_id::text)::uuid, d.developer_id) as id from developer where id = d.developer_id
-        ) person on true
-        left join membership team on team.developer_id = person.id
-          and (d.hour at time zone ${timeZone})::date >= team.valid_from
-          and (team.valid_to is null or (d.hour at time zone ${timeZone})::date < team.valid_to)
-        where d.hour >= ${from} and d.hour < ${to} and (c.kind = 'policy_decision' or ${IS_PROMPT})
+        cross join lateral (select coalesce(d.merged_into_id, h.developer_id) as id) person
+        left join member team on team.developer_id = person.id
+          and h.hour >= team.joined_at and (team.left_at is null or h.hour < team.left_at)
+        where h.hour >= ${from} and h.hour < ${to}
+        group by 1, 2, 3, 4, 5
       ) placed
     )`
+}
+
+/** A month of a large organization is summed in memory. It is taken for this transaction, and given back. */
+async function allowMemory(tx: TenantTx): Promise<void> {
+  await sql`set local work_mem = '64MB'`.execute(tx)
 }
 
 async function listCases(tx: TenantTx, args: DryRunArgs, special: readonly string[]): Promise<readonly RecordedCase[]> {
@@ -158,7 +171,7 @@ async function listCases(tx: TenantTx, args: DryRunArgs, special: readonly strin
       r.special_id as "developerId", c.kind, c.rung, tool.value as "agentTool", mode.value as mode, c.surface,
       repository.value as repository, c.action, c.effect, c.because, c.policy_version as "policyVersion"
     from distinct_case r
-    join decision_case c on c.id = r.case_id
+    join judged_case c on c.id = r.case_id
     join dimension tool on tool.id = c.agent_tool_id
     left join dimension mode on mode.id = c.mode_id
     left join dimension repository on repository.id = c.repository_id`.execute(tx)
@@ -167,20 +180,30 @@ async function listCases(tx: TenantTx, args: DryRunArgs, special: readonly strin
 
 function createJudge(policies: PoliciesInForce, { target, document, now }: DryRunArgs) {
   const changed = withDocument(policies, target, document)
-  const bundles = new Map<string, readonly [JudgingPolicy | null, JudgingPolicy | null]>()
-  const bundlesOf = ({ binding, topTeamId, subTeamId, developerId }: RecordedCase) => {
-    let pair = bundles.get(binding)
+  const pairs = new Map<string, PolicyPair>()
+  const pairOf = new Map<string, PolicyPair>()
+  const bind = ({ binding, topTeamId, subTeamId, developerId }: RecordedCase): PolicyPair => {
+    let pair = pairOf.get(binding)
     if (pair === undefined) {
       const teams = [topTeamId, subTeamId].filter((id) => id !== null)
-      const prepare = (of: PoliciesInForce) => toJudging(bundleOfTeams(of, teams, developerId))
-      bundles.set(binding, (pair = [prepare(policies), prepare(changed)]))
+      const [before, after] = [bundleOfTeams(policies, teams, developerId), bundleOfTeams(changed, teams, developerId)]
+      // Most teams have no policy of their own, so that one is put together for all of them.
+      const said = hash("sha256", JSON.stringify([before, after]))
+      pair = pairs.get(said) ?? { number: pairs.size, judging: [toJudging(before), toJudging(after)] }
+      pairs.set(said, pair)
+      pairOf.set(binding, pair)
     }
     return pair
   }
   const known = new Map<string, readonly [Judgement, Judgement] | null>()
   return (one: RecordedCase): Verdict => {
     const { binding, rung, agentTool, mode, surface, repository, action, topTeamId, subTeamId, developerId } = one
-    const key = JSON.stringify([binding, rung, agentTool, mode, surface, repository, action])
+    const {
+      number,
+      judging: [before, after],
+    } = bind(one)
+    // Of exceptions a bundle has those alone that are for these teams and this person.
+    const key = JSON.stringify([number, rung, agentTool, mode, surface, repository, action])
     let judged = known.get(key)
     if (judged === undefined) {
       const what = action === null ? null : toAgentAction(action)
@@ -194,12 +217,17 @@ function createJudge(policies: PoliciesInForce, { target, document, now }: DryRu
         ...(developerId !== null && { personId: developerId }),
         teamIds: [topTeamId, subTeamId].filter((id) => id !== null),
       }
-      const [before, after] = bundlesOf(one)
       judged = what === null ? null : [judgeRecorded(before, what, context), judgeRecorded(after, what, context)]
       known.set(key, judged)
     }
     return { caseId: one.caseId, binding, ...compare(one, judged, policies.release) }
   }
+}
+
+/** What binds somebody now, and with the document. */
+interface PolicyPair {
+  readonly number: number
+  readonly judging: readonly [JudgingPolicy | null, JudgingPolicy | null]
 }
 
 function toJudging(bundle: PolicyBundle | null): JudgingPolicy | null {
@@ -280,6 +308,7 @@ async function addUp(
   verdicts: readonly Verdict[],
 ): Promise<DryRun> {
   const column = (of: (verdict: Verdict) => string | null) => sql`${verdicts.map(of)}::text[]`
+  await allowMemory(tx)
   // A partition of the whole by change, and one of each change by each breakdown, are each held apart as teams are.
   const found = await sql<{
     by: Breakdown | "change"
@@ -296,24 +325,26 @@ async function addUp(
         ${column(({ rule }) => rule)}
       ) as verdict(case_id, binding, change, rule)
     ), judged as (
-      select r.developer_id, r.signals, case r.kind when 'permission' then 'prompts' else 'calls' end as judged,
+      select r.developer_id, case c.kind when 'permission' then 'prompts' else 'calls' end as judged,
         coalesce(v.change, 'unchanged') as change, v.rule, coalesce(r.sub_team_id, r.top_team_id)::text as team,
-        c.rung::text as rung, c.action
-      from recorded r join decision_case c on c.id = r.case_id
+        c.rung::text as rung, c.action, sum(r.signals) as signals
+      from recorded r join judged_case c on c.id = r.case_id
       left join verdict v on v.case_id = r.case_id and v.binding = r.binding
-    ), part as (
-      select j.judged, j.change, j.developer_id, j.signals, b.by, b.value,
-        case b.by when 'change' then j.judged else j.judged || ' ' || j.change end as whole
+      group by 1, 2, 3, 4, 5, 6, 7
+    ), part as materialized (
+      select j.judged, j.change, j.developer_id, b.by, b.value,
+        case b.by when 'change' then j.judged else j.judged || ' ' || j.change end as whole, sum(j.signals) as signals
       from judged j cross join lateral (
         values ('change', j.change), ('rule', j.rule), ('team', j.team), ('rung', j.rung), ('action', j.action)
       ) b (by, value)
       where b.by = 'change' or j.change <> 'unchanged'
+      group by 1, 2, 3, 4, 5, 6
     ), contribution as (
-      select distinct by as week, whole as rung, '' as family, null::date as day,
+      select by as week, whole as rung, '' as family, null::date as day,
         md5(coalesce(value, ''))::uuid as top_team_id, null::uuid as sub_team_id, developer_id
       from part
     ), ${disclosureOf(MIN_GROUP_SIZE)}, summed as (
-      select by, judged, change, whole, value, sum(signals)::int as count, count(distinct developer_id)::int as people
+      select by, judged, change, whole, value, sum(signals)::int as count, count(*)::int as people
       from part group by by, judged, change, whole, value
     ), disclosed as (
       select s.*, coalesce(n.is_visible, false) and (s.by = 'change' or coalesce(w.is_visible, false)) as is_visible

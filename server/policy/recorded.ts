@@ -57,12 +57,20 @@ export interface JudgingPolicy {
    * is not seen otherwise.
    */
   readonly mirror: CompiledPolicy
+  /** What its rules say, by their names. Of two teams' rules of one name, both. */
+  readonly texts: ReadonlyMap<string, readonly unknown[]>
 }
 
 export function prepareJudging(bundle: PolicyBundle): JudgingPolicy {
   return {
     bundle,
     policy: compilePolicy(bundle),
+    texts: Map.groupBy(
+      bundle.layers.flatMap(({ layer, document }) =>
+        (document.permissions?.rules ?? []).map((rule) => ({ layer, rule })),
+      ),
+      ({ layer, rule }) => nameOf({ ruleId: rule.id, layer }),
+    ),
     mirror: compilePolicy({
       ...bundle,
       layers: bundle.layers.map((layer) => ({ ...layer, document: denyAllows(layer.document) })),
@@ -96,14 +104,14 @@ const NO_POLICY: Judgement = {
 /** Judges an action on record, of which `toAgentAction` has said what it was. */
 export function judgeRecorded(of: JudgingPolicy | null, action: AgentAction, context: PolicyContext): Judgement {
   if (of === null) return NO_POLICY
-  const { decision, parts, bounds, doubts } = explain(of.policy, action, context)
+  const { decision, parts, bounds, doubts } = explain(of.policy, action, context, "matching")
   const considered = parts.flatMap(({ rules }) => rules)
   const concerned = considered.filter(isConcerned)
   const concernedBounds = bounds.filter(isConcerned)
   const sureAllows = new Set(
     concerned.filter(({ effect, standing }) => effect === "allow" && standing === "matches").map(nameOf),
   )
-  const mayAllow = explain(of.mirror, action, context)
+  const mayAllow = explain(of.mirror, action, context, "matching")
     .parts.flatMap(({ rules }) => rules)
     .filter((rule) => isConcerned(rule) && rule.ruleId.startsWith("allow "))
     .map(({ ruleId, layer }) => nameOf({ ruleId: ruleId.slice("allow ".length), layer }))
@@ -122,7 +130,7 @@ export function judgeRecorded(of: JudgingPolicy | null, action: AgentAction, con
       effect,
       because,
       layer,
-      [...concerned.map(nameOf), ...mayAllow].toSorted().map((name) => [name, textOf(of.bundle, name)]),
+      [...concerned.map(nameOf), ...mayAllow].toSorted().map((name) => [name, of.texts.get(name)]),
       concernedBounds.map((bound) => [nameOf(bound), bound.standing, boundText(of.bundle, bound)]),
     ]),
   }
@@ -135,12 +143,6 @@ function isConcerned({ standing }: ConsideredRule): boolean {
 
 function nameOf({ ruleId, layer }: { readonly ruleId: string; readonly layer: Layer }): string {
   return `${layer} ${ruleId}`
-}
-
-function textOf({ layers }: PolicyBundle, name: string): unknown {
-  return layers.flatMap(({ layer, document }) =>
-    (document.permissions?.rules ?? []).filter((rule) => nameOf({ ruleId: rule.id, layer }) === name),
-  )
 }
 
 function boundText({ layers }: PolicyBundle, { ruleId, layer }: ConsideredRule): unknown {

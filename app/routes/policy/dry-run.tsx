@@ -70,7 +70,7 @@ export default function DryRunPage() {
         </h1>
         <p role="status" className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">
           {state.kind === "done" && describeDryRun(state.result, days)}
-          {state.kind === "running" && `Judging what is on record of ${days} days…`}
+          {(state.kind === "running" || state.kind === "adding_up") && `Judging what is on record of ${days} days…`}
           {state.kind === "stopped" && "Stopped before it was done."}
           {state.kind === "failed" && "The dry run failed. Nothing was changed."}
         </p>
@@ -103,18 +103,20 @@ export default function DryRunPage() {
             </Link>
           ))}
         </div>
-        {state.kind === "running" ? (
+        {state.kind === "running" || state.kind === "adding_up" ? (
           <>
             <progress
               aria-label="Judged"
               className="h-2 w-40 accent-(--accent)"
-              max={state.total ?? undefined}
-              value={state.total === null ? undefined : state.judged}
+              max={state.kind === "running" ? (state.total ?? undefined) : undefined}
+              value={state.kind === "running" && state.total !== null ? state.judged : undefined}
             />
             <span className="figures text-sm text-ink-soft">
-              {state.total === null
-                ? "reading"
-                : `${formatCount(state.judged)} of ${formatCount(state.total)} different cases`}
+              {state.kind === "adding_up"
+                ? "adding up"
+                : state.total === null
+                  ? "reading"
+                  : `${formatCount(state.judged)} of ${formatCount(state.total)} different cases`}
             </span>
             <button type="button" onClick={stop} className={buttonClass("quiet")}>
               Cancel

@@ -3,6 +3,7 @@ import type { DryRun, DryRunStep } from "#server/policy/dry-run.ts"
 
 export type DryRunState =
   | { readonly kind: "running"; readonly judged: number; readonly total: number | null }
+  | { readonly kind: "adding_up" }
   | { readonly kind: "done"; readonly result: DryRun }
   | { readonly kind: "stopped" }
   | { readonly kind: "failed" }

@@ -53,12 +53,13 @@ export const codex: HookProtocol = {
       const decision = { behavior: "deny", message: reason }
       return answerJson({ hookSpecificOutput: { hookEventName: "PermissionRequest", decision } })
     }
-    // Versions before `ask` came know `deny` only, and go on as if nothing had been said.
+    // It has a word for `ask` and takes it for a hook that failed, so that the command runs (0.171.0).
+    const why = effect === "ask" ? `${reason} (a person has to decide this, and this tool's hooks cannot ask)` : reason
     return answerJson({
       hookSpecificOutput: {
         hookEventName: "PreToolUse",
-        permissionDecision: effect,
-        permissionDecisionReason: reason,
+        permissionDecision: "deny",
+        permissionDecisionReason: why,
       },
     })
   },

@@ -366,6 +366,18 @@ test.for([
       },
     },
   ],
+  [
+    "codex",
+    "preToolUse",
+    "ask",
+    {
+      hookSpecificOutput: {
+        hookEventName: "PreToolUse",
+        permissionDecision: "deny",
+        permissionDecisionReason: `${asked("not on main")} tool's hooks cannot ask)`,
+      },
+    },
+  ],
   ["codex", "permissionRequest", "ask", null],
   ["gemini-cli", "beforeTool", "deny", { decision: "deny", reason: "not on main" }],
   ["gemini-cli", "beforeTool", "allow", null],
