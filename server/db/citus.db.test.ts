@@ -22,6 +22,7 @@ const LOCAL = [
   "incident",
   "joined_operation",
   "model_use",
+  "model_use_day",
   "policy_client",
   "policy_exception",
   "policy_layer",

@@ -1176,6 +1176,26 @@ export interface ModelUse {
   slot: Timestamp;
 }
 
+export interface ModelUseDay {
+  calls: number;
+  cost_usd: Numeric;
+  day: Timestamp;
+  developer_id: string;
+  input_tokens: number;
+  model_id: number;
+  open_cached_tokens: number;
+  open_calls: number;
+  open_input_tokens: number;
+  open_output_tokens: number;
+  org_id: string;
+  output_tokens: number;
+  provider_id: number;
+  /**
+   * the day in UTC, with which prices change: a day has one or two
+   */
+  utc_day: Timestamp;
+}
+
 export interface Operation {
   accepted: number;
   agent_tool_id: number;
@@ -1955,6 +1975,7 @@ export interface DB {
   model_call_size: ModelCallSize;
   model_price: ModelPrice;
   model_use: ModelUse;
+  model_use_day: ModelUseDay;
   operation: Operation;
   operation_commit: OperationCommit;
   org: Org;

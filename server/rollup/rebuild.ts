@@ -2,6 +2,7 @@ import { type Kysely, sql, type Transaction } from "kysely"
 import type { DB } from "../db/types.ts"
 import { CELL_ROLLUPS } from "./cells.ts"
 import type { Counting } from "./counting.ts"
+import { remakeModelUseDays } from "./model-use.ts"
 import { minutesFrom } from "./retention.ts"
 import { dayOfInstant, emptyScratch, isObservedOn, makeScratch, SCRATCH_COLUMNS } from "./scratch.ts"
 import { count, countWaiting, queueWaiting } from "./step.ts"
@@ -20,6 +21,9 @@ const REBUILT = [
   { table: "team_latency_minute", time: "minute" },
   { table: "team_latency_hour", time: "hour" },
 ] as const
+
+/** Those and what is made of them. */
+const COMPARED = [...REBUILT.map(({ table }) => table), "model_use_day"] as const
 
 /**
  * Counts all signals of an organization anew whose rollups ask for it: a new one, one that moved to another time zone.
@@ -83,7 +87,7 @@ export async function verifyRollups(
         delete from ${sql.table(table)}
         where org_id = ${orgId}::uuid and minute < ${dayOfInstant(counting.minutesFrom)}`.execute(tx)
     }
-    for (const { table } of REBUILT) {
+    for (const table of COMPARED) {
       await sql`
         create temporary table ${sql.id(`was_${table}`)} on commit drop as
         select * from ${sql.table(table)} where org_id = ${orgId}::uuid`.execute(tx)
@@ -101,7 +105,7 @@ class RolledBack extends Error {}
 
 async function compare({ tx, orgId }: Pick<Counting, "tx" | "orgId">): Promise<readonly Difference[]> {
   const differences: Difference[] = []
-  for (const { table } of REBUILT) {
+  for (const table of COMPARED) {
     const now = sql`select * from ${sql.table(table)} where org_id = ${orgId}::uuid`
     const was = sql`select * from ${sql.table(`was_${table}`)}`
     const result = await sql<Omit<Difference, "table">>`
@@ -165,6 +169,7 @@ async function rebuild(counting: Omit<Counting, "daysFrom">): Promise<void> {
     await count({ ...counting, daysFrom })
     await emptyScratch(tx)
   }
+  await remakeModelUseDays(counting)
   await sql`
     update rollup_state set counted_until = greatest(
       counted_until, to_timestamp(${newest}::int8 / 1e6)

@@ -46,6 +46,7 @@ export async function maintainRollups(
       delete from decision_hour d using org o
       where d.org_id = o.id and d.hour < ${`${hours} 00:00:00+00`}::text::timestamptz`.execute(tx)
     await tx.deleteFrom("model_use").where("slot", "<", new Date(hours)).execute()
+    await sql`delete from model_use_day where utc_day < ${hours}::text::date`.execute(tx)
     await tx.deleteFrom("operation").where("last_at", "<", new Date(before)).execute()
     const teamHours = dayOf(now, -TEAM_HOURS_KEPT_DAYS)
     await tx.deleteFrom("team_latency_minute").where("minute", "<", new Date(minutes)).execute()

@@ -6,7 +6,7 @@ import { addBranches, addCommits } from "./commits.ts"
 import type { Counting } from "./counting.ts"
 import { addDecisions } from "./decisions.ts"
 import { addFirstTokens } from "./first-tokens.ts"
-import { settleReservations } from "./model-use.ts"
+import { addModelUseDays, settleReservations } from "./model-use.ts"
 import { addOperations } from "./operations.ts"
 import { minutesFrom } from "./retention.ts"
 import { addTeamLatency } from "./team-latency.ts"
@@ -80,6 +80,7 @@ export async function countWaiting(counting: Counting): Promise<Step | null> {
   await addArrivals(counting)
   await addDuplicates(counting, batches)
   const counted = await count(counting)
+  await addModelUseDays(counting)
   await settleReservations(counting)
   const ids = batches.map((batch) => batch.batch_id)
   await forgetRetractions(counting)

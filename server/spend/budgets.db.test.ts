@@ -143,6 +143,61 @@ test("days begin in the organization's zone or the budget's own, and late signal
   expect(await spent()).toEqual({ "berlin-day": 8, "berlin-week": 111, "delhi-day": 14 })
 })
 
+test("a day's use has the prices of both UTC days that it has part in, before and after a change of zone is counted", async ({
+  database,
+}) => {
+  const { orgId, work, by } = await makeOffice(database)
+  const setZone = (zone: string) =>
+    database.owner.updateTable("org").set({ time_zone: zone }).where("id", "=", orgId).execute()
+  await setZone("Asia/Tokyo")
+  const own = { model: "our-own", provider: "*" }
+  const price = (inputUsd: number) => ({ inputUsd, outputUsd: 0, cachedUsd: null, cacheWriteUsd: null })
+  await work(async (tx) => {
+    await setPrice(tx, { ...own, validFrom: "2026-11-01", price: price(1), by })
+    await setPrice(tx, { ...own, validFrom: "2026-11-20", price: price(10), by })
+  })
+  const used = (at: string) => call(at, { ...tokens(1_000_000), model: "our-own" })
+  // The first count is a rebuild. Tokyo's 20th begins at 15:00 of the 19th in UTC.
+  await storeAndCount(database, orgId, [used("2026-11-19T14:59:00Z"), used("2026-11-19T15:00:00Z")])
+  await storeAndCount(database, orgId, [used("2026-11-19T23:59:00Z"), used("2026-11-20T00:00:00Z")])
+  const subject = { kind: "organization" as const, id: orgId }
+  const spent = async (timeZone: string) => {
+    const period = calendarOf(timeZone).periodAt("day", NOW)
+    return (await work((tx) => getUse(tx, { period, timeZone, subject }))).usd
+  }
+  expect([await spent("Asia/Tokyo"), await spent("UTC")]).toEqual([12, 10])
+  const days = () =>
+    database.owner
+      .selectFrom("model_use_day")
+      .select([sql<string>`day::text`.as("day"), sql<string>`utc_day::text`.as("utc"), "calls"])
+      .orderBy("day")
+      .orderBy("utc_day")
+      .execute()
+  const tokyo = [
+    { day: "2026-11-19", utc: "2026-11-19", calls: 1 },
+    { day: "2026-11-20", utc: "2026-11-19", calls: 2 },
+    { day: "2026-11-20", utc: "2026-11-20", calls: 1 },
+  ]
+  expect(await days()).toEqual(tokyo)
+  expect(
+    (await verifyRollups(database.worker, orgId, { now: NOW, isRepair: false })).find(
+      ({ table }) => table === "model_use_day",
+    ),
+  ).toMatchObject({ rows: 3, wrong: 0, missing: 0 })
+
+  await setZone("Europe/Berlin")
+  await database.owner.updateTable("rollup_state").set({ needs_rebuild: true }).execute()
+  // Berlin's 20th begins at 23:00.
+  expect([await spent("Europe/Berlin"), await days()]).toEqual([11, tokyo])
+  await storeAndCount(database, orgId, [])
+  expect(await spent("Europe/Berlin")).toBe(11)
+  expect(await days()).toEqual([
+    { day: "2026-11-19", utc: "2026-11-19", calls: 2 },
+    { day: "2026-11-20", utc: "2026-11-19", calls: 1 },
+    { day: "2026-11-20", utc: "2026-11-20", calls: 1 },
+  ])
+})
+
 test("a day of 25 hours has all of them", async ({ database }) => {
   const { orgId, work } = await makeOffice(database)
   const paid = (at: string, costUsd: number) => call(at, { costUsd, ...tokens(1) })
@@ -269,12 +324,10 @@ test("the use of models is a function of the signals: corrected, taken back and 
     { calls: 1, input: 5, open: 1, usd: 0 },
   ])
   const differences = await verifyRollups(database.worker, orgId, { now: NOW, isRepair: false })
-  expect(differences.find(({ table }) => table === "model_use")).toEqual({
-    table: "model_use",
-    rows: 2,
-    wrong: 0,
-    missing: 0,
-  })
+  expect(differences.filter(({ table }) => table.startsWith("model_use"))).toEqual([
+    { table: "model_use", rows: 2, wrong: 0, missing: 0 },
+    { table: "model_use_day", rows: 1, wrong: 0, missing: 0 },
+  ])
 })
 
 test("a signal settles one reservation of its operation, the oldest first, and the next count lets go of it", async ({

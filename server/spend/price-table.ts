@@ -170,7 +170,10 @@ const EVER = { from: "1970-01-01T00:00:00Z", until: "9999-01-01T00:00:00Z" }
 export async function listOpenNames(tx: TenantTx, from: Date) {
   const found = await sql<{ modelId: number; providerId: number; model: string | null; provider: string | null }>`
     select u.model_id as "modelId", u.provider_id as "providerId", m.value as model, p.value as provider
-    from (select distinct model_id, provider_id from model_use where slot >= ${from} and open_calls > 0) u
+    from (
+      select distinct model_id, provider_id from model_use_day
+      where utc_day >= (${from}::timestamptz at time zone 'UTC')::date and open_calls > 0
+    ) u
     left join dimension m on m.id = u.model_id left join dimension p on p.id = u.provider_id`.execute(tx)
   return found.rows
 }

@@ -188,8 +188,10 @@ function listForecastDays(
   tx: TenantTx,
   { now, timeZone, dayZone }: { readonly now: Date; readonly timeZone: string; readonly dayZone: string },
 ): Promise<readonly TeamDay[]> {
-  const startsAt = new Date(now.getTime() - (FORECAST_WEEKS * 7 + 1) * DAY_MS)
-  return listTeamDays(tx, { period: { startsAt, endsAt: new Date(now.getTime() + DAY_MS) }, timeZone, dayZone })
+  const calendar = calendarOf(dayZone)
+  const dayAt = (days: number) => calendar.startOf(calendar.dayAt(new Date(now.getTime() + days * DAY_MS)))
+  const period = { startsAt: dayAt(-(FORECAST_WEEKS * 7 + 1)), endsAt: dayAt(1) }
+  return listTeamDays(tx, { period, timeZone, dayZone })
 }
 
 function forecastOf(

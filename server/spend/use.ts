@@ -3,7 +3,7 @@ import type { TenantTx } from "../db/tenant.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
 import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { NO_PRICES, type PricedNames, priceNames } from "./price-table.ts"
-import type { Period } from "./periods.ts"
+import { calendarOf, type Period } from "./periods.ts"
 import type { Subject } from "./budgets.ts"
 
 /** What calls of models took. */
@@ -36,12 +36,44 @@ interface UseScope {
   readonly subject?: Subject | undefined
 }
 
+const FIGURES = sql`developer_id, model_id, provider_id, calls, input_tokens, output_tokens, cost_usd, open_input_tokens,
+  open_cached_tokens, open_output_tokens`
+
 /**
- * Common table expressions `price`, `membership` and `used (person_id, slot, day, top_team_id, sub_team_id, model_id, calls,
- * usd, tokens, unpriced_tokens)`: use with the prices of its time, by person and the team they were in on the day of it. What comes
- * late is of the time at which it was.
+ * Use in a period, `at` some moment of which its price is: by day and the UTC days that it has part in, with which prices
+ * change, or by quarter of an hour where days are not those of the organization, or not whole.
  */
-export function usedOf({ period, timeZone, subject }: UseScope, prices: PricedNames): RawBuilder<unknown> {
+function useIn({ period, timeZone }: UseScope, isBySlot: boolean): RawBuilder<unknown> {
+  const slots = (condition: RawBuilder<unknown>) => sql`
+    select ${FIGURES}, slot as at, (slot at time zone ${timeZone})::date as day from model_use
+    where org_id = (select id from org) and slot >= ${period.startsAt} and slot < ${period.endsAt} and ${condition}`
+  const days = isBySlot ? null : wholeDays(period, timeZone)
+  if (days === null) return slots(sql`true`)
+  // After a change of zone the days are those of the one before until they are made anew.
+  const isDaily = sql`(
+    select o.time_zone = ${timeZone} and s.needs_rebuild is false from org o join rollup_state s on s.org_id = o.id)`
+  return sql`
+    select ${FIGURES}, utc_day::timestamp at time zone 'UTC' as at, day from model_use_day
+    where org_id = (select id from org) and day >= ${days.from}::text::date and day < ${days.until}::text::date and ${isDaily}
+    union all ${slots(sql`${isDaily} is not true`)}`
+}
+
+/** The days that a period is made of, `until` not among them; null when it begins or ends within one. */
+function wholeDays({ startsAt, endsAt }: Period, timeZone: string): { from: string; until: string } | null {
+  const calendar = calendarOf(timeZone)
+  const [from, until] = [calendar.dayAt(startsAt), calendar.dayAt(endsAt)]
+  const isWhole =
+    calendar.startOf(from).getTime() === startsAt.getTime() && calendar.startOf(until).getTime() === endsAt.getTime()
+  return isWhole ? { from, until } : null
+}
+
+/**
+ * Common table expressions `price`, `membership` and `used (person_id, at, day, top_team_id, sub_team_id, model_id, calls,
+ * usd, tokens, unpriced_tokens)`: use with the prices of its time, by person and the team they were in on the day of it. What comes
+ * late is of the time at which it was. `at` is no more exact than needed, or to a quarter of an hour `isBySlot`.
+ */
+export function usedOf(scope: UseScope, prices: PricedNames, isBySlot = false): RawBuilder<unknown> {
+  const { subject } = scope
   const tokens = sql`u.open_input_tokens + u.open_output_tokens`
   const whose =
     subject?.kind === "person"
@@ -57,24 +89,22 @@ export function usedOf({ period, timeZone, subject }: UseScope, prices: PricedNa
         ${prices.outputUsd}::numeric[]
       ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
     ), used as (
-      select person.id as person_id, u.slot, (u.slot at time zone ${timeZone})::date as day,
-        team.top_team_id, team.sub_team_id, u.model_id, u.calls,
+      select person.id as person_id, u.at, u.day, team.top_team_id, team.sub_team_id, u.model_id, u.calls,
         u.cost_usd + coalesce(
           ((u.open_input_tokens - u.open_cached_tokens) * p.input_usd + u.open_cached_tokens * p.cached_usd
             + u.open_output_tokens * p.output_usd) / 1000000, 0) as usd,
         u.input_tokens + u.output_tokens as tokens,
         case when p.input_usd is null then ${tokens} else 0 end as unpriced_tokens
-      from model_use u
+      from (${useIn(scope, isBySlot)}) u
       -- An identity that was found to be someone's is counted as theirs.
       join lateral (
         select coalesce(max(merged_into_id::text)::uuid, u.developer_id) as id from developer where id = u.developer_id
       ) person on true
       left join membership team on team.developer_id = person.id
-        and (u.slot at time zone ${timeZone})::date >= team.valid_from
-        and (team.valid_to is null or (u.slot at time zone ${timeZone})::date < team.valid_to)
+        and u.day >= team.valid_from and (team.valid_to is null or u.day < team.valid_to)
       left join price p on p.model_id = u.model_id and p.provider_id = u.provider_id
-        and u.slot >= p.valid_from and u.slot < p.valid_until
-      where u.org_id = (select id from org) and u.slot >= ${period.startsAt} and u.slot < ${period.endsAt} and ${whose}
+        and u.at >= p.valid_from and u.at < p.valid_until
+      where ${whose}
     )`
 }
 
@@ -116,9 +146,10 @@ export async function listTeamDays(
   scope: UseScope & { readonly dayZone: string },
 ): Promise<readonly TeamDay[]> {
   const prices = await priceNames(tx, scope.period.startsAt)
+  const isOther = scope.dayZone !== scope.timeZone
   const found = await sql<TeamDay>`
-    with ${usedOf(scope, prices)}
-    select (slot at time zone ${scope.dayZone})::date::text as day, top_team_id as "topTeamId",
+    with ${usedOf(scope, prices, isOther)}
+    select ${isOther ? sql`(at at time zone ${scope.dayZone})::date::text` : sql`day::text`} as day, top_team_id as "topTeamId",
       sub_team_id as "subTeamId", ${SUMS}
     from used group by 1, 2, 3`.execute(tx)
   return found.rows
@@ -181,7 +212,9 @@ export async function listCallSizes(tx: TenantTx, now: Date) {
   }>`
     select m.value as model, n.value as provider, sum(u.calls)::int8 as calls,
       sum(u.input_tokens)::int8 as "inputTokens", sum(u.output_tokens)::int8 as "outputTokens"
-    from model_use u join dimension m on m.id = u.model_id left join dimension n on n.id = u.provider_id
-    where u.slot >= ${from} and u.slot <= ${now} group by 1, 2 having sum(u.calls) > 0`.execute(tx)
+    from model_use_day u join dimension m on m.id = u.model_id left join dimension n on n.id = u.provider_id
+    where u.utc_day >= (${from}::timestamptz at time zone 'UTC')::date
+      and u.utc_day <= (${now}::timestamptz at time zone 'UTC')::date
+    group by 1, 2 having sum(u.calls) > 0`.execute(tx)
   return found.rows
 }
