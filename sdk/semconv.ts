@@ -23,8 +23,6 @@ export const ATTR_SESSION_ID = "session.id"
 export const ATTR_ERROR_TYPE = "error.type"
 /** `owner/name`. */
 export const ATTR_VCS_REPOSITORY_NAME = "vcs.repository.name"
-/** Of the repository: a person, an organization, a group. */
-export const ATTR_VCS_OWNER_NAME = "vcs.owner.name"
 
 /** Of spans: `chat`, `execute_tool`, `invoke_agent`. */
 export const ATTR_GEN_AI_OPERATION_NAME = "gen_ai.operation.name"
