@@ -22,8 +22,6 @@ export const ATTR_SESSION_ID = "session.id"
 /** A class of failure: `timeout`. */
 export const ATTR_ERROR_TYPE = "error.type"
 /** `owner/name`. */
-export const ATTR_VCS_OWNER_NAME = "vcs.owner.name"
-/** Without its owner. */
 export const ATTR_VCS_REPOSITORY_NAME = "vcs.repository.name"
 
 /** Of spans: `chat`, `execute_tool`, `invoke_agent`. */

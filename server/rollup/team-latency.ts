@@ -21,6 +21,7 @@ export async function addTeamLatency(counting: Counting): Promise<void> {
   const minutesFrom = sql`(${`${counting.minutesFrom} 00:00:00+00`}::text)::timestamptz`
   await addTo(counting, "minute", sql`minute >= ${minutesFrom}`)
   await addTo(counting, "hour", sql`minute >= ${minutesFrom} - ${HOURS_BEFORE_MINUTES}::text::interval`)
+  await removeEmpty(counting)
 }
 
 async function settleTeams({ tx, orgId, timeZone }: Counting): Promise<void> {
@@ -63,9 +64,21 @@ async function addTo(
     ) cell
     group by ${key} order by ${key}
     on conflict (org_id, ${key}) do update set signals = r.signals + excluded.signals, ${ADD_HISTOGRAM}`.execute(tx)
-  await sql`
-    delete from ${table} where org_id = ${orgId}::uuid and signals = 0
-      and ${sql.ref(time)} in (select date_trunc(${sql.lit(time)}, observed_at) from counted_signal where sign < 0)`.execute(
+}
+
+/** Rows of which everything was taken back, as counting anew would not make them. Seldom there is anything taken back. */
+async function removeEmpty({ tx, orgId }: Counting): Promise<void> {
+  const returned = await sql<{ from_at: string | null; to_at: string | null }>`
+    select min(observed_at)::text as from_at, max(observed_at)::text as to_at from counted_signal where sign < 0`.execute(
     tx,
   )
+  const { from_at: from = null, to_at: to = null } = returned.rows[0] ?? {}
+  if (from === null || to === null) return
+  for (const time of ["minute", "hour"] as const) {
+    await sql`
+      delete from ${sql.table(`team_latency_${time}`)} where org_id = ${orgId}::uuid and signals = 0
+        and ${sql.ref(time)} between date_trunc(${sql.lit(time)}, (${from}::text)::timestamptz) and (${to}::text)::timestamptz`.execute(
+      tx,
+    )
+  }
 }

@@ -18,7 +18,7 @@ import { createOrganization } from "#server/team/bootstrap.ts"
 /**
  * `npm run bench:rollup`: what counting costs beside storing, and what reading the rollups takes beside asking the signals.
  *
- * Fills 30 days with signals by SQL (1,000 people, 12 models of which everyone uses two, 5 tools, four rungs; of ten signals six are suggestions and
+ * Fills 30 days with signals by SQL (1,000 people in 50 teams, 12 models of which everyone uses two, 5 tools, four rungs; of ten signals six are suggestions and
  * four belong to operations of ten), rebuilds the rollups from them, then stores and counts further batches of ten minutes.
  */
 const { values: flags } = parseArgs({
@@ -55,6 +55,16 @@ async function run(owner: Kysely<DB>, worker: Kysely<DB>, app: Kysely<DB>): Prom
   await maintainPartitions(worker, { now, retentionDays: DAYS })
   await maintainRollups(worker, { now, retentionDays: DAYS })
   const orgId = await createOrganization(owner, { name: "Bench", isDemo: false })
+  await sql`
+    insert into developer (org_id, id, pseudonym)
+    select ${orgId}::uuid, md5('person ' || n)::uuid, 'person ' || n from generate_series(0, 999) n`.execute(owner)
+  await sql`
+    with made as (
+      insert into team (org_id, name) select ${orgId}::uuid, 'team ' || n from generate_series(0, 49) n returning id, name
+    )
+    insert into team_member (org_id, developer_id, team_id, valid_from)
+    select ${orgId}::uuid, md5('person ' || n)::uuid, made.id, '2020-01-01'
+    from generate_series(0, 999) n join made on made.name = 'team ' || n % 50`.execute(owner)
   const filled = await timed(async () => {
     for (let ago = DAYS; ago >= 1; ago--)
       await fill(owner, { orgId, day: dayOf(now, -ago), rows: perDay, first: ago * 1e8 })

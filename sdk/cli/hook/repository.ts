@@ -21,7 +21,8 @@ export function branchOf(own: string): string | undefined {
   return /^ref: refs\/heads\/(.+)$/m.exec(readText(path.join(own, "HEAD")) ?? "")?.[1]
 }
 
-function readRepository(folder: string | undefined): string | undefined {
+/** As `repositoryOf`, by the folder of git's that all worktrees share. */
+export function readRepository(folder: string | undefined): string | undefined {
   const config = folder === undefined ? undefined : readText(path.join(folder, "config"))
   const url = /^\[remote "origin"\][^[]*?^\s*url\s*=\s*(\S+)/m.exec(config ?? "")?.[1]
   return /[/:]([^/:]+\/[^/:]+?)(?:\.git)?\/?$/.exec(url ?? "")?.[1]

@@ -24,7 +24,7 @@ import {
 } from "./hook.ts"
 import { judgePaths } from "./judge-paths.ts"
 import { parsePayload, type Payload } from "./payload.ts"
-import { branchUnderWay, noteUnderWay } from "./under-way.ts"
+import { noteUnderWay } from "./under-way.ts"
 
 const PROTOCOLS: ReadonlyMap<string, HookProtocol> = new Map([
   ["claude-code", claudeCode],
@@ -75,8 +75,7 @@ export async function runHook(run: HookRun): Promise<{ answer: HookAnswer; isKep
     const facts = protocol.readSignals(payload)
     if (facts === null) fail("unknown_event")
     const signals = [...(facts ?? [])]
-    noteUnderWay(protocol, payload, { action, facts: signals, now: host.now() })
-    signals.push(...(await branchUnderWay(protocol, payload, { action, facts: signals })))
+    signals.push(...(await noteUnderWay(protocol, payload, { action, facts: signals, now: host.now() })))
     if (action !== null && decision !== null) signals.push(toPolicySignal(action, decision, context))
     if (signals.length === 0) return { answer, isKept: false }
     const isKept = keep(run, protocol, payload, signals)

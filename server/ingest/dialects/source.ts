@@ -1,5 +1,5 @@
 import { branchDigestOf, toBranchAction } from "#sdk/branch.ts"
-import { ATTR_ENDUSER_ID, ATTR_VCS_OWNER_NAME, ATTR_VCS_REPOSITORY_NAME } from "#sdk/semconv.ts"
+import { ATTR_ENDUSER_ID, ATTR_VCS_REPOSITORY_NAME } from "#sdk/semconv.ts"
 import type { AttributeValue, Attributes, LogRecord, MetricPoint, Span } from "../otlp/types.ts"
 import { type Identity, type Occurrence, type Signal, type SignalFields, toMicros, toSignal } from "../signal.ts"
 import { digest, isFields, isList, readText, remembering, toErrorClass, toId, toName } from "./attributes.ts"
@@ -51,7 +51,7 @@ const toEmail = remembering((value): Identity => ({ kind: "email", value: value.
 export function repositoryOf(resource: Attributes, attributes: Attributes): string | null {
   const name = toName(attributes.get(ATTR_VCS_REPOSITORY_NAME) ?? resource.get(ATTR_VCS_REPOSITORY_NAME))
   if (name === null || name.includes("/")) return name
-  const owner = toName(attributes.get(ATTR_VCS_OWNER_NAME) ?? resource.get(ATTR_VCS_OWNER_NAME))
+  const owner = toName(attributes.get("vcs.owner.name") ?? resource.get("vcs.owner.name"))
   return owner === null ? name : (toName(`${owner}/${name}`) ?? name)
 }
 
