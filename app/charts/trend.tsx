@@ -39,7 +39,13 @@ export default function Trend(props: TrendProps) {
       <ComposedChart data={[...props.points]} margin={{ top: 8, right: 12, bottom: 0, left: 0 }} accessibilityLayer>
         <CartesianGrid {...GRID} />
         <XAxis {...TIME_AXIS} domain={[props.from, props.to]} tickFormatter={props.formatTime} />
-        <YAxis domain={[0, props.max]} tickFormatter={props.formatValue} {...VALUE_AXIS} width={54} tickCount={4} />
+        <YAxis
+          domain={[0, props.max]}
+          tickFormatter={props.formatValue}
+          {...VALUE_AXIS}
+          width={54}
+          ticks={[0, props.max / 2, props.max]}
+        />
         <Tooltip {...TOOLTIP} />
         <Area
           dataKey="interval"

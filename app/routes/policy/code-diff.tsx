@@ -50,14 +50,21 @@ export default function CodeDiff(props: { before: string; after: string; titles:
         <p role="status" className="mr-auto text-sm text-ink-soft">
           {places === 0 ? "They are the same." : places !== null && `${plural(places, "place")} where they differ.`}
         </p>
-        <button type="button" className={buttonClass("quiet")} disabled={!places} onClick={() => go(goToPreviousChunk)}>
-          <ArrowUp aria-hidden className="size-3.5" />
-          Previous
-        </button>
-        <button type="button" className={buttonClass("quiet")} disabled={!places} onClick={() => go(goToNextChunk)}>
-          <ArrowDown aria-hidden className="size-3.5" />
-          Next
-        </button>
+        <div className="flex gap-2">
+          <button
+            type="button"
+            className={buttonClass("quiet")}
+            disabled={!places}
+            onClick={() => go(goToPreviousChunk)}
+          >
+            <ArrowUp aria-hidden className="size-3.5" />
+            Previous
+          </button>
+          <button type="button" className={buttonClass("quiet")} disabled={!places} onClick={() => go(goToNextChunk)}>
+            <ArrowDown aria-hidden className="size-3.5" />
+            Next
+          </button>
+        </div>
       </div>
       <div className="mt-2 hidden grid-cols-2 text-xs font-medium text-ink-faint sm:grid" aria-hidden>
         <span>{titleBefore}</span>

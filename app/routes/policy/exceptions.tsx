@@ -112,7 +112,9 @@ export default function Exceptions() {
         <div className="min-w-0 flex-1">
           <h1 className="text-sm font-medium text-ink-faint">Exceptions</h1>
           <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">
-            {`${plural(counting, "exception")} ${counting === 1 ? "counts" : "count"}, ${waiting} ${waiting === 1 ? "waits" : "wait"} to be decided.`}
+            {counting + waiting === 0
+              ? "No exception counts, and none waits to be decided."
+              : `${plural(counting, "exception")} ${counting === 1 ? "counts" : "count"}, ${waiting} ${waiting === 1 ? "waits" : "wait"} to be decided.`}
           </p>
           <p className="mt-1 max-w-3xl text-ink-soft">
             An exception lifts one rule for somebody, for a time. Whatever else the policy says still holds.

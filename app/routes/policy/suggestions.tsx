@@ -143,7 +143,7 @@ function Card({ suggestion }: { suggestion: Suggestion }) {
       className="rounded-md border border-line bg-surface p-4"
     >
       <div className="flex flex-wrap items-start gap-x-4 gap-y-2">
-        <div className="min-w-0 flex-1">
+        <div className="min-w-0 basis-full sm:flex-1 sm:basis-0">
           <h2 className="break-words">
             <code className="font-mono text-sm font-medium">{action}</code>{" "}
             <span className="text-sm text-ink-faint">

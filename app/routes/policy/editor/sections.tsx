@@ -114,7 +114,7 @@ export function BudgetsForm({ document, change }: FormProps) {
         <fieldset
           // oxlint-disable-next-line react/no-array-index-key -- its id is what is being typed
           key={at}
-          className="grid grid-cols-2 items-end gap-3 border-b border-line pb-4 last:border-b-0 last:pb-0 md:grid-cols-6"
+          className="grid grid-cols-2 items-end gap-3 border-b border-line pb-4 last:border-b-0 last:pb-0 sm:grid-cols-3"
         >
           <legend className="sr-only">Budget {budget.id}</legend>
           <Field label="Name" value={budget.id} onChange={(event) => put(at, { id: event.target.value })} />
@@ -169,7 +169,7 @@ export function BudgetsForm({ document, change }: FormProps) {
             type="button"
             aria-label={`Take out the budget ${budget.id}`}
             onClick={() => set(budgets.filter((_, index) => index !== at))}
-            className={rowActionClass("danger")}
+            className={`${rowActionClass("danger")} col-span-full justify-self-end`}
           >
             Take out
           </button>
