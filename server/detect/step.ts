@@ -116,13 +116,21 @@ async function observeArrivals(
 
 /** From here on it shows in the process's memory that what a step read and made is still there. */
 const WORTH_FREEING_BYTES = 80e6
+/** Less than this is not worth the time that it takes to look through all that is in use. */
+const FREED_BYTES = 16e6
+/** Of the heap, when it was looked through the last time. */
+let inUseBytes = 0
 
 /**
  * Frees what reading and observing hours has left, where Node was started so that it can be asked to (`package.json`): by itself it
  * would wait until there is nearly half as much again of it as of what is in use.
  */
 function freeMemory(): void {
-  if (process.memoryUsage().heapUsed > WORTH_FREEING_BYTES) globalThis.gc?.()
+  const { heapUsed } = process.memoryUsage()
+  inUseBytes = Math.min(inUseBytes, heapUsed)
+  if (heapUsed < WORTH_FREEING_BYTES || heapUsed < inUseBytes + FREED_BYTES) return
+  globalThis.gc?.()
+  inUseBytes = process.memoryUsage().heapUsed
 }
 
 /** Gives every organization its row, which whoever takes a step locks. */
