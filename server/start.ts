@@ -204,7 +204,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       })
       closers.push(() => digests.stop())
     }
-    if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, served, meter, now, log }))
+    if (mode.isDemo) closers.push(startTrickle({ orgId: first.orgId, db: app.kysely, served, meter, now, log }))
 
     announce(config, mode, {
       url: served.url,

@@ -13,6 +13,7 @@ import { ensureDeveloper } from "../team/developers.ts"
 import { DEMO_ACCOUNTS } from "./accounts.ts"
 import { changesOf, type DemoChange, insertChanges } from "./changes.ts"
 import { type DemoDeveloper, generateDay, generateNow } from "./history.ts"
+import { reportClient, reportClients } from "./clients.ts"
 import { DEMO_DRAFT, DEMO_VERSIONS } from "./policies.ts"
 import { createProgressBar } from "./progress.ts"
 import { createRandom } from "./random.ts"
@@ -97,20 +98,25 @@ export async function loadDemo(options: DemoOptions): Promise<void> {
   if (!(await hasTodaysHistory(options.owner, options.orgId, now))) await loadHistory(options, now)
 }
 
-/** Keeps signals of the demo's people trickling in until the returned function is called. */
+/** Keeps signals of the demo's people, and what their agents say of the policy, trickling in until the returned function is called. */
 export function startTrickle(options: {
   orgId: string
+  /** Acts as `belay_app`. */
+  db: Kysely<DB>
   served: Pick<Served, "store" | "arrivals">
   meter: IngestMeter
   now: () => Date
   log: (message: string, error: unknown) => void
 }): () => Promise<void> {
-  const { orgId, served, meter, log } = options
+  const { orgId, db, served, meter, log } = options
   const random = createRandom("trickle")
   const send = async () => {
-    const developer = DEMO_DEVELOPERS[random.between(0, DEMO_DEVELOPERS.length - 1)]
+    const place = random.between(0, DEMO_DEVELOPERS.length - 1)
+    const developer = DEMO_DEVELOPERS[place]
     if (developer === undefined) return
-    const signals = generateNow(developer, options.now())
+    const now = options.now()
+    await reportClient(db, { orgId, clients: DEMO_DEVELOPERS, place, now })
+    const signals = generateNow(developer, now)
     await served.store.store(orgId, { signals, unrecognized: [] })
     const tools = summarize(signals)
     meter.received(orgId, { rejected: [], unrecognized: [], late: 0, tools })
@@ -231,6 +237,8 @@ async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date):
     await store.close()
   }
   await insertChanges(owner, { orgId, changes, now })
+  const releasedAt = DEMO_VERSIONS.map(({ daysAgo }) => releaseTime(today, daysAgo))
+  await reportClients(owner, { orgId, clients: DEMO_DEVELOPERS, releasedAt, now })
   await sql`analyze signal`.execute(owner)
   await owner
     .insertInto("change")
@@ -240,9 +248,13 @@ async function loadHistory({ orgId, owner, openStore }: DemoOptions, now: Date):
   progress.finish()
 }
 
+function releaseTime(today: Date, daysAgo: number): Date {
+  return new Date(today.getTime() - daysAgo * DAY_MS + CHANGED_AT_MS)
+}
+
 /** What was published when, and what somebody is writing. */
 async function publishPolicies(owner: Kysely<DB>, orgId: string, today: Date): Promise<void> {
-  const at = (daysAgo: number) => new Date(today.getTime() - daysAgo * DAY_MS + CHANGED_AT_MS)
+  const at = (daysAgo: number) => releaseTime(today, daysAgo)
   const author = await owner
     .selectFrom("account")
     .select("id")
@@ -313,6 +325,8 @@ async function forgetHistory(owner: Kysely<DB>, orgId: string): Promise<void> {
     "policy_layer",
     "policy_release",
     "policy_suggestion_dismissal",
+    "policy_client",
+    "policy_adoption",
   ] as const
   const found = ["incident_label", "incident_event", "incident", "detector_state"] as const
   const waiting = ["arrived_suggestion", "arrived_operation", "arrived_presence", "arrived_delivery"] as const

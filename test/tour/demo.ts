@@ -23,7 +23,7 @@ export async function withDemo(work: (demo: Demo) => Promise<void>): Promise<voi
   try {
     const browser = await launchChromium()
     try {
-      await work({
+      const demo: Demo = {
         version: browser.version(),
         async enter(role, options = {}) {
           const context = await browser.newContext({ baseURL: belay.ready.url, ...options })
@@ -32,7 +32,9 @@ export async function withDemo(work: (demo: Demo) => Promise<void>): Promise<voi
           await waitForTakeOver(page)
           return page
         },
-      })
+      }
+      await waitForStories(demo)
+      await work(demo)
     } finally {
       await browser.close()
     }
@@ -40,6 +42,17 @@ export async function withDemo(work: (demo: Demo) => Promise<void>): Promise<voi
     await belay.end("SIGTERM")
     await rm(dataDir, { recursive: true, force: true })
   }
+}
+
+/** The detector goes through eight weeks behind the pages. */
+async function waitForStories(demo: Demo): Promise<void> {
+  const page = await demo.enter("manager")
+  for (let tries = 0; tries < 100; tries++) {
+    await page.goto("/incidents?state=any")
+    if ((await page.locator('main a[href^="/incidents/"]').count()) > 2) break
+    await page.waitForTimeout(2000)
+  }
+  await page.context().close()
 }
 
 /** A page of the tour. */

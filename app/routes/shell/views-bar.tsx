@@ -22,7 +22,7 @@ export function ViewsBar() {
   if (!VIEW_PAGES.includes(pathname)) return null
   const path = pathname + search
   return (
-    <div role="group" aria-label="This view" className="float-right ml-4 flex gap-2 print:hidden">
+    <div role="group" aria-label="This view" className="mb-2 flex gap-2 sm:float-right sm:mb-0 sm:ml-4 print:hidden">
       <button
         ref={button}
         type="button"
