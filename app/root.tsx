@@ -1,6 +1,7 @@
 import { Links, Meta, Outlet, Scripts, ScrollRestoration, useRouteError } from "@remix-run/react"
 import type { LinksFunction, MetaFunction } from "@remix-run/node"
 import type { ReactNode } from "react"
+import inter from "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2?url"
 import "./styles.css"
 import { describeError, ErrorState } from "./ui/error-state.tsx"
 import { useNonce } from "./ui/nonce.ts"
@@ -9,7 +10,11 @@ import { THEME_SCRIPT } from "./ui/theme.tsx"
 
 export const meta: MetaFunction = () => [{ title: "Belay" }]
 
-export const links: LinksFunction = () => [{ rel: "icon", href: "/favicon.svg", type: "image/svg+xml" }]
+export const links: LinksFunction = () => [
+  { rel: "icon", href: "/favicon.svg", type: "image/svg+xml" },
+  // Asked for with the page, and not once its styles have come: text that changes its face moves what is below it.
+  { rel: "preload", href: inter, as: "font", type: "font/woff2", crossOrigin: "anonymous" },
+]
 
 export function Layout({ children }: { children: ReactNode }) {
   const nonce = useNonce()
