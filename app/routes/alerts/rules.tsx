@@ -37,14 +37,27 @@ const PAGE = 100
 export const loader = guard("alerts.read", async ({ viewer, request, context }) => {
   const at = context.now()
   const page = Math.max(1, Number(new URL(request.url).searchParams.get("page")) || 1)
+  const { all, readable } = await asTenant(context.db, viewer.orgId, async (tx) => ({
+    all: await listObjectives(tx),
+    readable: await findReadableTeams(tx, viewer, at),
+  }))
+  const objectives = all.slice((page - 1) * PAGE, page * PAGE)
+  const scopes = objectives.filter((objective) => isReadable(objective, readable))
+  // Of weeks, which a few minutes change little.
+  const { shown, budgets } = await context.answers.get({
+    orgId: viewer.orgId,
+    of: { page: "alert rules", objectives: scopes },
+    now: at,
+    at: (time) => ({
+      period: {},
+      ask: async (tx) => ({
+        shown: await findShownScopes(tx, { scopes, at: time }),
+        budgets: await readBudgets(tx, { objectives: scopes, at: time }),
+      }),
+    }),
+  })
   return asTenant(context.db, viewer.orgId, async (tx) => {
-    const all = await listObjectives(tx)
-    const objectives = all.slice((page - 1) * PAGE, page * PAGE)
-    const readable = await findReadableTeams(tx, viewer, at)
-    const scopes = objectives.filter((objective) => isReadable(objective, readable))
-    const shown = await findShownScopes(tx, { scopes, at })
     const histograms = scopes.length === 0 ? new Map<string, never>() : await readHistograms(tx, { scopes, at })
-    const budgets = await readBudgets(tx, { objectives: scopes, at })
     return {
       minGroupSize: (await getOrganization(tx)).minGroupSize,
       page,
