@@ -98,14 +98,3 @@ function offsetMs(instant: Date, timeZone: string): number {
   const local = `${part("year")}-${part("month")}-${part("day")}T${part("hour")}:${part("minute")}:${part("second")}Z`
   return Date.parse(local) - Math.floor(instant.getTime() / 1000) * 1000
 }
-
-/** The weeks that the URL names at a time, with what is the same for every moment of them: `to` is now while they last. */
-export function weeksAt(search: URLSearchParams, now: Date, timeZone: string) {
-  const { from, to, weeks } = parseRange(search, now, timeZone)
-  return { from, to, period: { from: from.toISOString(), weeks } }
-}
-
-/** The range as it was asked for, whenever that was: a preset goes on with time, days that were chosen do not. */
-export function nameOf({ preset, from, weeks }: Range): string {
-  return preset ?? `${from.toISOString()} ${weeks}`
-}

@@ -42,7 +42,10 @@ export async function findIncidentViewer(tx: TenantTx, viewer: Viewer, now: Date
 /** A page of the incidents that the address asks for. */
 export async function loadIncidents(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const { as, ...list } = await asTenant(context.db, viewer.orgId, (tx) => readList(tx, viewer, search, context.now()))
-  return { ...list, watch: list.incidents.length === 0 ? await loadWatch(viewer, as, context) : null }
+  return {
+    ...list,
+    watch: list.incidents.length === 0 ? await loadWatch(viewer, { as, timeZone: list.timeZone }, context) : null,
+  }
 }
 
 async function readList(tx: TenantTx, viewer: Viewer, search: URLSearchParams, now: Date) {
@@ -177,24 +180,25 @@ function parsePlace(text: string | null): { openedAt: Date; id: string } | null 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** What stands behind nothing having been found: how long, and how many people where that may be told. */
-async function loadWatch({ orgId }: Viewer, { readable, ownDeveloperIds }: IncidentViewer, context: AppLoadContext) {
+async function loadWatch(
+  { orgId }: Viewer,
+  { as: { readable, ownDeveloperIds }, timeZone }: { as: IncidentViewer; timeZone: string },
+  context: AppLoadContext,
+) {
   const now = context.now()
-  const { timeZone, days } = await asTenant(context.db, orgId, async (tx) => ({
-    timeZone: (await getOrganization(tx)).timeZone,
-    days: await countDaysOfData(tx, await getToday(tx, now)),
-  }))
+  const days = await asTenant(context.db, orgId, async (tx) => countDaysOfData(tx, await getToday(tx, now)))
   const [team] = readable.teamIds
   // The ladder's figures of several teams at once do not add up to people.
   const isOne = readable.organization || readable.teamIds.length === 1
   const search = new URLSearchParams()
-  const range = parseRange(search, now, timeZone)
+  const { weeks } = parseRange(search, now, timeZone)
   const teamId = readable.organization ? null : (team ?? null)
-  const ladder = isOne ? (await getLadderAnswer(context, { orgId, search, range, teamId, timeZone })).ladder : null
+  const ladder = isOne ? (await getLadderAnswer(context, { orgId, search, teamId, timeZone })).ladder : null
   const people = Math.max(0, ...(ladder?.rungs.map(({ developers }) => developers ?? 0) ?? []))
   return {
     days,
     learningDays: LEARNING_DAYS,
-    weeks: range.weeks,
+    weeks,
     /** At least so many; null when it may not be told. */
     people: people === 0 ? null : people,
     isOnlyOwn: !readable.organization && readable.teamIds.length === 0 && ownDeveloperIds.length > 0,

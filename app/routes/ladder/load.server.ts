@@ -7,8 +7,8 @@ import { getLadder } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { mayDo } from "#server/team/roles.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
-import { nameOf, type Range, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeLadder } from "./sentence.ts"
 
 /** Past this many weeks a point stands for a week. */
@@ -41,12 +41,20 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
   const { ladder, moves } = isOwn
     ? {
         ladder: await asTenant(context.db, viewer.orgId, (tx) =>
-          getLadder(tx, { ...ladderScope({ search, now, timeZone }), teamId: null, ownDeveloperIds: own }),
+          getLadder(tx, {
+            from: range.from,
+            to: range.to,
+            now,
+            timeZone,
+            bucket: bucketOf(range.weeks),
+            teamId: null,
+            ownDeveloperIds: own,
+          }),
         ),
         // One's own are under Me. The CSV file has none.
         moves: null,
       }
-    : await getLadderAnswer(context, { orgId: viewer.orgId, search, range, teamId, timeZone })
+    : await getLadderAnswer(context, { orgId: viewer.orgId, search, teamId, timeZone })
   return {
     now,
     timeZone,
@@ -71,32 +79,19 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
   }
 }
 
-function ladderScope({ search, now, timeZone }: { search: URLSearchParams; now: Date; timeZone: string }) {
-  const { period, from, to } = weeksAt(search, now, timeZone)
-  return { from, to, now, timeZone, bucket: period.weeks > DAILY_UP_TO_WEEKS ? "week" : "day" } as const
+function bucketOf(weeks: number): "day" | "week" {
+  return weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
 }
 
 /** Figures and moves of the ladder, as they are kept. */
 export function getLadderAnswer(
-  { answers, now }: Pick<AppLoadContext, "answers" | "now">,
-  of: { orgId: string; search: URLSearchParams; range: Range; teamId: string | null; timeZone: string },
+  context: Pick<AppLoadContext, "answers" | "now">,
+  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string },
 ) {
-  const { orgId, search, range, teamId, timeZone } = of
-  return answers.get({
-    orgId,
-    of: { page: "ladder", teamId, timeZone, range: nameOf(range) },
-    now: now(),
-    at(time) {
-      const scope = ladderScope({ search, now: time, timeZone })
-      return {
-        period: weeksAt(search, time, timeZone).period,
-        ask: async (tx) => ({
-          ladder: await getLadder(tx, { ...scope, teamId, ownDeveloperIds: null }),
-          moves: await getMoves(tx, { ...scope, teamId }),
-        }),
-      }
-    },
-  })
+  return askOfWeeks(context, { ...of, page: "ladder" }, async (tx, scope) => ({
+    ladder: await getLadder(tx, { ...scope, bucket: bucketOf(scope.weeks), ownDeveloperIds: null }),
+    moves: await getMoves(tx, scope),
+  }))
 }
 
 export type LadderData = Awaited<ReturnType<typeof loadLadder>>

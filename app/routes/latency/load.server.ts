@@ -15,8 +15,8 @@ import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
-import { nameOf, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeLatency } from "./sentence.ts"
 
 /** Past this many weeks a point stands for a week. */
@@ -36,35 +36,27 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
   const { timeZone } = organization
   const teamId = team?.id ?? null
   const wanted = RUNGS.find((name) => name === search.get("rung")) ?? null
-  const { latency, rung, tools, models, ...more } = await context.answers.get({
-    orgId: viewer.orgId,
-    of: { page: "latency", teamId, timeZone, rung: wanted, range: nameOf(range) },
-    now,
-    at(time) {
-      const { period, from, to } = weeksAt(search, time, timeZone)
-      const scope = { from, to, now: time, teamId, timeZone }
-      const bucket = period.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
+  const { latency, rung, tools, models, ...more } = await askOfWeeks(
+    context,
+    { orgId: viewer.orgId, page: "latency", search, teamId, timeZone, choices: { rung: wanted } },
+    async (tx, scope) => {
+      const bucket = scope.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
+      const found = await getLatency(tx, { ...scope, bucket })
+      const ofRung = { ...scope, rung: wanted ?? slowestOf(found.rungs) }
       return {
-        period,
-        async ask(tx) {
-          const found = await getLatency(tx, { ...scope, bucket })
-          const ofRung = { ...scope, rung: wanted ?? slowestOf(found.rungs) }
-          return {
-            latency: found,
-            rung: ofRung.rung,
-            // Teams are not cut by tool and model as well.
-            tools: teamId === null ? await listToolLatency(tx, ofRung) : null,
-            models: teamId === null ? await listModelLatency(tx, ofRung) : null,
-            // A suggestion begins when it is shown, which the other figures say.
-            firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
-            dose: await getDoseResponse(tx, ofRung),
-            coverage: await getCoverage(tx, scope),
-            freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-          }
-        },
+        latency: found,
+        rung: ofRung.rung,
+        // Teams are not cut by tool and model as well.
+        tools: teamId === null ? await listToolLatency(tx, ofRung) : null,
+        models: teamId === null ? await listModelLatency(tx, ofRung) : null,
+        // A suggestion begins when it is shown, which the other figures say.
+        firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
+        dose: await getDoseResponse(tx, ofRung),
+        coverage: await getCoverage(tx, scope),
+        freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
       }
     },
-  })
+  )
   const chosen = (name: string, splits: typeof tools) =>
     splits?.find((split) => split.name !== null && split.name === search.get(name))?.name ?? null
   return {

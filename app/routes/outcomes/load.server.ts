@@ -5,8 +5,8 @@ import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { getCoverage } from "#server/usage/queries.ts"
-import { nameOf, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeOutcomes } from "./sentence.ts"
 import { stagesOf, withShares } from "./shares.server.ts"
 
@@ -19,26 +19,18 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
   })
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { funnels, changes, ...more } = await context.answers.get({
-    orgId: viewer.orgId,
-    of: { page: "outcomes", teamId, timeZone, limit, range: nameOf(range) },
-    now,
-    at(time) {
-      const { period, from, to } = weeksAt(search, time, timeZone)
-      const scope = { from, to, now: time, teamId, timeZone }
-      return {
-        period,
-        ask: async (tx) => ({
-          funnels: await getTaskFunnels(tx, scope),
-          changes: await getChanges(tx, { ...scope, limit }),
-          // Whose they are is not known, so they are no team's.
-          joins: teamId === null ? await getJoinShares(tx, { from, to }) : null,
-          coverage: await getCoverage(tx, scope),
-          freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-        }),
-      }
-    },
-  })
+  const { funnels, changes, ...more } = await askOfWeeks(
+    context,
+    { orgId: viewer.orgId, page: "outcomes", search, teamId, timeZone, choices: { limit } },
+    async (tx, scope) => ({
+      funnels: await getTaskFunnels(tx, scope),
+      changes: await getChanges(tx, { ...scope, limit }),
+      // Whose they are is not known, so they are no team's.
+      joins: teamId === null ? await getJoinShares(tx, scope) : null,
+      coverage: await getCoverage(tx, scope),
+      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+    }),
+  )
   return {
     now,
     timeZone,

@@ -15,8 +15,8 @@ import {
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
-import { nameOf, weeksAt } from "../../lib/range.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeUsage } from "./sentence.ts"
 
 /** Before the last week of a range: four with it. */
@@ -37,30 +37,22 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { weeks, costs, ...more } = await context.answers.get({
-    orgId: viewer.orgId,
-    of: { page: "usage", teamId, timeZone, seesSpend, range: nameOf(range) },
-    now,
-    at(time) {
-      const { period, from, to } = weeksAt(search, time, timeZone)
-      const scope = { from, to, now: time, teamId, timeZone }
-      return {
-        period,
-        ask: async (tx) => ({
-          weeks: await listWeekSeats(tx, scope),
-          costs: seesSpend ? await getChangeCosts(tx, scope) : null,
-          days: teamId === null ? await listActiveDays(tx, scope) : null,
-          fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(to.getTime() - THREE_WEEKS_MS) }),
-          spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
-          // Teams are not cut by tool and model as well.
-          tools: teamId === null ? await listToolUse(tx, scope) : null,
-          models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
-          coverage: await getCoverage(tx, scope),
-          freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-        }),
-      }
-    },
-  })
+  const { weeks, costs, ...more } = await askOfWeeks(
+    context,
+    { orgId: viewer.orgId, page: "usage", search, teamId, timeZone, choices: { seesSpend } },
+    async (tx, scope) => ({
+      weeks: await listWeekSeats(tx, scope),
+      costs: seesSpend ? await getChangeCosts(tx, scope) : null,
+      days: teamId === null ? await listActiveDays(tx, scope) : null,
+      fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
+      spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
+      // Teams are not cut by tool and model as well.
+      tools: teamId === null ? await listToolUse(tx, scope) : null,
+      models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
+      coverage: await getCoverage(tx, scope),
+      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+    }),
+  )
   return {
     now,
     timeZone,
