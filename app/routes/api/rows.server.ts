@@ -9,7 +9,8 @@ import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getMoves } from "#server/rungs/move-queries.ts"
 import { getFreshness, getLadder } from "#server/rungs/queries.ts"
 import type { Readable } from "#server/team/readable-teams.ts"
-import { getCoverage, listModelSpend, listToolUse, listWeekSeats } from "#server/usage/queries.ts"
+import { getCoverage, listModelSpend, listWeekSeats } from "#server/usage/queries.ts"
+import { listRungWork, listWork } from "#server/usage/work-queries.ts"
 import { readScope } from "../../lib/scope.server.ts"
 
 export type Answer = z.infer<ReturnType<typeof answerSchema>>
