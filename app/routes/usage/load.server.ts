@@ -15,7 +15,8 @@ import {
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
-import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { putBeside } from "../../lib/against.ts"
+import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeUsage } from "./sentence.ts"
 
@@ -26,24 +27,27 @@ const THREE_WEEKS_MS = 21 * 86_400_000
 export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const now = context.now()
   const seesSpend = mayDo(viewer.role, "budgets.read")
-  const { organization, readable, teams, team, range, budgets } = await asTenant(
+  const { organization, readable, teams, team, range, against, budgets } = await asTenant(
     context.db,
     viewer.orgId,
     async (tx) => {
       const found = await readScope(tx, { viewer, search, now, isOwn: false })
       const all = seesSpend ? await listBudgets(tx, { orgId: viewer.orgId, readable: found.readable, now }) : null
-      return { ...found, budgets: all?.filter(({ scope: of }) => of !== "person") ?? null }
+      return {
+        ...found,
+        against: readAgainst(search, found),
+        budgets: all?.filter(({ scope: of }) => of !== "person") ?? null,
+      }
     },
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { weeks, costs, ...more } = await getUsageAnswer(context, {
-    orgId: viewer.orgId,
-    search,
-    teamId,
-    timeZone,
-    seesSpend,
-  })
+  const ask = (of: string | null) =>
+    getUsageAnswer(context, { orgId: viewer.orgId, search, teamId: of, timeZone, seesSpend })
+  const [{ weeks, costs, ...more }, other] = await Promise.all([
+    ask(teamId),
+    against === null ? null : ask(against.teamId),
+  ])
   return {
     now,
     timeZone,
@@ -54,8 +58,11 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     teamName: team?.name ?? null,
     canReadOrganization: readable.organization,
     sentence: describeUsage(weeks, describeRange(range, timeZone)),
+    against,
     weeks,
-    costs,
+    /** Of whom the page compares with; null without one. */
+    otherWeeks: other?.weeks ?? null,
+    costs: costs === null ? null : putBeside(costs, other?.costs),
     easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
     ...more,
     budgets,
