@@ -148,6 +148,11 @@ export const GLOSSARY = {
     definition:
       "Changes of each team's agents. A change counts for the person whose task in it began first, in the team they were in on that day; a team's figures include those of its sub-teams.",
   },
+  compared_with: {
+    title: "Compared with",
+    definition:
+      "The same weeks of another team, or of all teams, in place of the period before. Only what does not grow with a team is compared: shares, rates, percentiles, and what falls on one person, operation or change. Each side is what its own page shows; where that is withheld, nothing is compared.",
+  },
   coverage: {
     title: "Coverage",
     definition:

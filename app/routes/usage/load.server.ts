@@ -15,7 +15,8 @@ import {
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
-import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { putBeside } from "../../lib/against.ts"
+import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeUsage } from "./sentence.ts"
 
@@ -26,33 +27,27 @@ const THREE_WEEKS_MS = 21 * 86_400_000
 export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
   const now = context.now()
   const seesSpend = mayDo(viewer.role, "budgets.read")
-  const { organization, readable, teams, team, range, budgets } = await asTenant(
+  const { organization, readable, teams, team, range, against, budgets } = await asTenant(
     context.db,
     viewer.orgId,
     async (tx) => {
       const found = await readScope(tx, { viewer, search, now, isOwn: false })
       const all = seesSpend ? await listBudgets(tx, { orgId: viewer.orgId, readable: found.readable, now }) : null
-      return { ...found, budgets: all?.filter(({ scope: of }) => of !== "person") ?? null }
+      return {
+        ...found,
+        against: readAgainst(search, found),
+        budgets: all?.filter(({ scope: of }) => of !== "person") ?? null,
+      }
     },
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { weeks, costs, ...more } = await askOfWeeks(
-    context,
-    { orgId: viewer.orgId, page: "usage", search, teamId, timeZone, choices: { seesSpend } },
-    async (tx, scope) => ({
-      weeks: await listWeekSeats(tx, scope),
-      costs: seesSpend ? await getChangeCosts(tx, scope) : null,
-      days: teamId === null ? await listActiveDays(tx, scope) : null,
-      fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
-      spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
-      // Teams are not cut by tool and model as well.
-      tools: teamId === null ? await listToolUse(tx, scope) : null,
-      models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
-      coverage: await getCoverage(tx, scope),
-      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }),
-  )
+  const ask = (of: string | null) =>
+    getUsageAnswer(context, { orgId: viewer.orgId, search, teamId: of, timeZone, seesSpend })
+  const [{ weeks, costs, ...more }, other] = await Promise.all([
+    ask(teamId),
+    against === null ? null : ask(against.teamId),
+  ])
   return {
     now,
     timeZone,
@@ -63,13 +58,37 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     teamName: team?.name ?? null,
     canReadOrganization: readable.organization,
     sentence: describeUsage(weeks, describeRange(range, timeZone)),
+    against,
     weeks,
-    costs,
+    /** Of whom the page compares with; null without one. */
+    otherWeeks: other?.weeks ?? null,
+    costs: costs === null ? null : putBeside(costs, other?.costs),
     easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
     ...more,
     budgets,
     organization: organization.name,
   }
+}
+
+/** What the page on use and cost asks of weeks, as it is kept. */
+export function getUsageAnswer(
+  context: Pick<AppLoadContext, "answers" | "now">,
+  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; seesSpend: boolean },
+) {
+  const { seesSpend, ...asked } = of
+  const isOfAll = of.teamId === null
+  return askOfWeeks(context, { ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
+    weeks: await listWeekSeats(tx, scope),
+    costs: seesSpend ? await getChangeCosts(tx, scope) : null,
+    days: isOfAll ? await listActiveDays(tx, scope) : null,
+    fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
+    spendByTeam: isOfAll && seesSpend ? await listTeamSpend(tx, scope) : null,
+    // Teams are not cut by tool and model as well.
+    tools: isOfAll ? await listToolUse(tx, scope) : null,
+    models: isOfAll && seesSpend ? await listModelSpend(tx, scope) : null,
+    coverage: await getCoverage(tx, scope),
+    freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+  }))
 }
 
 export type UsageData = Awaited<ReturnType<typeof loadUsage>>

@@ -8,6 +8,7 @@ import { GLOSSARY } from "../../lib/glossary.ts"
 import { niceMax } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
+import { AgainstFilter, AgainstNote } from "../../ui/against.tsx"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
 import { withheldReason } from "../../ui/figure.tsx"
 import { RangeFilter, TeamFilter, useWithParams } from "../../ui/scope-filters.tsx"
@@ -15,6 +16,7 @@ import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { ActiveDays } from "./active-days.tsx"
+import { compareActiveShares } from "./active-share.ts"
 import { UsageBasis } from "./basis.tsx"
 import { ChangeCosts, EasyWorkCard } from "./change-costs.tsx"
 import { loadUsage, type UsageData } from "./load.server.ts"
@@ -43,7 +45,12 @@ export default function UsagePage() {
         {usage.teams.length > 0 && (
           <TeamFilter teams={usage.teams} teamId={usage.teamId} canReadOrganization={usage.canReadOrganization} />
         )}
+        <AgainstFilter {...usage} />
       </div>
+      <AgainstNote
+        against={usage.against}
+        rest={`The share of seats in use and what a surviving change costs are compared; people, operations and spend are not, as they grow with a team.${usage.spendByTeam === null ? "" : " Spend by team tells the period before."}`}
+      />
       <section aria-labelledby="use" className="mt-8">
         <h2 id="use" className="text-lg font-semibold">
           Use
@@ -71,8 +78,8 @@ export default function UsagePage() {
         </section>
       )}
       <p className="mt-8 text-xs text-ink-faint">
-        Changes are against the period before, of as many weeks. By mode and by language use is not told: no rollup has
-        them. What each figure is:{" "}
+        {usage.against === null && "Changes are against the period before, of as many weeks. "}
+        By mode and by language use is not told: no rollup has them. What each figure is:{" "}
         <Link to={paths.glossary()} className="text-accent underline underline-offset-2">
           glossary
         </Link>
@@ -93,7 +100,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
     <ChartCard
       term="active_people"
       of={usage.teamName ?? "all teams"}
-      says={sayFourWeeks(usage)}
+      says={sayPeople(usage)}
       basis={<UsageBasis usage={usage} />}
       csv={paths.usageCsv(withParams({ chart: "people" }))}
       table={
@@ -161,6 +168,14 @@ function ActivePeople({ usage }: { usage: UsageData }) {
   )
 }
 
+/** Of another team the share of seats stands beside: people are more where a team is larger. */
+function sayPeople(usage: UsageData): string {
+  const { against, otherWeeks, weeks, timeZone } = usage
+  const compared =
+    against === null || otherWeeks === null ? null : compareActiveShares(weeks, otherWeeks, against, timeZone)
+  return compared === null ? sayFourWeeks(usage) : `${sayFourWeeks(usage)} ${compared}`
+}
+
 /** Over weeks people are counted once. */
 function sayFourWeeks({ fourWeeks, minGroupSize }: UsageData): string {
   const { state, active, weeks } = fourWeeks
@@ -174,6 +189,9 @@ function sayFourWeeks({ fourWeeks, minGroupSize }: UsageData): string {
 function sayChange(now: number | null, before: number | null): string {
   return now === null || before === null || before === 0 ? "" : formatChange(now / before - 1)
 }
+
+/** Of agent tools and models nothing is told of a team, so beside one they have no change at all. */
+const changeColumns = ({ against }: UsageData): readonly string[] => (against === null ? ["Change"] : [])
 
 /** A length beside its figure. */
 function Bar(props: { label: string; share: number; color: string; figure: string; change: string }) {
@@ -194,6 +212,7 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
   const withParams = useWithParams()
   const shown = tools.filter(({ state }) => state === "shown")
   const highest = Math.max(1, ...shown.map(({ operations }) => operations ?? 0))
+  const changes = changeColumns(usage)
   return (
     <ChartCard
       term="use_by_tool"
@@ -203,7 +222,7 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
       table={
         <Table
           caption={GLOSSARY.use_by_tool.title}
-          titles={["Rung", "Agent tool", "Operations", "Change", "People"]}
+          titles={["Rung", "Agent tool", "Operations", ...changes, "People"]}
           figures={["Operations", "Change", "People"]}
         >
           {shown.map((row) => (
@@ -211,7 +230,11 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
               <td className={CELL}>{RUNG_LABELS[row.rung]}</td>
               <td className={CELL}>{row.name}</td>
               <td className={FIGURE_CELL}>{formatCount(row.operations ?? 0)}</td>
-              <td className={FIGURE_CELL}>{sayChange(row.operations, row.previous)}</td>
+              {changes.map((title) => (
+                <td key={title} className={FIGURE_CELL}>
+                  {sayChange(row.operations, row.previous)}
+                </td>
+              ))}
               <td className={FIGURE_CELL}>{row.people}</td>
             </tr>
           ))}
@@ -231,7 +254,7 @@ function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageDat
               share={(row.operations ?? 0) / highest}
               color={RUNG_COLORS[row.rung]}
               figure={formatCount(row.operations ?? 0)}
-              change={sayChange(row.operations, row.previous)}
+              change={changes.length === 0 ? "" : sayChange(row.operations, row.previous)}
             />
           ))}
         </ul>
@@ -246,6 +269,7 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
   const shown = models.filter(({ state }) => state === "shown")
   const highest = Math.max(0.01, ...shown.map(({ usd }) => usd ?? 0))
   const total = shown.reduce((sum, { usd }) => sum + (usd ?? 0), 0)
+  const changes = changeColumns(usage)
   const unpriced = shown.reduce((sum, row) => sum + (row.unpricedTokens ?? 0), 0)
   return (
     <ChartCard
@@ -256,14 +280,18 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
       table={
         <Table
           caption={GLOSSARY.spend_by_model.title}
-          titles={["Model", "Cost", "Change", "Calls", "Tokens", "People"]}
+          titles={["Model", "Cost", ...changes, "Calls", "Tokens", "People"]}
           figures={["Cost", "Change", "Calls", "Tokens", "People"]}
         >
           {shown.map((row) => (
             <tr key={row.name} className={ROW}>
               <td className={CELL}>{row.name ?? "not named"}</td>
               <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
-              <td className={FIGURE_CELL}>{sayChange(row.usd, row.previousUsd)}</td>
+              {changes.map((title) => (
+                <td key={title} className={FIGURE_CELL}>
+                  {sayChange(row.usd, row.previousUsd)}
+                </td>
+              ))}
               <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
               <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
               <td className={FIGURE_CELL}>{row.people}</td>
@@ -285,7 +313,7 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
               share={(row.usd ?? 0) / highest}
               color="var(--rung-3)"
               figure={formatUsd(row.usd ?? 0)}
-              change={sayChange(row.usd, row.previousUsd)}
+              change={changes.length === 0 ? "" : sayChange(row.usd, row.previousUsd)}
             />
           ))}
         </ul>
