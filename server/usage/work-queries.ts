@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from "kysely"
+import { sql } from "kysely"
 import type { Rung } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { disclosedCuts, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
@@ -59,20 +59,20 @@ interface RawWork {
   readonly previous_usd: number | null
 }
 
-/** Sums of rows of `work` of which `volume` and `spend` say what may be shown. */
-function sumsOf(volume: RawBuilder<unknown>, spend: RawBuilder<unknown>) {
-  return sql`
-    bool_or(${volume}) filter (where is_current) as is_shown,
-    sum(operations) filter (where ${volume} and is_current)::int as operations,
-    count(distinct developer_id) filter (where ${volume} and is_current)::int as people,
-    case when ${hasAsManyWeeks(volume)} then sum(operations) filter (where ${volume} and not is_current)::int end as previous,
-    coalesce(sum(calls) filter (where is_current), 0) > 0 as has_spend,
-    bool_or(${spend}) filter (where is_current) as is_spend_shown,
-    sum(tokens) filter (where ${spend} and is_current)::int8 as tokens,
-    sum(usd) filter (where ${spend} and is_current)::float8 as usd,
-    sum(unpriced_tokens) filter (where ${spend} and is_current)::int8 as unpriced_tokens,
-    case when ${hasAsManyWeeks(spend)} then sum(usd) filter (where ${spend} and not is_current)::float8 end as previous_usd`
-}
+/** Of rows of `work` with what of them may be shown. */
+const SUMS = sql`
+  bool_or(is_volume_shown) filter (where is_current) as is_shown,
+  sum(operations) filter (where is_volume_shown and is_current)::int as operations,
+  count(distinct developer_id) filter (where is_volume_shown and is_current)::int as people,
+  case when ${hasAsManyWeeks(sql`is_volume_shown`)}
+    then sum(operations) filter (where is_volume_shown and not is_current)::int end as previous,
+  coalesce(sum(calls) filter (where is_current), 0) > 0 as has_spend,
+  bool_or(is_spend_shown) filter (where is_current) as is_spend_shown,
+  sum(tokens) filter (where is_spend_shown and is_current)::int8 as tokens,
+  sum(usd) filter (where is_spend_shown and is_current)::float8 as usd,
+  sum(unpriced_tokens) filter (where is_spend_shown and is_current)::int8 as unpriced_tokens,
+  case when ${hasAsManyWeeks(sql`is_spend_shown`)}
+    then sum(usd) filter (where is_spend_shown and not is_current)::float8 end as previous_usd`
 
 const BY = sql`agent_tool_id, mode_id, language_id`
 
@@ -86,13 +86,17 @@ const FAMILIES = { volume: sql`true`, spend: sql`calls > 0` }
 export async function listWork(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly WorkPiece[]> {
   const prices = await pricesOf(tx, scope)
   const figureOf = (cut: Cut) => sql`
-    select ${sql.lit(cut)} as cut, w.rung, ${sql.ref(`w.${cut}_id`)} as piece_id, ${sumsOf(sql`v.is_visible`, sql`s.is_visible`)}
-    from work w
-    left join ${sql.id(`disclosed_${cut}`)} v
-      on (v.week, v.rung, v.family, v.piece_id) = (w.week, w.rung, 'volume', ${sql.ref(`w.${cut}_id`)})
-    left join ${sql.id(`disclosed_${cut}`)} s
-      on (s.week, s.rung, s.family, s.piece_id) = (w.week, w.rung, 'spend', ${sql.ref(`w.${cut}_id`)})
-    group by w.rung, ${sql.ref(`w.${cut}_id`)} having bool_or(is_current and operations > 0)`
+    select ${sql.lit(cut)} as cut, rung, piece_id, ${SUMS}
+    from (
+      select w.*, ${sql.ref(`w.${cut}_id`)} as piece_id, coalesce(v.is_visible, false) as is_volume_shown,
+        coalesce(s.is_visible, false) as is_spend_shown
+      from work w
+      left join ${sql.id(`disclosed_${cut}`)} v
+        on (v.week, v.rung, v.family, v.piece_id) = (w.week, w.rung, 'volume', ${sql.ref(`w.${cut}_id`)})
+      left join ${sql.id(`disclosed_${cut}`)} s
+        on (s.week, s.rung, s.family, s.piece_id) = (w.week, w.rung, 'spend', ${sql.ref(`w.${cut}_id`)})
+    ) seen
+    group by rung, piece_id having bool_or(is_current and operations > 0)`
   const found = await sql<RawWork & { cut: Cut; piece_id: number; name: string | null }>`
     with ${workOf(scope, prices, BY)}, cut_contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id, agent_tool_id, mode_id, language_id
@@ -119,7 +123,7 @@ export async function listRungWork(tx: TenantTx, scope: UsageScope): Promise<rea
   const found = await sql<RawWork>`
     with ${workOf(scope, prices, BY)}, ${shownFamilies("work", FAMILIES)}
     select r.rung, f.* from unnest(enum_range(null::rung)) as r (rung) left join (
-      select rung as of_rung, ${sumsOf(sql`is_volume_shown`, sql`is_spend_shown`)}
+      select rung as of_rung, ${SUMS}
       from (${atNodes("work", scope.teamId)}) placed where is_main group by rung having bool_or(is_current and operations > 0)
     ) f on f.of_rung = r.rung
     order by r.rung`.execute(tx)

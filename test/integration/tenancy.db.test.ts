@@ -114,6 +114,7 @@ import {
   listUnpricedModels,
   listUse,
 } from "#server/spend/use.ts"
+import { getLoops } from "#server/outcomes/loop-queries.ts"
 import { getChangeCosts } from "#server/usage/cost-queries.ts"
 import {
   getActivePeople,
@@ -121,9 +122,10 @@ import {
   listActiveDays,
   listModelSpend,
   listTeamSpend,
-  listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
+import { pricesOf } from "#server/usage/work.ts"
+import { listRungWork, listWork } from "#server/usage/work-queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -556,8 +558,19 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listTeamSpend: async (tx) => {
       expect(await listTeamSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
     },
-    listToolUse: async (tx) => {
-      expect(await listToolUse(tx, scope)).toEqual([])
+    listWork: async (tx) => {
+      expect(await listWork(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
+    },
+    listRungWork: async (tx) => {
+      const rows = await listRungWork(tx, { ...scope, to: LATER, now: LATER })
+      expect(rows.map(({ state }) => state)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    },
+    getLoops: async (tx) => {
+      const { rungs } = await getLoops(tx, { ...scope, to: LATER, now: LATER })
+      expect(rungs.map(({ state }) => state)).toEqual(["no_data", "no_data"])
+    },
+    pricesOf: async (tx) => {
+      expect((await pricesOf(tx, { ...scope, to: LATER, now: LATER })).modelIds).toEqual([])
     },
     listModelSpend: async (tx) => {
       expect(await listModelSpend(tx, scope)).toEqual([])

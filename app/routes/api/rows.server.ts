@@ -10,7 +10,7 @@ import { getMoves } from "#server/rungs/move-queries.ts"
 import { getFreshness, getLadder } from "#server/rungs/queries.ts"
 import type { Readable } from "#server/team/readable-teams.ts"
 import { getCoverage, listModelSpend, listWeekSeats } from "#server/usage/queries.ts"
-import { listRungWork, listWork } from "#server/usage/work-queries.ts"
+import { listRungWork, listWork, type Work } from "#server/usage/work-queries.ts"
 import { readScope } from "../../lib/scope.server.ts"
 
 export type Answer = z.infer<ReturnType<typeof answerSchema>>
@@ -91,10 +91,17 @@ const READERS: Record<ResourceName, Reader> = {
   },
 
   async usage(tx, scope) {
-    const seats = as("week", await listWeekSeats(tx, scope))
-    // Teams are not cut by tool and model as well.
-    if (scope.teamId !== null) return seats
-    return [...seats, ...as("tool", await listToolUse(tx, scope)), ...as("model", await listModelSpend(tx, scope))]
+    const rows = [
+      ...as("week", await listWeekSeats(tx, scope)),
+      ...as("rung", (await listRungWork(tx, scope)).map(toWorkRow)),
+    ]
+    // Teams are not cut by tool, mode, language and model as well.
+    if (scope.teamId !== null) return rows
+    const pieces = (await listWork(tx, scope)).map((piece) => ({
+      ...toWorkRow(piece),
+      of: piece.cut === "agent_tool" ? "tool" : piece.cut,
+    }))
+    return [...rows, ...pieces, ...as("model", await listModelSpend(tx, scope))]
   },
 
   async latency(tx, scope) {
@@ -148,6 +155,11 @@ const READERS: Record<ResourceName, Reader> = {
       before = last
     }
   },
+}
+
+function toWorkRow({ spend, ...row }: Work): object {
+  const { tokens = null, usd = null, unpricedTokens = null } = spend ?? {}
+  return { ...row, tokens, usd, unpricedTokens }
 }
 
 function toIncidentRow(incident: VisibleIncident): object {

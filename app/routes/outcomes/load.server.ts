@@ -1,15 +1,17 @@
 import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
+import { getLoops, type Loops } from "#server/outcomes/loop-queries.ts"
 import { getChanges, getJoinShares, getReviewLimit, type ReviewLimit } from "#server/outcomes/review-queries.ts"
 import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
+import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
 import { putBeside } from "../../lib/against.ts"
 import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
 import { describeOutcomes } from "./sentence.ts"
-import { stagesOf, withShares } from "./shares.server.ts"
+import { stagesOf, withLoopShare, withShares } from "./shares.server.ts"
 
 /** Everything the page on outcomes shows for the range and team that the URL names. */
 export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
@@ -38,7 +40,10 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
       ? null
       : getOutcomesAnswer(context, { ...asked, teamId: against.teamId, limit: otherLimit }),
   ])
-  const { funnels, changes, ...more } = answer
+  const { funnels, changes, loops, ...more } = answer
+  const seesSpend = mayDo(viewer.role, "budgets.read")
+  const tellLoops = (row: Loops) =>
+    withLoopShare(seesSpend ? row : { ...row, burned: { ...row.burned, tokens: null, usd: null } })
   return {
     now,
     timeZone,
@@ -61,6 +66,9 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
     previousChanges: putBeside(changes, other?.changes).previous.map(withShares),
     buckets: changes.buckets.map(withShares),
     byTeam: changes.teams.map(withShares),
+    seesSpend,
+    loops: loops.rungs.map(tellLoops),
+    previousLoops: putBeside(loops, other?.loops).previous.map(tellLoops),
     ...more,
   }
 }
@@ -74,6 +82,7 @@ export function getOutcomesAnswer(
   return askOfWeeks(context, { ...asked, page: "outcomes", choices: { limit } }, async (tx, scope) => ({
     funnels: await getTaskFunnels(tx, scope),
     changes: await getChanges(tx, { ...scope, limit }),
+    loops: await getLoops(tx, scope),
     // Whose they are is not known, so they are no team's.
     joins: of.teamId === null ? await getJoinShares(tx, scope) : null,
     coverage: await getCoverage(tx, scope),

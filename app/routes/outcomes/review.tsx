@@ -22,6 +22,7 @@ import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { OutcomesBasis } from "./basis.tsx"
 import type { ChangesData, OutcomesData } from "./load.server.ts"
+import { Loops } from "./loops.tsx"
 import type { Share } from "./stages.ts"
 
 const Lines = lazy(() => import("../../charts/lines.tsx"))
@@ -42,7 +43,7 @@ export function Review({ outcomes }: { outcomes: OutcomesData }) {
         <Compared outcomes={outcomes} term="review_effort" chart="effort" rows={EFFORT_ROWS} />
         <Compared outcomes={outcomes} term="evidence" chart="evidence" rows={EVIDENCE_ROWS} />
         <ContextHealth outcomes={outcomes} />
-        <Loops />
+        <Loops outcomes={outcomes} />
       </div>
     </section>
   )
@@ -447,19 +448,6 @@ function ContextHealth({ outcomes }: { outcomes: OutcomesData }) {
         height={150}
       />
     </ChartCard>
-  )
-}
-
-function Loops() {
-  return (
-    <div className="relative min-w-0 rounded-md border border-line bg-surface p-4">
-      <h3 className="mb-3 text-base font-medium">
-        <Term term="loops" />
-      </h3>
-      <NoPicture height={150}>
-        No data: no agent tool says when its agent goes in circles, and Belay does not guess it from repeated calls.
-      </NoPicture>
-    </div>
   )
 }
 

@@ -12,9 +12,9 @@ import {
   listActiveDays,
   listModelSpend,
   listTeamSpend,
-  listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
+import { listRungWork, listWork, type Work } from "#server/usage/work-queries.ts"
 import { putBeside } from "../../lib/against.ts"
 import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
@@ -59,6 +59,7 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     canReadOrganization: readable.organization,
     sentence: describeUsage(weeks, describeRange(range, timeZone)),
     against,
+    seesSpend,
     weeks,
     /** Of whom the page compares with; null without one. */
     otherWeeks: other?.weeks ?? null,
@@ -77,14 +78,18 @@ export function getUsageAnswer(
 ) {
   const { seesSpend, ...asked } = of
   const isOfAll = of.teamId === null
+  const tellSpend = <T extends Work>(row: T): T => (seesSpend ? row : { ...row, spendState: "no_data", spend: null })
   return askOfWeeks(context, { ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
     weeks: await listWeekSeats(tx, scope),
     costs: seesSpend ? await getChangeCosts(tx, scope) : null,
     days: isOfAll ? await listActiveDays(tx, scope) : null,
     fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
     spendByTeam: isOfAll && seesSpend ? await listTeamSpend(tx, scope) : null,
-    // Teams are not cut by tool and model as well.
-    tools: isOfAll ? await listToolUse(tx, scope) : null,
+    work: {
+      rungs: (await listRungWork(tx, scope)).map(tellSpend),
+      // Teams are not cut by tool, mode, language and model as well.
+      pieces: isOfAll ? (await listWork(tx, scope)).map(tellSpend) : null,
+    },
     models: isOfAll && seesSpend ? await listModelSpend(tx, scope) : null,
     coverage: await getCoverage(tx, scope),
     freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
