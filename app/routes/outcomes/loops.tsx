@@ -131,7 +131,7 @@ function Rung(props: { row: LoopsData; highest: number; outcomes: OutcomesData; 
     const earlier = then?.burned.usd ?? null
     // Against another team a sum would tell of its size.
     const change =
-      outcomes.against !== null || earlier === null || earlier === 0 ? "" : `, ${formatChange(usd / earlier - 1)}`
+      outcomes.against !== null || earlier === null || earlier === 0 ? "" : ` (${formatChange(usd / earlier - 1)})`
     return `They burned ${formatUsd(usd)}${change} and ${plural(tokens, "token")}.`
   }
 }
