@@ -86,8 +86,8 @@ test("of another team a page tells what that team's own page tells, and withheld
   const [checkout, payments, small] = ["Checkout", "Payments", "Small"].map((name) => ids.get(name) ?? "")
 
   const ladder = await read(`/?range=1w&team=${checkout}&against=${payments}`)
-  expect(ladder).toContain("+50 pts against Payments ·")
-  expect(await read(`/?range=1w&team=${payments}&against=${checkout}`)).toContain("−50 pts against Checkout ·")
+  expect(ladder).toContain(">+50 pts against Payments<")
+  expect(await read(`/?range=1w&team=${payments}&against=${checkout}`)).toContain(">−50 pts against Checkout<")
   const ownPage = /p95 until shown[\s\S]*?>(\d+ ms)</.exec(await read(`/?range=1w&team=${payments}`))?.[1]
   expect(ladder).toContain(`against Payments: ${ownPage}`)
   expect(await read(`/latency?range=1w&team=${checkout}&against=${payments}`)).toContain(`against Payments: ${ownPage}`)
