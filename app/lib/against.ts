@@ -13,7 +13,7 @@ export const ALL_TEAMS = "all"
 
 /** Says the same of a team that is not the reader's to read and of one that never was. */
 export const NOT_COMPARABLE =
-  "It compares with a team that is gone, or whose figures are not yours to read. Open the page anew and choose there whom to compare with."
+  "The page was to be compared with a team that is gone, or whose figures are not yours to read. Open it anew and choose there whom to compare with."
 
 type State = LadderFigures["acceptanceState"]
 

@@ -25,7 +25,7 @@ export function AgainstFilter(props: {
 export function AgainstNote({ against, rest }: { against: Against | null; rest: string }) {
   if (against === null) return null
   return (
-    <p className="mt-3 max-w-3xl text-xs text-ink-faint">
+    <p className="relative mt-3 max-w-3xl text-xs text-ink-faint">
       <Term term="compared_with">Compared with</Term> {against.name} in the same weeks, as its own page shows it. {rest}
     </p>
   )

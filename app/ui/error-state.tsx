@@ -16,11 +16,8 @@ interface Described {
 export function describeError(error: unknown): Described {
   if (isRouteErrorResponse(error)) {
     if (error.status === 404) {
-      return {
-        title: "There is no such page",
-        message:
-          error.data === NOT_COMPARABLE ? NOT_COMPARABLE : "The address may be mistyped, or what it named is gone.",
-      }
+      if (error.data === NOT_COMPARABLE) return { title: "There is no such comparison", message: NOT_COMPARABLE }
+      return { title: "There is no such page", message: "The address may be mistyped, or what it named is gone." }
     }
     if (error.status === 403) return { title: "This is not open to you", message: String(error.data) }
     if (error.status < 500) return { title: "That did not work", message: String(error.data) }

@@ -97,6 +97,9 @@ test("use is told by week, tool and model, with unused seats and budgets", async
   await expectGoodOnPhone(page)
   await page.getByRole("combobox", { name: "Team" }).selectOption({ label: "Checkout" })
   await page.getByText("cut by team as well, the groups would be too small to show").waitFor()
+  await page.getByRole("combobox", { name: "Compared with" }).selectOption({ label: "All teams" })
+  await page.getByText("Of seats 50 % are in use in the week of 16 Nov, ±0 pts against all teams.").waitFor()
+  await expectGoodOnPhone(page)
 })
 
 test("outcomes say where review falls behind, beside how far tasks came, and list nobody's changes but one's own", async ({
@@ -161,6 +164,10 @@ test("outcomes say where review falls behind, beside how far tasks came, and lis
   await expectGoodOnPhone(page)
   await page.getByRole("link", { name: "Checkout" }).first().click()
   await page.waitForURL(/team=/)
+  await page.getByRole("combobox", { name: "Compared with" }).selectOption({ label: "All teams" })
+  await debt.getByText("against all teams: 83 %").waitFor()
+  await page.getByRole("figure", { name: "Evidence and rework" }).getByText("against all teams: 0 %").first().waitFor()
+  await expectGoodOnPhone(page)
   await page.getByRole("link", { name: "Your own changes" }).click()
   await page.getByText("No change is known to have your agents’ work in it.").waitFor()
   expect(await page.getByText("acme/shop").count()).toBe(0)

@@ -147,14 +147,21 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
   )
 }
 
-/** Coloured only when it may not be chance. Of another team it is no move, so it has no colour, and says when it may be. */
+/** Coloured only when it may not be chance. To another team it is no move: without colour, and in words when it may be. */
 function Change({ now, beside, against }: { now: Figures; beside: Figures; against: LadderData["against"] }) {
   const points =
     now.acceptance === null || beside.acceptance === null ? null : formatPoints(now.acceptance - beside.acceptance)
   const told = sayDifference(against, points, beside.acceptanceState)
   if (told === null) return null
   const difference = acceptanceMoved(now, beside)
-  if (against !== null) return `${told}${points !== null && difference === null ? ", may be chance" : ""} · `
+  if (against !== null) {
+    return (
+      <span className="block">
+        {told}
+        {points !== null && difference === null && ", within chance"}
+      </span>
+    )
+  }
   const Icon = difference === "rose" ? TrendingUp : TrendingDown
   return (
     <>
@@ -200,14 +207,17 @@ function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
           <span className={isMet ? "text-good" : "text-bad"}>
             <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />
             {isMet ? "within" : "past"} {formatDuration(objective.p95Ms)}
-          </span>
-          {other !== undefined &&
-            ` · ${sayBeside(
-              ladder.against,
-              other.latencyP95Ms === null ? null : formatDuration(other.latencyP95Ms),
-              other.latencyState,
-            )}`}{" "}
+          </span>{" "}
           <WeeksShown weeks={row.weeks.latency} minGroupSize={ladder.minGroupSize} />
+          {other !== undefined && (
+            <span className="block">
+              {sayBeside(
+                ladder.against,
+                other.latencyP95Ms === null ? null : formatDuration(other.latencyP95Ms),
+                other.latencyState,
+              )}
+            </span>
+          )}
         </>
       }
     />

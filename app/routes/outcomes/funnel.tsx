@@ -154,7 +154,11 @@ function StageBar(props: {
       >
         {isBreak && <CircleAlert aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
         {step !== null && `${formatShare(step.value)} ${formatMargin(step.interval)} ${OF_WHAT[name]}`}
-        {beside !== null && `, ${beside}`}
+        {beside !== null && (
+          <>
+            , <span className="inline-block">{beside}</span>
+          </>
+        )}
         {isBreak && " · breaks here"}
       </span>
     </li>

@@ -215,7 +215,12 @@ function RungShares(props: {
                 <span className="text-ink-soft">{formatMargin(share.interval)}</span>
                 <span className="text-xs text-ink-faint">
                   of {formatCount(share.whole)}
-                  {beside !== null && ` · ${beside}`}
+                  {beside !== null && (
+                    <>
+                      {" "}
+                      · <span className="inline-block">{beside}</span>
+                    </>
+                  )}
                 </span>
               </>
             )}

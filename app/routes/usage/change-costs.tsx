@@ -1,3 +1,4 @@
+import type { ReactNode } from "react"
 import type { ChangeCost, ModelCost, RungCost } from "#server/usage/cost-queries.ts"
 import { sayBeside } from "../../lib/against.ts"
 import { formatCount, formatShare, formatUsd, plural } from "../../lib/format.ts"
@@ -135,12 +136,19 @@ function CostBar({ cost, highest, color }: { cost: ChangeCost; highest: number; 
 const told = ({ perStanding }: ChangeCost) => (perStanding === null ? "none stands" : formatUsd(perStanding))
 const reachOf = ({ interval }: ChangeCost) =>
   interval === null ? "" : `${formatUsd(interval.low)} to ${formatUsd(interval.high)}`
-function sayOther(against: UsageData["against"], other: RungCost | undefined): string {
-  if (other === undefined) return ""
+function sayOther(against: UsageData["against"], other: RungCost | undefined): ReactNode {
+  if (other === undefined) return null
   const { cost, state } = other
   const isTold = cost !== null && (cost.perStanding !== null || against !== null)
   const beside = sayBeside(against, isTold ? told(cost) : null, state)
-  return beside === null ? "" : ` · ${beside}`
+  return (
+    beside !== null && (
+      <>
+        {" "}
+        · <span className="inline-block">{beside}</span>
+      </>
+    )
+  )
 }
 const keyOf = (row: Omit<ModelCost, "cost">) => `${row.rung} ${modelOf(row)} ${row.isEasy}`
 const modelOf = ({ name, hasSeveral }: Pick<ModelCost, "name" | "hasSeveral">) =>
