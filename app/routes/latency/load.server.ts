@@ -36,27 +36,13 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
   const { timeZone } = organization
   const teamId = team?.id ?? null
   const wanted = RUNGS.find((name) => name === search.get("rung")) ?? null
-  const { latency, rung, tools, models, ...more } = await askOfWeeks(
-    context,
-    { orgId: viewer.orgId, page: "latency", search, teamId, timeZone, choices: { rung: wanted } },
-    async (tx, scope) => {
-      const bucket = scope.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
-      const found = await getLatency(tx, { ...scope, bucket })
-      const ofRung = { ...scope, rung: wanted ?? slowestOf(found.rungs) }
-      return {
-        latency: found,
-        rung: ofRung.rung,
-        // Teams are not cut by tool and model as well.
-        tools: teamId === null ? await listToolLatency(tx, ofRung) : null,
-        models: teamId === null ? await listModelLatency(tx, ofRung) : null,
-        // A suggestion begins when it is shown, which the other figures say.
-        firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
-        dose: await getDoseResponse(tx, ofRung),
-        coverage: await getCoverage(tx, scope),
-        freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-      }
-    },
-  )
+  const { latency, rung, tools, models, ...more } = await getLatencyAnswer(context, {
+    orgId: viewer.orgId,
+    search,
+    teamId,
+    timeZone,
+    rung: wanted,
+  })
   const chosen = (name: string, splits: typeof tools) =>
     splits?.find((split) => split.name !== null && split.name === search.get(name))?.name ?? null
   return {
@@ -85,6 +71,32 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
     canAlert: mayDo(viewer.role, "alert_rules.manage"),
     objectives: LATENCY_OBJECTIVES,
   }
+}
+
+/** What the page on latency asks of weeks, as it is kept. Without a rung it is the slowest. */
+export function getLatencyAnswer(
+  context: Pick<AppLoadContext, "answers" | "now">,
+  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; rung: Rung | null },
+) {
+  const { rung, ...asked } = of
+  const isOfAll = of.teamId === null
+  return askOfWeeks(context, { ...asked, page: "latency", choices: { rung } }, async (tx, scope) => {
+    const bucket = scope.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
+    const latency = await getLatency(tx, { ...scope, bucket })
+    const ofRung = { ...scope, rung: rung ?? slowestOf(latency.rungs) }
+    return {
+      latency,
+      rung: ofRung.rung,
+      // Teams are not cut by tool and model as well.
+      tools: isOfAll ? await listToolLatency(tx, ofRung) : null,
+      models: isOfAll ? await listModelLatency(tx, ofRung) : null,
+      // A suggestion begins when it is shown, which the other figures say.
+      firstTokens: ofRung.rung === "autocomplete" ? null : ((await getFirstTokens(tx, ofRung)) ?? null),
+      dose: await getDoseResponse(tx, ofRung),
+      coverage: await getCoverage(tx, scope),
+      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+    }
+  })
 }
 
 /** The rung that is furthest past its objective, or nearest to it. */

@@ -1,6 +1,6 @@
 import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
-import { getChanges, getJoinShares, getReviewLimit } from "#server/outcomes/review-queries.ts"
+import { getChanges, getJoinShares, getReviewLimit, type ReviewLimit } from "#server/outcomes/review-queries.ts"
 import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
@@ -19,18 +19,13 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
   })
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { funnels, changes, ...more } = await askOfWeeks(
-    context,
-    { orgId: viewer.orgId, page: "outcomes", search, teamId, timeZone, choices: { limit } },
-    async (tx, scope) => ({
-      funnels: await getTaskFunnels(tx, scope),
-      changes: await getChanges(tx, { ...scope, limit }),
-      // Whose they are is not known, so they are no team's.
-      joins: teamId === null ? await getJoinShares(tx, scope) : null,
-      coverage: await getCoverage(tx, scope),
-      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }),
-  )
+  const { funnels, changes, ...more } = await getOutcomesAnswer(context, {
+    orgId: viewer.orgId,
+    search,
+    teamId,
+    timeZone,
+    limit,
+  })
   return {
     now,
     timeZone,
@@ -50,6 +45,22 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
     byTeam: changes.teams.map(withShares),
     ...more,
   }
+}
+
+/** What the page on outcomes asks of weeks, as it is kept. */
+export function getOutcomesAnswer(
+  context: Pick<AppLoadContext, "answers" | "now">,
+  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; limit: ReviewLimit },
+) {
+  const { limit, ...asked } = of
+  return askOfWeeks(context, { ...asked, page: "outcomes", choices: { limit } }, async (tx, scope) => ({
+    funnels: await getTaskFunnels(tx, scope),
+    changes: await getChanges(tx, { ...scope, limit }),
+    // Whose they are is not known, so they are no team's.
+    joins: of.teamId === null ? await getJoinShares(tx, scope) : null,
+    coverage: await getCoverage(tx, scope),
+    freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+  }))
 }
 
 export type OutcomesData = Awaited<ReturnType<typeof loadOutcomes>>

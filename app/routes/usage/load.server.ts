@@ -37,22 +37,13 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { weeks, costs, ...more } = await askOfWeeks(
-    context,
-    { orgId: viewer.orgId, page: "usage", search, teamId, timeZone, choices: { seesSpend } },
-    async (tx, scope) => ({
-      weeks: await listWeekSeats(tx, scope),
-      costs: seesSpend ? await getChangeCosts(tx, scope) : null,
-      days: teamId === null ? await listActiveDays(tx, scope) : null,
-      fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
-      spendByTeam: teamId === null && seesSpend ? await listTeamSpend(tx, scope) : null,
-      // Teams are not cut by tool and model as well.
-      tools: teamId === null ? await listToolUse(tx, scope) : null,
-      models: teamId === null && seesSpend ? await listModelSpend(tx, scope) : null,
-      coverage: await getCoverage(tx, scope),
-      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
-    }),
-  )
+  const { weeks, costs, ...more } = await getUsageAnswer(context, {
+    orgId: viewer.orgId,
+    search,
+    teamId,
+    timeZone,
+    seesSpend,
+  })
   return {
     now,
     timeZone,
@@ -70,6 +61,27 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     budgets,
     organization: organization.name,
   }
+}
+
+/** What the page on use and cost asks of weeks, as it is kept. */
+export function getUsageAnswer(
+  context: Pick<AppLoadContext, "answers" | "now">,
+  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; seesSpend: boolean },
+) {
+  const { seesSpend, ...asked } = of
+  const isOfAll = of.teamId === null
+  return askOfWeeks(context, { ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
+    weeks: await listWeekSeats(tx, scope),
+    costs: seesSpend ? await getChangeCosts(tx, scope) : null,
+    days: isOfAll ? await listActiveDays(tx, scope) : null,
+    fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
+    spendByTeam: isOfAll && seesSpend ? await listTeamSpend(tx, scope) : null,
+    // Teams are not cut by tool and model as well.
+    tools: isOfAll ? await listToolUse(tx, scope) : null,
+    models: isOfAll && seesSpend ? await listModelSpend(tx, scope) : null,
+    coverage: await getCoverage(tx, scope),
+    freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+  }))
 }
 
 export type UsageData = Awaited<ReturnType<typeof loadUsage>>
