@@ -1,4 +1,3 @@
-import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
@@ -16,14 +15,14 @@ import {
   listWeekSeats,
 } from "#server/usage/queries.ts"
 import { describeRange, readScope } from "../../lib/scope.server.ts"
-import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
+import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeUsage } from "./sentence.ts"
 
 /** Before the last week of a range: four with it. */
 const THREE_WEEKS_MS = 21 * 86_400_000
 
 /** Everything the page on use and cost shows for the range and team that the URL names. */
-export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
+export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
   const seesSpend = mayDo(viewer.role, "budgets.read")
   const { organization, readable, teams, team, range, budgets } = await asTenant(
@@ -64,13 +63,10 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
 }
 
 /** What the page on use and cost asks of weeks, as it is kept. */
-export function getUsageAnswer(
-  context: Pick<AppLoadContext, "answers" | "now">,
-  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; seesSpend: boolean },
-) {
+export function usageQuestion(of: WeeksAsked & { seesSpend: boolean }) {
   const { seesSpend, ...asked } = of
   const isOfAll = of.teamId === null
-  return askOfWeeks(context, { ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
+  return questionOfWeeks({ ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
     weeks: await listWeekSeats(tx, scope),
     costs: seesSpend ? await getChangeCosts(tx, scope) : null,
     days: isOfAll ? await listActiveDays(tx, scope) : null,
@@ -82,6 +78,13 @@ export function getUsageAnswer(
     coverage: await getCoverage(tx, scope),
     freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
   }))
+}
+
+export function getUsageAnswer(
+  context: Pick<WeeksContext, "answers" | "now">,
+  of: Omit<Parameters<typeof usageQuestion>[0], "now">,
+) {
+  return context.answers.get(usageQuestion({ ...of, now: context.now() }))
 }
 
 export type UsageData = Awaited<ReturnType<typeof loadUsage>>
