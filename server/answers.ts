@@ -84,7 +84,7 @@ export function openAnswers(options: {
   const turns = new Set<string>()
 
   const make = <Answer>(key: string, stamp: string, { orgId, now, at }: Question<Answer>): Promise<Answer> => {
-    const answer = asTenant(db, orgId, at(now).ask)
+    const answer = askLargely(db, orgId, at(now).ask)
     putLast(kept, key, { stamp, at: now.getTime(), answer }, KEPT_MAX)
     answer.catch(() => {
       if (kept.get(key)?.answer === answer) kept.delete(key)
@@ -93,7 +93,7 @@ export function openAnswers(options: {
   }
 
   const remake = async (key: string, stamp: string, { orgId, now, at }: Question<unknown>) => {
-    const answer = await asTenant(db, orgId, at(now).ask)
+    const answer = await askLargely(db, orgId, at(now).ask)
     putLast(kept, key, { stamp, at: now.getTime(), answer: Promise.resolve(answer) }, KEPT_MAX)
   }
 
@@ -163,6 +163,18 @@ export function openAnswers(options: {
       await renewing
     },
   }
+}
+
+/**
+ * Questions go through all days of a large organization's people. Compiling them takes longer than it saves, and the memory
+ * is given back with the transaction.
+ */
+function askLargely<Answer>(db: Kysely<DB>, orgId: string, ask: (tx: TenantTx) => Promise<Answer>): Promise<Answer> {
+  return asTenant(db, orgId, async (tx) => {
+    await sql`set local jit = off`.execute(tx)
+    await sql`set local work_mem = '64MB'`.execute(tx)
+    return ask(tx)
+  })
 }
 
 function keyOf({ orgId, of, now, at }: Question<unknown>): string {

@@ -5,9 +5,8 @@ import { asTenant } from "../db/tenant.ts"
 import {
   getActivePeople,
   getCoverage,
+  getSpend,
   listActiveDays,
-  listModelSpend,
-  listTeamSpend,
   listToolUse,
   listWeekSeats,
   type UsageScope,
@@ -88,7 +87,7 @@ test("operations by tool and spend by model are those of enough people, and each
     ...PEOPLE.map((person) => makeSignal({ person, agentTool: "copilot" })),
     makeSignal({ person: "ada", agentTool: "kilo" }),
   ])
-  expect(await asTenant(db, orgId, (tx) => listModelSpend(tx, SCOPE))).toEqual([
+  expect((await asTenant(db, orgId, (tx) => getSpend(tx, SCOPE))).models).toEqual([
     { name: "opus", state: "shown", calls: 5, tokens: 500, usd: 2.5, unpricedTokens: 0, people: 5, previousUsd: 2 },
     { name: "haiku", state: "shown", calls: 5, tokens: 500, usd: 0.5, unpricedTokens: 0, people: 5, previousUsd: null },
   ])
@@ -152,7 +151,7 @@ test("teams' spend is that of their people, and a sibling of too few is hidden w
     ...[...OTHERS, "fay"].map((person) => call(person, 0.1)),
   ])
   const spend = async () =>
-    (await asTenant(db, orgId, (tx) => listTeamSpend(tx, SCOPE))).map(({ weeks: _weeks, ...row }) => row)
+    (await asTenant(db, orgId, (tx) => getSpend(tx, SCOPE))).teams.map(({ weeks: _weeks, ...row }) => row)
   const none = { usd: null, tokens: null, calls: null, people: null, previousUsd: null }
   const ofBlue = { teamId: blue, state: "shown", usd: 0.6, tokens: 600, calls: 6, people: 6, previousUsd: null }
   expect(await spend()).toEqual([

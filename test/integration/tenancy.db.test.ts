@@ -118,9 +118,8 @@ import { getChangeCosts } from "#server/usage/cost-queries.ts"
 import {
   getActivePeople,
   getCoverage,
+  getSpend,
   listActiveDays,
-  listModelSpend,
-  listTeamSpend,
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
@@ -553,14 +552,11 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listWeekSeats: async (tx) => {
       expect(await listWeekSeats(tx, scope)).toEqual([])
     },
-    listTeamSpend: async (tx) => {
-      expect(await listTeamSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
-    },
     listToolUse: async (tx) => {
       expect(await listToolUse(tx, scope)).toEqual([])
     },
-    listModelSpend: async (tx) => {
-      expect(await listModelSpend(tx, scope)).toEqual([])
+    getSpend: async (tx) => {
+      expect(await getSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual({ models: [], teams: [] })
     },
     getMoves: (tx) => getMoves(tx, scope),
     getOwnRung: (tx) => getOwnRung(tx, { developerIds: [x.developerId], now: LATER, timeZone: "UTC", limit: 5 }),

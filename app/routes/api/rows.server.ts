@@ -9,7 +9,7 @@ import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getMoves } from "#server/rungs/move-queries.ts"
 import { getFreshness, getLadder } from "#server/rungs/queries.ts"
 import type { Readable } from "#server/team/readable-teams.ts"
-import { getCoverage, listModelSpend, listToolUse, listWeekSeats } from "#server/usage/queries.ts"
+import { getCoverage, getSpend, listToolUse, listWeekSeats } from "#server/usage/queries.ts"
 import { readScope } from "../../lib/scope.server.ts"
 
 export type Answer = z.infer<ReturnType<typeof answerSchema>>
@@ -93,7 +93,7 @@ const READERS: Record<ResourceName, Reader> = {
     const seats = as("week", await listWeekSeats(tx, scope))
     // Teams are not cut by tool and model as well.
     if (scope.teamId !== null) return seats
-    return [...seats, ...as("tool", await listToolUse(tx, scope)), ...as("model", await listModelSpend(tx, scope))]
+    return [...seats, ...as("tool", await listToolUse(tx, scope)), ...as("model", (await getSpend(tx, scope)).models)]
   },
 
   async latency(tx, scope) {

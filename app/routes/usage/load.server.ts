@@ -8,9 +8,8 @@ import { compareEasyWork } from "#server/usage/easy-work.ts"
 import {
   getActivePeople,
   getCoverage,
+  getSpend,
   listActiveDays,
-  listModelSpend,
-  listTeamSpend,
   listToolUse,
   listWeekSeats,
 } from "#server/usage/queries.ts"
@@ -36,7 +35,7 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { weeks, costs, ...more } = await getUsageAnswer(context, {
+  const { weeks, costs, spend, ...more } = await getUsageAnswer(context, {
     orgId: viewer.orgId,
     search,
     teamId,
@@ -57,6 +56,8 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     costs,
     easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
     ...more,
+    spendByTeam: spend?.teams ?? null,
+    models: spend?.models ?? null,
     budgets,
     organization: organization.name,
   }
@@ -71,10 +72,9 @@ export function usageQuestion(of: WeeksAsked & { seesSpend: boolean }) {
     costs: seesSpend ? await getChangeCosts(tx, scope) : null,
     days: isOfAll ? await listActiveDays(tx, scope) : null,
     fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
-    spendByTeam: isOfAll && seesSpend ? await listTeamSpend(tx, scope) : null,
     // Teams are not cut by tool and model as well.
     tools: isOfAll ? await listToolUse(tx, scope) : null,
-    models: isOfAll && seesSpend ? await listModelSpend(tx, scope) : null,
+    spend: isOfAll && seesSpend ? await getSpend(tx, scope) : null,
     coverage: await getCoverage(tx, scope),
     freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
   }))
