@@ -10,6 +10,9 @@ import { isRouteErrorResponse, RemixServer } from "@remix-run/react"
 import { renderToPipeableStream } from "react-dom/server"
 import { NonceContext } from "./ui/nonce.ts"
 
+/** The server has it asked before anybody opens a page. */
+export { listStanding } from "./lib/standing.server.ts"
+
 const ABORT_MS = 5_000
 
 /**

@@ -85,15 +85,68 @@ test("what was asked for in the last days is made before it is asked for again, 
       },
     })
   await get(NOW)
-  await answers.prepare(later(60_000))
+  await answers.prepare(later(60_000), [])
   expect(asked).toEqual(["2026-11-20"])
-  await answers.prepare(later(AGE.staleMs - 60_000))
+  await answers.prepare(later(AGE.staleMs - 60_000), [])
   expect(asked).toEqual(["2026-11-20", "2026-11-20"])
   // On the Monday after it is there before anybody comes.
   const monday = later(3 * 86_400_000)
-  await answers.prepare(monday)
+  await answers.prepare(monday, [])
   expect(await get(monday)).toBe(3)
   expect(asked.at(-1)).toBe("2026-11-23")
-  await answers.prepare(later(12 * 86_400_000))
+  await answers.prepare(later(12 * 86_400_000), [])
   expect(asked).toHaveLength(3)
+})
+
+test("what is standing is made before anybody asks, by organizations in turn, and not again while it is new", async ({
+  database,
+  db,
+}) => {
+  const [one, other] = [await makeOrganization(database), await makeOrganization(database)]
+  const answers = openAnswers({ db, age: AGE, onError })
+  const asked: string[] = []
+  const question = (orgId: string, page: string) => ({
+    orgId,
+    of: { page },
+    now: NOW,
+    at: () => ({ period: {}, ask: () => Promise.resolve(asked.push(page)) }),
+  })
+  const standing = [...["a", "b", "c"].map((page) => question(one, page)), question(other, "x")]
+  await answers.prepare(NOW, standing)
+  expect(asked).toEqual(["a", "x", "b", "c"])
+  expect(await answers.get(question(one, "b"))).toBe(3)
+  await answers.prepare(later(60_000), standing)
+  expect(asked).toHaveLength(4)
+  // Whose turn was longest ago begins, with the oldest of its answers.
+  await answers.get({ ...question(one, "a"), now: later(AGE.staleMs) })
+  asked.length = 0
+  await answers.prepare(later(AGE.staleMs + 1), standing)
+  expect(asked).toEqual(["x", "b", "c"])
+})
+
+test("whoever asks for what is being prepared waits for that", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const answers = openAnswers({ db, age: AGE, onError })
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const begun = Promise.withResolvers<null>()
+  let asked = 0
+  const question = {
+    orgId,
+    of: { page: "ladder" },
+    now: NOW,
+    at: () => ({
+      period: {},
+      ask: () => {
+        asked++
+        begun.resolve(null)
+        return promise
+      },
+    }),
+  }
+  const preparing = answers.prepare(NOW, [question])
+  await begun.promise
+  const got = answers.get(question)
+  resolve("figures")
+  expect([await got, asked]).toEqual(["figures", 1])
+  await preparing
 })

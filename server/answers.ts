@@ -11,10 +11,11 @@ export interface Answers {
   /** Not to be asked within a transaction: it takes a connection of its own. */
   get<Answer>(question: Question<Answer>): Promise<Answer>
   /**
-   * Makes anew what was asked for in the last days and would not be given now: so that whoever opens on a Monday what they
-   * look at on Mondays does not wait. Takes its time: what is left is for the next time.
+   * Makes what is `standing` and what was asked for in the last days, as far as it would not be given now: so that whoever
+   * opens on a Monday what they look at on Mondays does not wait. Organizations take turns, and each has its oldest answer
+   * made first. Takes its time: what is left is for the next time.
    */
-  prepare(now: Date): Promise<void>
+  prepare(now: Date, standing: readonly Question<unknown>[]): Promise<void>
   /** Waits for what is made anew. */
   close(): Promise<void>
 }
@@ -47,7 +48,7 @@ export const ANSWER_AGE: AnswerAge = { freshMs: 60_000, staleMs: 10 * 60_000 }
 const KEPT_MAX = 200
 /** Questions are prepared so long after they were last asked: a week and a day. */
 const PREPARED_MS = 8 * 86_400_000
-/** Of all questions that were asked, the last. */
+/** Of all questions that were asked, the last; what is standing comes besides. */
 const PREPARED_MAX = 60
 /** At most so long at a time, which is a quarter of it when that is every minute. */
 const PREPARING_MS = 15_000
@@ -56,6 +57,15 @@ interface Kept {
   readonly stamp: string
   readonly at: number
   readonly answer: Promise<unknown>
+}
+
+/** A question whose answer is to be made. */
+interface Due {
+  readonly key: string
+  readonly stamp: string
+  readonly question: Question<unknown>
+  /** Whether the answer that there is would still be given. */
+  readonly isGiven: boolean
 }
 
 export function openAnswers(options: {
@@ -70,9 +80,11 @@ export function openAnswers(options: {
   /** Those that are made anew while an older one is given, one after the other: somebody may be waiting for another. */
   let renewing: Promise<unknown> = Promise.resolve()
   const isRenewed = new Set<string>()
+  /** Organizations whose answers are prepared; whose turn was longest ago comes first. */
+  const turns = new Set<string>()
 
   const make = <Answer>(key: string, stamp: string, { orgId, now, at }: Question<Answer>): Promise<Answer> => {
-    const answer = asTenant(db, orgId, at(now).ask)
+    const answer = askLargely(db, orgId, at(now).ask)
     putLast(kept, key, { stamp, at: now.getTime(), answer }, KEPT_MAX)
     answer.catch(() => {
       if (kept.get(key)?.answer === answer) kept.delete(key)
@@ -81,9 +93,21 @@ export function openAnswers(options: {
   }
 
   const remake = async (key: string, stamp: string, { orgId, now, at }: Question<unknown>) => {
-    const answer = await asTenant(db, orgId, at(now).ask)
+    const answer = await askLargely(db, orgId, at(now).ask)
     putLast(kept, key, { stamp, at: now.getTime(), answer: Promise.resolve(answer) }, KEPT_MAX)
   }
+
+  /** Those that are too old, or soon will be, in the order in which they are made. */
+  const dueOf = (wanted: readonly (readonly [string, Question<unknown>])[], stamp: string, now: Date): Due[] =>
+    wanted
+      .map(([key, question]) => {
+        const known = kept.get(key)
+        const madeAt = known?.stamp === stamp ? known.at : 0
+        return { key, stamp, question, madeAt, isGiven: now.getTime() - madeAt < age.staleMs }
+      })
+      // A little before it would not be given any more, as this is done every so often.
+      .filter(({ madeAt }) => now.getTime() - madeAt >= age.staleMs - 2 * age.freshMs)
+      .toSorted((a, b) => a.madeAt - b.madeAt)
 
   const renew = (key: string, stamp: string, question: Question<unknown>) => {
     if (isRenewed.has(key)) return
@@ -108,30 +132,49 @@ export function openAnswers(options: {
       // Under this key is what the same question gave.
       return known.answer as Promise<Answer>
     },
-    async prepare(now) {
+    async prepare(now, standing) {
       const began = performance.now()
-      const stamps = new Map<string, string>()
-      for (const [name, asked] of [...questions].toReversed()) {
-        if (now.getTime() - asked.now.getTime() >= PREPARED_MS) {
-          questions.delete(name)
-          continue
-        }
-        if (performance.now() - began >= PREPARING_MS) return
-        const { orgId } = asked
-        const question = { ...asked, now }
-        const key = keyOf(question)
-        const stamp = stamps.get(orgId) ?? (await asTenant(db, orgId, (tx) => readStamp(tx, now)))
-        stamps.set(orgId, stamp)
-        const known = kept.get(key)
-        // A little before it would not be given any more, as this is done every so often.
-        const isReady = known?.stamp === stamp && now.getTime() - known.at < age.staleMs - 2 * age.freshMs
-        if (!isReady) await remake(key, stamp, question).catch(onError)
+      for (const [name, asked] of questions) {
+        if (now.getTime() - asked.now.getTime() >= PREPARED_MS) questions.delete(name)
+      }
+      const wanted = new Map<string, Question<unknown>>()
+      for (const question of [...standing, ...[...questions.values()].toReversed()]) {
+        const current = { ...question, now }
+        wanted.set(keyOf(current), current)
+      }
+      const due = new Map<string, Due[]>()
+      for (const [orgId, theirs] of Map.groupBy(wanted, ([, question]) => question.orgId)) {
+        const stamp = await asTenant(db, orgId, (tx) => readStamp(tx, now))
+        due.set(orgId, dueOf(theirs, stamp, now))
+        turns.add(orgId)
+      }
+      while (performance.now() - began < PREPARING_MS) {
+        const orgId = [...turns].find((id) => due.get(id)?.length)
+        const next = orgId === undefined ? undefined : due.get(orgId)?.shift()
+        if (orgId === undefined || next === undefined) return
+        turns.delete(orgId)
+        turns.add(orgId)
+        const { key, stamp, question, isGiven } = next
+        // Who asks for what is given to nobody meanwhile waits for this.
+        await (isGiven ? remake : make)(key, stamp, question).catch(onError)
       }
     },
     async close() {
       await renewing
     },
   }
+}
+
+/**
+ * Questions go through all days of a large organization's people. Compiling them takes longer than it saves, and the memory
+ * is given back with the transaction.
+ */
+function askLargely<Answer>(db: Kysely<DB>, orgId: string, ask: (tx: TenantTx) => Promise<Answer>): Promise<Answer> {
+  return asTenant(db, orgId, async (tx) => {
+    await sql`set local jit = off`.execute(tx)
+    await sql`set local work_mem = '64MB'`.execute(tx)
+    return ask(tx)
+  })
 }
 
 function keyOf({ orgId, of, now, at }: Question<unknown>): string {

@@ -17,6 +17,7 @@ import type { PolicyEndpoint } from "./policy/http.ts"
 import { PortTaken } from "./ports.ts"
 import type { SelfTelemetry } from "./self-telemetry.ts"
 import { getViewer } from "./sign-in/sessions.ts"
+import type { ListStanding } from "./standing.ts"
 import { countAttempt, limitOfAccount } from "./team/rate-limit.ts"
 
 const CLIENT_BUILD = fileURLToPath(new URL("../build/client", import.meta.url))
@@ -29,6 +30,8 @@ export interface PageServer {
   readonly build: ServerBuild | (() => Promise<ServerBuild>)
   /** Serves modules and styles in development, before the built files. */
   readonly middleware?: RequestListener
+  /** What is asked when pages are opened; not in development. */
+  readonly listStanding?: ListStanding
 }
 
 /**

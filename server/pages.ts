@@ -6,9 +6,12 @@ import path from "node:path"
 import { promisify } from "node:util"
 import type { ServerBuild } from "@remix-run/node"
 import type { PageServer } from "./http.ts"
+import type { ListStanding } from "./standing.ts"
 
 const ROOT = path.join(import.meta.dirname, "..")
 const SERVER_BUILD = path.join(ROOT, "build/server/index.js")
+/** What app/entry.server.tsx gives besides what Remix asks for. */
+type OwnEntry = ServerBuild["entry"]["module"] & { readonly listStanding: ListStanding }
 /** What the build is made from. */
 const SOURCES = ["app", "server", "sdk", "public", "package.json", "package-lock.json", "vite.config.ts"]
 
@@ -27,7 +30,9 @@ export async function loadPages(mode: { isDev: boolean }): Promise<PageServer & 
     }
   }
   await ensureBuilt()
-  return { build: (await import(SERVER_BUILD)) as ServerBuild }
+  const build = (await import(SERVER_BUILD)) as ServerBuild
+  const { listStanding } = build.entry.module as OwnEntry
+  return { build, listStanding }
 }
 
 async function ensureBuilt(): Promise<void> {

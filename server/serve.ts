@@ -1,8 +1,10 @@
 import type { Server } from "node:http"
+import type { Kysely } from "kysely"
 import { createAlertsEndpoint } from "./alert/http.ts"
 import { ANSWER_AGE, type AnswerAge, openAnswers } from "./answers.ts"
 import type { AppContext } from "./context.ts"
 import type { OpenedDatabase } from "./db/client.ts"
+import type { DB } from "./db/types.ts"
 import { createAppServer, createOtlpServer, listen, type PageServer } from "./http.ts"
 import { type Arrivals, openArrivals } from "./ingest/arrivals.ts"
 import { BUDGET_BYTES, type ReceiverOptions } from "./ingest/accept.ts"
@@ -20,6 +22,7 @@ import { type Auth, createAuth, type IdentityProvider } from "./sign-in/auth.ts"
 import { repeat } from "./repeat.ts"
 import type { SelfTelemetry } from "./self-telemetry.ts"
 import type { SignIn } from "./sign-in/sessions.ts"
+import { listAllStanding } from "./standing.ts"
 import { createKeyAuthenticator } from "./team/key-authenticator.ts"
 
 export interface ServeOptions {
@@ -32,6 +35,8 @@ export interface ServeOptions {
   readonly mailer: Mailer | null
   /** Acts as `belay_ingest`. */
   readonly ingest: OpenedDatabase
+  /** Acts as `belay_worker`. Undefined has only made ready what was asked before: for tests. */
+  readonly worker?: Kysely<DB>
   readonly store: SignalStore
   readonly meter: IngestMeter
   /** Answers `GET /metrics`. */
@@ -94,7 +99,14 @@ export async function serve(options: ServeOptions): Promise<Served> {
   })
   const preparing = repeat({
     everyMs: PREPARE_EVERY_MS,
-    work: () => answers.prepare(now()),
+    async work() {
+      const { worker } = options
+      const { listStanding } = await options.pages
+      const at = now()
+      const isKnown = worker !== undefined && listStanding !== undefined
+      const standing = isKnown ? await listAllStanding({ worker, app: app.kysely, listStanding, now: at }) : []
+      await answers.prepare(at, standing)
+    },
     onError: (error) => log("Figures could not be prepared", error),
   })
   const budget = createBudget(BUDGET_BYTES)

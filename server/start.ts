@@ -157,6 +157,7 @@ export async function startBelay(config: Config, mode: { isDemo: boolean; isDev:
       identityProvider: readIdentityProvider(config),
       mailer,
       ingest,
+      worker: worker.kysely,
       store,
       meter,
       selfTelemetry,

@@ -1,4 +1,5 @@
 import type { AppLoadContext } from "@remix-run/node"
+import type { Question } from "#server/answers.ts"
 import type { TenantTx } from "#server/db/tenant.ts"
 import { parseRange } from "./range.ts"
 
@@ -12,30 +13,33 @@ interface WeeksScope {
   readonly timeZone: string
 }
 
+/** What loaders of pages on weeks need. */
+export type WeeksContext = Pick<AppLoadContext, "db" | "answers" | "now">
+
+/** Which weeks, of whom, and when that is asked. */
+export interface WeeksAsked {
+  readonly orgId: string
+  readonly search: URLSearchParams
+  readonly teamId: string | null
+  readonly timeZone: string
+  readonly now: Date
+}
+
 /**
  * What a page asks of the weeks that the URL names, as it is kept (docs/decisions/027-answers.md). `choices` is what the answer
  * depends on besides those weeks, the team and the zone.
  */
-export function askOfWeeks<Answer>(
-  { answers, now }: Pick<AppLoadContext, "answers" | "now">,
-  of: {
-    readonly orgId: string
-    readonly page: string
-    readonly search: URLSearchParams
-    readonly teamId: string | null
-    readonly timeZone: string
-    readonly choices?: Readonly<Record<string, unknown>>
-  },
+export function questionOfWeeks<Answer>(
+  of: WeeksAsked & { readonly page: string; readonly choices?: Readonly<Record<string, unknown>> },
   ask: (tx: TenantTx, scope: WeeksScope) => Promise<Answer>,
-): Promise<Answer> {
-  const { orgId, page, search, teamId, timeZone, choices } = of
-  const asked = now()
-  const range = parseRange(search, asked, timeZone)
-  return answers.get({
+): Question<Answer> {
+  const { orgId, page, search, teamId, timeZone, now, choices } = of
+  const range = parseRange(search, now, timeZone)
+  return {
     orgId,
     // A preset goes on with time, days that were chosen do not.
     of: { page, teamId, timeZone, ...choices, range: range.preset ?? `${range.from.toISOString()} ${range.weeks}` },
-    now: asked,
+    now,
     at(time) {
       const { from, to, weeks } = parseRange(search, time, timeZone)
       return {
@@ -44,5 +48,5 @@ export function askOfWeeks<Answer>(
         ask: (tx) => ask(tx, { from, to, weeks, now: time, teamId, timeZone }),
       }
     },
-  })
+  }
 }

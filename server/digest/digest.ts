@@ -6,7 +6,7 @@ import { getLadder, listTeams } from "../rungs/queries.ts"
 import { addDays, calendarOf } from "../spend/periods.ts"
 import { getOrganization } from "../team/queries.ts"
 import { findReadableTeams, type Reader } from "../team/readable-teams.ts"
-import { listModelSpend } from "../usage/queries.ts"
+import { getSpend } from "../usage/queries.ts"
 import {
   type Digest,
   type DigestLine,
@@ -68,7 +68,7 @@ export async function readDigest(tx: TenantTx, args: { reader: Reader; now: Date
     const { rungs } = await getChanges(tx, { ...scope, teamId: id, limit: await getReviewLimit(tx, id) })
     held.push(...tellChanges(place, rungs))
   }
-  const cost = readable.organization ? tellSpend(await listModelSpend(tx, scope), search) : []
+  const cost = readable.organization ? tellSpend((await getSpend(tx, scope)).models, search) : []
   const incidents = await listIncidents(tx, {
     // One person's are for their own page.
     viewer: { readable, ownDeveloperIds: [] },

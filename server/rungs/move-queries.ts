@@ -117,10 +117,10 @@ export async function getMoves(tx: TenantTx, scope: MoveScope): Promise<Moves> {
       left join membership team on team.developer_id = made.developer_id
         and made.day >= team.valid_from and (team.valid_to is null or made.day < team.valid_to)
     ), ${disclosureOf(MIN_GROUP_SIZE)}, placed as (
-      select c.*, coalesce(shown.is_visible, false) as is_visible
+      select c.*, ((c.week, c.rung, c.family) in (
+        select week, rung, family from disclosed_node where is_visible and node_id = ${main}
+      )) is true as is_visible
       from contribution c
-      left join disclosed_node shown
-        on (shown.week, shown.rung, shown.family, shown.node_id) = (c.week, c.rung, c.family, ${main})
       where ${teamId === null ? sql`true` : sql`${main} in (c.top_team_id, c.sub_team_id)`}
     )
     select
@@ -228,7 +228,7 @@ async function readHistories(
     accepted: readonly number[]
   }>`
     select developer,
-      array(select distinct t.value from dimension t where t.id = any(array_agg(agent_tool_id))) as tools,
+      array(select distinct t.value from dimension t where t.id = any(array_agg(distinct agent_tool_id))) as tools,
       array_agg(day) as days, array_agg(rung) as rungs, array_agg(operations) as operations, array_agg(accepted) as accepted
     from (
       select coalesce(person.merged_into_id, person.id) as developer, d.agent_tool_id, d.day - date '1970-01-01' as day,

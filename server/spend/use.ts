@@ -89,7 +89,7 @@ export function usedOf(scope: UseScope, prices: PricedNames, isBySlot = false): 
         ${prices.outputUsd}::numeric[]
       ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
     ), used as (
-      select person.id as person_id, u.at, u.day, team.top_team_id, team.sub_team_id, u.model_id, u.calls,
+      select coalesce(person.merged_into_id, u.developer_id) as person_id, u.at, u.day, team.top_team_id, team.sub_team_id, u.model_id, u.calls,
         u.cost_usd + coalesce(
           ((u.open_input_tokens - u.open_cached_tokens) * p.input_usd + u.open_cached_tokens * p.cached_usd
             + u.open_output_tokens * p.output_usd) / 1000000, 0) as usd,
@@ -97,10 +97,8 @@ export function usedOf(scope: UseScope, prices: PricedNames, isBySlot = false): 
         case when p.input_usd is null then ${tokens} else 0 end as unpriced_tokens
       from (${useIn(scope, isBySlot)}) u
       -- An identity that was found to be someone's is counted as theirs.
-      join lateral (
-        select coalesce(max(merged_into_id::text)::uuid, u.developer_id) as id from developer where id = u.developer_id
-      ) person on true
-      left join membership team on team.developer_id = person.id
+      left join developer person on person.id = u.developer_id
+      left join membership team on team.developer_id = coalesce(person.merged_into_id, u.developer_id)
         and u.day >= team.valid_from and (team.valid_to is null or u.day < team.valid_to)
       left join price p on p.model_id = u.model_id and p.provider_id = u.provider_id
         and u.at >= p.valid_from and u.at < p.valid_until

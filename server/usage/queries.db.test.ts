@@ -2,15 +2,7 @@ import { expect } from "vitest"
 import { test } from "../../test/db.ts"
 import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount } from "../../test/factories.ts"
 import { asTenant } from "../db/tenant.ts"
-import {
-  getActivePeople,
-  getCoverage,
-  listActiveDays,
-  listModelSpend,
-  listTeamSpend,
-  listWeekSeats,
-  type UsageScope,
-} from "./queries.ts"
+import { getActivePeople, getCoverage, getSpend, listActiveDays, listWeekSeats, type UsageScope } from "./queries.ts"
 
 /** NOW is Friday, 20 November: five working days of its week have begun. */
 const SCOPE: UsageScope = { from: NOW, to: NOW, now: NOW, teamId: null, timeZone: "UTC" }
@@ -82,7 +74,7 @@ test("spend by model is that of enough people, and each call is counted once", a
     // A task repeats the tokens of its calls.
     ...PEOPLE.map((person) => makeSignal({ person, kind: "task", rung: "agent", agentTool: "codex", inputTokens: 90 })),
   ])
-  expect(await asTenant(db, orgId, (tx) => listModelSpend(tx, SCOPE))).toEqual([
+  expect((await asTenant(db, orgId, (tx) => getSpend(tx, SCOPE))).models).toEqual([
     { name: "opus", state: "shown", calls: 5, tokens: 500, usd: 2.5, unpricedTokens: 0, people: 5, previousUsd: 2 },
     { name: "haiku", state: "shown", calls: 5, tokens: 500, usd: 0.5, unpricedTokens: 0, people: 5, previousUsd: null },
   ])
@@ -139,7 +131,7 @@ test("teams' spend is that of their people, and a sibling of too few is hidden w
     ...[...OTHERS, "fay"].map((person) => call(person, 0.1)),
   ])
   const spend = async () =>
-    (await asTenant(db, orgId, (tx) => listTeamSpend(tx, SCOPE))).map(({ weeks: _weeks, ...row }) => row)
+    (await asTenant(db, orgId, (tx) => getSpend(tx, SCOPE))).teams.map(({ weeks: _weeks, ...row }) => row)
   const none = { usd: null, tokens: null, calls: null, people: null, previousUsd: null }
   const ofBlue = { teamId: blue, state: "shown", usd: 0.6, tokens: 600, calls: 6, people: 6, previousUsd: null }
   expect(await spend()).toEqual([

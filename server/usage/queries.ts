@@ -193,59 +193,6 @@ export interface ModelSpend {
   readonly previousUsd: number | null
 }
 
-/**
- * A common table expression `spent_week`, after `weeksOf` and `usedOf`: what people spent on each model in a week, by the
- * team they were in. There are five days to a week, and all that is asked of them is asked of these.
- */
-const SPENT_BY_WEEK = sql`
-  spent_week as materialized (
-    select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, u.*
-    from (
-      select date_trunc('week', day::timestamp)::date as monday, top_team_id, sub_team_id, person_id as developer_id, model_id,
-        sum(calls) as calls, sum(usd) as usd, sum(tokens) as tokens, sum(unpriced_tokens) as unpriced_tokens
-      from used
-      group by 1, top_team_id, sub_team_id, person_id, model_id
-    ) u
-    join week w on w.monday = u.monday
-  )`
-
-/** Calls, tokens and cost by model, the dearest first. Of the weeks that may be shown. */
-export async function listModelSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly ModelSpend[]> {
-  const { timeZone } = scope
-  const edges = await sql<{ startsAt: Date; endsAt: Date }>`
-    with ${weeksOf(scope)}
-    select min(week) as "startsAt", max(ends_at) as "endsAt" from week`.execute(tx)
-  const [period] = edges.rows
-  if (period === undefined) throw new Error("a range has weeks")
-  const prices = await priceNames(tx, period.startsAt)
-  const found = await sql<ModelSpend>`
-    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, ${SPENT_BY_WEEK}, placed as (
-      select week, is_current, rung, family, week as day, top_team_id, sub_team_id, developer_id, model_id as piece_id, calls,
-        usd, tokens, unpriced_tokens
-      from spent_week
-    ), piece_contribution as (
-      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id, piece_id from placed
-    ), contribution as (
-      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
-    ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
-      select piece_id, bool_or(is_visible) filter (where is_current) as is_shown,
-        sum(calls) filter (where is_visible and is_current)::int8 as calls,
-        sum(tokens) filter (where is_visible and is_current)::int8 as tokens,
-        sum(usd) filter (where is_visible and is_current)::float8 as usd,
-        sum(unpriced_tokens) filter (where is_visible and is_current)::int8 as unpriced_tokens,
-        count(distinct developer_id) filter (where is_visible and is_current)::int as people,
-        case when ${HAS_AS_MANY_WEEKS} then sum(usd) filter (where is_visible and not is_current)::float8 end as previous_usd
-      from placed p left join disclosed_piece s using (week, piece_id)
-      group by piece_id having bool_or(is_current)
-    )
-    select case when is_shown then d.value end as name, case when is_shown then 'shown' else 'withheld' end as state,
-      calls, tokens, usd, unpriced_tokens as "unpricedTokens", case when is_shown then people end as people,
-      case when is_shown then previous_usd end as "previousUsd"
-    from figure f left join dimension d on d.id = f.piece_id
-    order by usd desc nulls last, name`.execute(tx)
-  return found.rows
-}
-
 /** What calls of models took, of a team's people with its sub-teams'. */
 export interface TeamSpend {
   readonly teamId: string
@@ -260,37 +207,76 @@ export interface TeamSpend {
   readonly previousUsd: number | null
 }
 
-/** Calls, tokens and cost by team, the dearest first: the same use as `listModelSpend`, cut by teams alone. */
-export async function listTeamSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly TeamSpend[]> {
+export interface Spend {
+  /** The dearest first; of the whole organization. */
+  readonly models: readonly ModelSpend[]
+  /** The dearest first: the same use, cut by teams. */
+  readonly teams: readonly TeamSpend[]
+}
+
+type SpendRow = Omit<ModelSpend, "state"> &
+  Weeks &
+  ({ readonly of: "model"; readonly teamId: null } | { readonly of: "team"; readonly teamId: string })
+
+/**
+ * Calls, tokens and cost by model and by team, of the weeks that may be shown. In one, as both are of what people spent on each
+ * model in a week in the team that they were in: there are five days to a week, and all that is asked of them is asked of these.
+ */
+export async function getSpend(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<Spend> {
   const { timeZone } = scope
   const edges = await sql<{ startsAt: Date; endsAt: Date }>`
-    with ${weeksOf(scope)} select min(week) as "startsAt", max(ends_at) as "endsAt" from week`.execute(tx)
+    with ${weeksOf(scope)}
+    select min(week) as "startsAt", max(ends_at) as "endsAt" from week`.execute(tx)
   const [period] = edges.rows
   if (period === undefined) throw new Error("a range has weeks")
   const prices = await priceNames(tx, period.startsAt)
-  const found = await sql<Omit<TeamSpend, "state" | "weeks"> & { shown: number; total: number }>`
-    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, ${SPENT_BY_WEEK}, contribution as (
-      select distinct week, rung, family, week as day, top_team_id, sub_team_id, developer_id from spent_week
-    ), ${disclosureOf(MIN_GROUP_SIZE)}, seen as (
-      select p.*, n.team_id, coalesce(d.is_visible, false) as is_visible
+  const found = await sql<SpendRow>`
+    with ${weeksOf(scope)}, ${usedOf({ period, timeZone }, prices)}, spent_week as materialized (
+      select w.week, w.is_current, 'autocomplete'::rung as rung, 'spend' as family, w.week as day, u.*
+      from (
+        select date_trunc('week', day::timestamp)::date as monday, top_team_id, sub_team_id, person_id as developer_id,
+          model_id, sum(calls) as calls, sum(usd) as usd, sum(tokens) as tokens, sum(unpriced_tokens) as unpriced_tokens
+        from used
+        group by 1, top_team_id, sub_team_id, person_id, model_id
+      ) u
+      join week w on w.monday = u.monday
+    ), piece_contribution as (
+      select week, rung, family, day, top_team_id, sub_team_id, developer_id, model_id as piece_id from spent_week
+    ), contribution as (
+      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from spent_week
+    ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, placed as (
+      select p.*, 'model' as of, p.model_id as piece_id, null::uuid as team_id, coalesce(s.is_visible, false) as is_visible
+      from spent_week p left join disclosed_piece s on (s.week, s.piece_id) = (p.week, p.model_id)
+      union all
+      select p.*, 'team', null, n.team_id, coalesce(s.is_visible, false)
       from spent_week p
       cross join lateral (values (p.top_team_id), (p.sub_team_id)) n (team_id)
-      left join disclosed_node d on (d.week, d.node_id) = (p.week, n.team_id)
+      left join disclosed_node s on (s.week, s.node_id) = (p.week, n.team_id)
       where n.team_id is not null
+    ), figure as (
+      select of, piece_id, team_id,
+        sum(calls) filter (where is_visible and is_current)::int8 as calls,
+        sum(tokens) filter (where is_visible and is_current)::int8 as tokens,
+        sum(usd) filter (where is_visible and is_current)::float8 as usd,
+        sum(unpriced_tokens) filter (where is_visible and is_current)::int8 as unpriced_tokens,
+        nullif(count(distinct developer_id) filter (where is_visible and is_current), 0)::int as people,
+        count(distinct week) filter (where is_visible and is_current)::int as shown,
+        count(distinct week) filter (where is_current)::int as total,
+        case when ${HAS_AS_MANY_WEEKS} and bool_or(is_visible and is_current)
+          then sum(usd) filter (where is_visible and not is_current)::float8 end as previous_usd
+      from placed group by of, piece_id, team_id having bool_or(is_current)
     )
-    select team_id as "teamId", sum(usd) filter (where is_visible and is_current)::float8 as usd,
-      sum(tokens) filter (where is_visible and is_current)::int8 as tokens,
-      sum(calls) filter (where is_visible and is_current)::int8 as calls,
-      nullif(count(distinct developer_id) filter (where is_visible and is_current), 0)::int as people,
-      count(distinct week) filter (where is_visible and is_current)::int as shown,
-      count(distinct week) filter (where is_current)::int as total,
-      case when ${HAS_AS_MANY_WEEKS} and bool_or(is_visible and is_current)
-        then sum(usd) filter (where is_visible and not is_current)::float8 end as "previousUsd"
-    from seen group by team_id having bool_or(is_current)
-    order by usd desc nulls last, team_id`.execute(tx)
-  return found.rows.map(({ shown, total, ...row }) => ({
-    ...row,
-    weeks: { shown, total },
-    state: stateOf({ shown, total }),
-  }))
+    select of, team_id as "teamId", case when shown > 0 then d.value end as name, calls, tokens, usd,
+      unpriced_tokens as "unpricedTokens", people, previous_usd as "previousUsd", shown, total
+    from figure f left join dimension d on d.id = f.piece_id
+    order by usd desc nulls last, name, team_id`.execute(tx)
+  const models: ModelSpend[] = []
+  const teams: TeamSpend[] = []
+  for (const { of, teamId, name, shown, total, unpricedTokens, ...figures } of found.rows) {
+    const weeks = { shown, total }
+    const state = stateOf(weeks)
+    if (of === "team") teams.push({ teamId, state, weeks, ...figures })
+    else models.push({ name, state, unpricedTokens, ...figures })
+  }
+  return { models, teams }
 }

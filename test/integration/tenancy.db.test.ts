@@ -116,14 +116,7 @@ import {
 } from "#server/spend/use.ts"
 import { getLoops } from "#server/outcomes/loop-queries.ts"
 import { getChangeCosts } from "#server/usage/cost-queries.ts"
-import {
-  getActivePeople,
-  getCoverage,
-  listActiveDays,
-  listModelSpend,
-  listTeamSpend,
-  listWeekSeats,
-} from "#server/usage/queries.ts"
+import { getActivePeople, getCoverage, getSpend, listActiveDays, listWeekSeats } from "#server/usage/queries.ts"
 import { pricesOf } from "#server/usage/work.ts"
 import { listRungWork, listWork } from "#server/usage/work-queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
@@ -555,9 +548,6 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listWeekSeats: async (tx) => {
       expect(await listWeekSeats(tx, scope)).toEqual([])
     },
-    listTeamSpend: async (tx) => {
-      expect(await listTeamSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
-    },
     listWork: async (tx) => {
       expect(await listWork(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
     },
@@ -572,8 +562,8 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     pricesOf: async (tx) => {
       expect((await pricesOf(tx, { ...scope, to: LATER, now: LATER })).modelIds).toEqual([])
     },
-    listModelSpend: async (tx) => {
-      expect(await listModelSpend(tx, scope)).toEqual([])
+    getSpend: async (tx) => {
+      expect(await getSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual({ models: [], teams: [] })
     },
     getMoves: (tx) => getMoves(tx, scope),
     getOwnRung: (tx) => getOwnRung(tx, { developerIds: [x.developerId], now: LATER, timeZone: "UTC", limit: 5 }),

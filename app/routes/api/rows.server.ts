@@ -9,7 +9,7 @@ import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
 import { getMoves } from "#server/rungs/move-queries.ts"
 import { getFreshness, getLadder } from "#server/rungs/queries.ts"
 import type { Readable } from "#server/team/readable-teams.ts"
-import { getCoverage, listModelSpend, listWeekSeats } from "#server/usage/queries.ts"
+import { getCoverage, getSpend, listWeekSeats } from "#server/usage/queries.ts"
 import { listRungWork, listWork, type Work } from "#server/usage/work-queries.ts"
 import { readScope } from "../../lib/scope.server.ts"
 
@@ -101,7 +101,7 @@ const READERS: Record<ResourceName, Reader> = {
       ...toWorkRow(piece),
       of: piece.cut === "agent_tool" ? "tool" : piece.cut,
     }))
-    return [...rows, ...pieces, ...as("model", await listModelSpend(tx, scope))]
+    return [...rows, ...pieces, ...as("model", (await getSpend(tx, scope)).models)]
   },
 
   async latency(tx, scope) {

@@ -1,4 +1,3 @@
-import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { countCurrentIncidents } from "#server/detect/queries.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
@@ -9,14 +8,14 @@ import { mayDo } from "#server/team/roles.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { putBeside } from "../../lib/against.ts"
 import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
-import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
+import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeLadder } from "./sentence.ts"
 
 /** Past this many weeks a point stands for a week. */
 const DAILY_UP_TO_WEEKS = 2
 
 /** Everything the ladder shows for the range, team and people that the URL names. */
-export async function loadLadder(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
+export async function loadLadder(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
   const { organization, readable, teams, team, range, own, isOwn, against, incidents } = await asTenant(
     context.db,
@@ -92,14 +91,18 @@ function bucketOf(weeks: number): "day" | "week" {
 }
 
 /** Figures and moves of the ladder, as they are kept. */
-export function getLadderAnswer(
-  context: Pick<AppLoadContext, "answers" | "now">,
-  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string },
-) {
-  return askOfWeeks(context, { ...of, page: "ladder" }, async (tx, scope) => ({
+export function ladderQuestion(of: WeeksAsked) {
+  return questionOfWeeks({ ...of, page: "ladder" }, async (tx, scope) => ({
     ladder: await getLadder(tx, { ...scope, bucket: bucketOf(scope.weeks), ownDeveloperIds: null }),
     moves: await getMoves(tx, scope),
   }))
+}
+
+export function getLadderAnswer(
+  context: Pick<WeeksContext, "answers" | "now">,
+  of: Omit<Parameters<typeof ladderQuestion>[0], "now">,
+) {
+  return context.answers.get(ladderQuestion({ ...of, now: context.now() }))
 }
 
 export type LadderData = Awaited<ReturnType<typeof loadLadder>>

@@ -1,4 +1,3 @@
-import type { AppLoadContext } from "@remix-run/node"
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import { asTenant } from "#server/db/tenant.ts"
 import {
@@ -18,14 +17,14 @@ import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
 import { putBeside } from "../../lib/against.ts"
 import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
-import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
+import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeLatency } from "./sentence.ts"
 
 /** Past this many weeks a point stands for a week. */
 const DAILY_UP_TO_WEEKS = 2
 
 /** Everything the page on latency shows for the range, team, rung, tool and model that the URL names. */
-export async function loadLatency(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
+export async function loadLatency(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
   const { organization, readable, teams, team, range, against, changes } = await asTenant(
     context.db,
@@ -79,13 +78,10 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
 }
 
 /** What the page on latency asks of weeks, as it is kept. Without a rung it is the slowest. */
-export function getLatencyAnswer(
-  context: Pick<AppLoadContext, "answers" | "now">,
-  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; rung: Rung | null },
-) {
+export function latencyQuestion(of: WeeksAsked & { rung: Rung | null }) {
   const { rung, ...asked } = of
   const isOfAll = of.teamId === null
-  return askOfWeeks(context, { ...asked, page: "latency", choices: { rung } }, async (tx, scope) => {
+  return questionOfWeeks({ ...asked, page: "latency", choices: { rung } }, async (tx, scope) => {
     const bucket = scope.weeks > DAILY_UP_TO_WEEKS ? "week" : "day"
     const latency = await getLatency(tx, { ...scope, bucket })
     const ofRung = { ...scope, rung: rung ?? slowestOf(latency.rungs) }
@@ -102,6 +98,13 @@ export function getLatencyAnswer(
       freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
     }
   })
+}
+
+export function getLatencyAnswer(
+  context: Pick<WeeksContext, "answers" | "now">,
+  of: Omit<Parameters<typeof latencyQuestion>[0], "now">,
+) {
+  return context.answers.get(latencyQuestion({ ...of, now: context.now() }))
 }
 
 /** The rung that is furthest past its objective, or nearest to it. */

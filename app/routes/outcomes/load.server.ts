@@ -1,4 +1,3 @@
-import type { AppLoadContext } from "@remix-run/node"
 import { asTenant } from "#server/db/tenant.ts"
 import { getLoops, type Loops } from "#server/outcomes/loop-queries.ts"
 import { getChanges, getJoinShares, getReviewLimit, type ReviewLimit } from "#server/outcomes/review-queries.ts"
@@ -9,12 +8,12 @@ import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
 import { putBeside } from "../../lib/against.ts"
 import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
-import { askOfWeeks } from "../../lib/weeks-answer.server.ts"
+import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeOutcomes } from "./sentence.ts"
 import { stagesOf, withLoopShare, withShares } from "./shares.server.ts"
 
 /** Everything the page on outcomes shows for the range and team that the URL names. */
-export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, context: AppLoadContext) {
+export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
   const { organization, readable, teams, team, range, limit, against, otherLimit } = await asTenant(
     context.db,
@@ -74,12 +73,9 @@ export async function loadOutcomes(viewer: Viewer, search: URLSearchParams, cont
 }
 
 /** What the page on outcomes asks of weeks, as it is kept. */
-export function getOutcomesAnswer(
-  context: Pick<AppLoadContext, "answers" | "now">,
-  of: { orgId: string; search: URLSearchParams; teamId: string | null; timeZone: string; limit: ReviewLimit },
-) {
+export function outcomesQuestion(of: WeeksAsked & { limit: ReviewLimit }) {
   const { limit, ...asked } = of
-  return askOfWeeks(context, { ...asked, page: "outcomes", choices: { limit } }, async (tx, scope) => ({
+  return questionOfWeeks({ ...asked, page: "outcomes", choices: { limit } }, async (tx, scope) => ({
     funnels: await getTaskFunnels(tx, scope),
     changes: await getChanges(tx, { ...scope, limit }),
     loops: await getLoops(tx, scope),
@@ -88,6 +84,13 @@ export function getOutcomesAnswer(
     coverage: await getCoverage(tx, scope),
     freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
   }))
+}
+
+export function getOutcomesAnswer(
+  context: Pick<WeeksContext, "answers" | "now">,
+  of: Omit<Parameters<typeof outcomesQuestion>[0], "now">,
+) {
+  return context.answers.get(outcomesQuestion({ ...of, now: context.now() }))
 }
 
 export type OutcomesData = Awaited<ReturnType<typeof loadOutcomes>>
