@@ -72,6 +72,7 @@ export const ANALYTICS_PATHS = Object.fromEntries(
           "404": problem("No such team."),
           "406": problem("Accept names no format that there is."),
           "429": problem("Too many requests in a minute; Retry-After says how long to wait."),
+          "503": problem("Belay cannot answer now; Retry-After says when to ask again."),
         },
       },
     },
