@@ -55,7 +55,7 @@ export const ANALYTICS_PATHS = Object.fromEntries(
       get: {
         summary: SUMMARIES[name],
         description:
-          "The figures of the pages, with the same privacy: groups of too few people are withheld. The key needs the scope analytics:read. CSV and NDJSON have the rows; what stands behind them is in the headers belay-people-at-least, belay-events, belay-coverage, belay-last-observed-at, belay-withheld-rows and belay-complete.",
+          "The figures of the pages, with the same privacy: groups of too few people are withheld; kept for ten minutes at most, incidents excepted. The key needs the scope analytics:read. CSV and NDJSON have the rows; what stands behind them is in the headers belay-people-at-least, belay-events, belay-coverage, belay-last-observed-at, belay-withheld-rows and belay-complete.",
         parameters: BY_RUNG.includes(name) ? [...PARAMETERS, RUNG] : PARAMETERS,
         responses: {
           "200": {
