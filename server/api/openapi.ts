@@ -55,7 +55,7 @@ export const ANALYTICS_PATHS = Object.fromEntries(
       get: {
         summary: SUMMARIES[name],
         description:
-          "The figures of the pages, with the same privacy: groups of too few people are withheld. The key needs the scope analytics:read. CSV and NDJSON have the rows; what stands behind them is in the headers belay-people-at-least, belay-events, belay-coverage, belay-last-observed-at, belay-withheld-rows and belay-complete.",
+          "The figures of the pages, with the same privacy: groups of too few people are withheld; kept for ten minutes at most, incidents excepted. The key needs the scope analytics:read. CSV and NDJSON have the rows; what stands behind them is in the headers belay-people-at-least, belay-events, belay-coverage, belay-last-observed-at, belay-withheld-rows and belay-complete.",
         parameters: BY_RUNG.includes(name) ? [...PARAMETERS, RUNG] : PARAMETERS,
         responses: {
           "200": {
@@ -72,6 +72,7 @@ export const ANALYTICS_PATHS = Object.fromEntries(
           "404": problem("No such team."),
           "406": problem("Accept names no format that there is."),
           "429": problem("Too many requests in a minute; Retry-After says how long to wait."),
+          "503": problem("Belay cannot answer now; Retry-After says when to ask again."),
         },
       },
     },

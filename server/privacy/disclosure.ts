@@ -201,9 +201,15 @@ export function disclosedPieces(minGroupSize: RawBuilder<number>) {
 function piecesBesideTeams(name: string, args: { minGroupSize: RawBuilder<number>; from: RawBuilder<unknown> }) {
   const key = sql`week, rung, family`
   const all = sql.lit((1 << PIECES_MAX) - 1)
-  const [given, member, size, person, group, cut, mover, shown, candidate] = [
-    ...["given", "member", "size", "person", "group", "cut", "mover", "shown", "candidate"],
-  ].map((step) => sql.id(`${name}_${step}`))
+  const step = (what: string) => sql.id(`${name}_${what}`)
+  const [given, member, size, person, group] = [
+    step("given"),
+    step("member"),
+    step("size"),
+    step("person"),
+    step("group"),
+  ]
+  const [cut, mover, shown, candidate] = [step("cut"), step("mover"), step("shown"), step("candidate")]
   return sql`
     ${given} as (${args.from}), ${member} as (${regionsOf(`${name}_given`)}), ${size} as (
       select *, row_number() over (partition by ${key} order by people desc, piece_id)::int as place
@@ -289,9 +295,9 @@ const PLACES = PIECES_MAX + 1
  */
 function besideCut(cut: string, other: string, minGroupSize: RawBuilder<number>) {
   const key = sql`week, rung, family`
-  const [person, mask, bound, left, beside] = ["person", "mask", "bound", "left", "beside"].map((step) =>
-    sql.id(step === "beside" ? `${cut}_beside_${other}` : `${cut}_${other}_${step}`),
-  )
+  const step = (what: string) => sql.id(`${cut}_${other}_${what}`)
+  const [person, mask, bound, left] = [step("person"), step("mask"), step("bound"), step("left")]
+  const beside = sql.id(`${cut}_beside_${other}`)
   const placeOf = (piece: string) => sql`case when ${sql.ref(`${piece}.is_visible`)}
     then ${sql.ref(`${piece}.place`)} - 1 else ${sql.lit(PIECES_MAX)} end`
   const rows = Array.from({ length: PLACES }, (_, row) => {

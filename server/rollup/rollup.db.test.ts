@@ -119,16 +119,21 @@ test("an operation is of the mode, language and model that it has one of, and go
     .orderBy("calls")
     .execute()
   const told = await Promise.all(
-    rows.map(async (row) => [
-      ...[
-        await names(row.model_id),
-        await names(row.mode_id),
-        await names(row.language_id),
-        row.is_loop,
-        row.operations,
-      ],
-      ...[row.with_tools, row.calls, row.tokens, row.cost_usd, row.open_input_tokens, row.open_output_tokens],
-    ]),
+    rows.map(async (row) => {
+      const of = await Promise.all([names(row.model_id), names(row.mode_id), names(row.language_id)])
+      const { is_loop: isLoop, operations, with_tools: withTools, calls, tokens, cost_usd: costUsd } = row
+      return [
+        ...of,
+        isLoop,
+        operations,
+        withTools,
+        calls,
+        tokens,
+        costUsd,
+        row.open_input_tokens,
+        row.open_output_tokens,
+      ]
+    }),
   )
   expect(told).toEqual([
     [0, 0, "rust", false, 1, 0, 0, 0, "0.000000", 0, 0],

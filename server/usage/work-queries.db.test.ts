@@ -117,7 +117,11 @@ test("a mode is withheld when less of it than of a tool would tell of one person
     ["agent_tool", "codex", 11],
     ["agent_tool", "kilo", 5],
   ])
-  await storeAndCount(database, orgId, [...PEOPLE.flatMap((person) => makeTask(person, { mode: "code" }))])
+  await storeAndCount(
+    database,
+    orgId,
+    PEOPLE.flatMap((person) => makeTask(person, { mode: "code" })),
+  )
   expect(await shown()).toEqual([
     ["agent_tool", "codex", 16],
     ["agent_tool", "kilo", 5],

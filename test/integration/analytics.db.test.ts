@@ -1,9 +1,10 @@
+import { sql } from "kysely"
 import { expect } from "vitest"
 import { asTenant } from "#server/db/tenant.ts"
 import { loadPages } from "#server/pages.ts"
 import { createIngestKey } from "#server/team/ingest-keys.ts"
-import { CAPTURED_AT, INGEST_KEY, startTestBelay } from "../belay.ts"
-import { test } from "../db.ts"
+import { CAPTURED_AT, INGEST_KEY, startTestBelay, type TestBelay } from "../belay.ts"
+import { test, type TestDatabase } from "../db.ts"
 import { joinTeam, makeIncident, makeOrganization, makeSignal, makeTeam, storeAndCount } from "../factories.ts"
 
 const NAMES = ["ladder", "moves", "usage", "latency", "outcomes", "incidents"]
@@ -43,18 +44,7 @@ test("a key reads the figures of the pages as JSON, NDJSON and CSV, without thos
       ]),
   )
   await makeIncident(database, { orgId, teamId: checkout, people: 6, openedAt: at })
-  const by = { orgId, actorId: null, actorEmail: null, occurredAt: belay.now(), requestId: "request" }
-  const made = await asTenant(database.app, orgId, (tx) =>
-    createIngestKey(tx, {
-      name: "warehouse",
-      scopes: ["analytics:read"],
-      teamId: null,
-      agentTool: null,
-      expiresAt: null,
-      by,
-    }),
-  )
-  const key = made.ok ? made.key : ""
+  const key = await makeAnalyticsKey(database, belay)
   const ask = (path: string, headers: Record<string, string> = {}, method = "GET") =>
     fetch(`${belay.url}/api/v1/${path}`, { method, headers: { authorization: `Bearer ${key}`, ...headers } })
 
@@ -119,3 +109,54 @@ test("a key reads the figures of the pages as JSON, NDJSON and CSV, without thos
   }
   await belay.close()
 })
+
+test("a key that asks too often is told when to come back", async ({ database }) => {
+  const belay = await startTestBelay(database, { pages: loadPages({ isDev: false }), ingestRequestsPerMinute: 2 })
+  const headers = { authorization: `Bearer ${await makeAnalyticsKey(database, belay)}` }
+  const answers = await Promise.all([1, 2, 3].map(() => fetch(`${belay.url}/api/v1/incidents`, { headers })))
+  await belay.close()
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(2)
+  const refused = answers.find(({ status }) => status === 429)
+  expect([refused?.headers.get("content-type"), refused?.headers.get("retry-after")]).toEqual([
+    "application/problem+json",
+    expect.stringMatching(/^[1-9]\d*$/),
+  ])
+  expect(await refused?.json()).toMatchObject({ status: 429, code: "too_many", title: "Too many requests" })
+})
+
+test("while the database does not answer a key is asked to come back, and then gets its figures", async ({
+  database,
+}) => {
+  const errors: string[] = []
+  const belay = await startTestBelay(database, {
+    pages: loadPages({ isDev: false }),
+    onError: (message) => errors.push(message),
+  })
+  const headers = { authorization: `Bearer ${await makeAnalyticsKey(database, belay)}` }
+  await sql`revoke select on developer_day from belay_app`.execute(database.owner)
+  for (const name of NAMES.filter((one) => !["latency", "outcomes", "incidents"].includes(one))) {
+    const refused = await fetch(`${belay.url}/api/v1/${name}`, { headers })
+    expect([name, refused.status, refused.headers.get("retry-after")]).toEqual([name, 503, "5"])
+    expect(await refused.json()).toMatchObject({ status: 503, code: "unavailable", title: "Service unavailable" })
+  }
+  expect(errors).toEqual(Array.from({ length: 3 }, () => "analytics not answered"))
+  await sql`grant select on developer_day to belay_app`.execute(database.owner)
+  expect((await fetch(`${belay.url}/api/v1/ladder`, { headers })).status).toBe(200)
+  await belay.close()
+})
+
+async function makeAnalyticsKey(database: TestDatabase, { orgId, now }: TestBelay): Promise<string> {
+  const by = { orgId, actorId: null, actorEmail: null, occurredAt: now(), requestId: "request" }
+  const made = await asTenant(database.app, orgId, (tx) =>
+    createIngestKey(tx, {
+      name: "warehouse",
+      scopes: ["analytics:read"],
+      teamId: null,
+      agentTool: null,
+      expiresAt: null,
+      by,
+    }),
+  )
+  if (!made.ok) throw new Error(made.reason)
+  return made.key
+}

@@ -1,7 +1,6 @@
 import type { ActionFunctionArgs, AppLoadContext } from "@remix-run/node"
 import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import { BY_RUNG, RESOURCE_NAMES, type ResourceName } from "#server/api/rows.ts"
-import { asTenant } from "#server/db/tenant.ts"
 import { type LiveKey, readBearer } from "#server/team/key-authenticator.ts"
 import { RANGES } from "../../lib/range.ts"
 import { chooseFormat, type Format, FORMATS, toStream } from "./formats.server.ts"
@@ -48,7 +47,7 @@ export async function answerAnalytics({ request, params, context }: ActionFuncti
   const { search, rung } = asked
   const now = context.now()
   try {
-    const answer = await asTenant(context.db, admitted.key.orgId, (tx) => readRows(tx, { name, search, rung, now }))
+    const answer = await readRows(context, { orgId: admitted.key.orgId, name, search, rung, now })
     if (answer === "no_such_range") return problem(context, 400, "parameter", RANGE_DETAIL)
     if (answer === "no_such_team") {
       return problem(context, 404, "no_such_team", "The organization has no such team. Leave team out for all of it.")

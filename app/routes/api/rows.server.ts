@@ -1,44 +1,49 @@
 import type { z } from "zod"
 import type { Rung } from "#sdk/ladder.ts"
 import { type answerSchema, type ResourceName, ROWS } from "#server/api/rows.ts"
-import type { TenantTx } from "#server/db/tenant.ts"
+import { asTenant, type TenantTx } from "#server/db/tenant.ts"
 import { listIncidents, type VisibleIncident } from "#server/detect/queries.ts"
-import { getLatency, listModelLatency, listToolLatency } from "#server/latency/queries.ts"
-import { getChanges, getReviewLimit } from "#server/outcomes/review-queries.ts"
-import { getTaskFunnels } from "#server/outcomes/task-queries.ts"
-import { getMoves } from "#server/rungs/move-queries.ts"
-import { getFreshness, getLadder } from "#server/rungs/queries.ts"
+import { getReviewLimit } from "#server/outcomes/review-queries.ts"
+import { getFreshness, type LadderFreshness } from "#server/rungs/queries.ts"
 import type { Readable } from "#server/team/readable-teams.ts"
-import { getCoverage, getSpend, listWeekSeats } from "#server/usage/queries.ts"
-import { listRungWork, listWork, type Work } from "#server/usage/work-queries.ts"
+import { type Coverage, getCoverage } from "#server/usage/queries.ts"
+import type { Work } from "#server/usage/work-queries.ts"
 import { readScope } from "../../lib/scope.server.ts"
+import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
+import { getLadderAnswer } from "../ladder/load.server.ts"
+import { getLatencyAnswer } from "../latency/load.server.ts"
+import { getOutcomesAnswer } from "../outcomes/load.server.ts"
+import { getUsageAnswer } from "../usage/load.server.ts"
 
 export type Answer = z.infer<ReturnType<typeof answerSchema>>
 
-/** Past this many weeks a bucket is a week. */
-const DAILY_UP_TO_WEEKS = 2
 /** Incidents of one answer, read in such parts. */
 const INCIDENTS_MAX = 5000
 const INCIDENTS_AT_ONCE = 500
 
-interface Scope {
+interface Scope extends WeeksAsked {
   readonly from: Date
   readonly to: Date
-  readonly now: Date
-  readonly teamId: string | null
-  readonly timeZone: string
-  readonly bucket: "day" | "week"
   readonly rung: Rung | null
   readonly readable: Readable
 }
 
-/** What a resource says of the range, team and rung of the address, through the queries of the pages. */
+/** Rows, and what stands behind them as of the same time. */
+interface Read {
+  readonly rows: readonly object[]
+  readonly coverage: Coverage
+  readonly freshness: LadderFreshness
+}
+
+/** What a resource says of the range, team and rung of the address: what the pages on it say, as it is kept for them. */
 export async function readRows(
-  tx: TenantTx,
-  args: { name: ResourceName; search: URLSearchParams; rung: Rung | null; now: Date },
+  context: WeeksContext,
+  args: { orgId: string; name: ResourceName; search: URLSearchParams; rung: Rung | null; now: Date },
 ): Promise<Answer | "no_such_team" | "no_such_range"> {
-  const { name, search, rung, now } = args
-  const found = await readScope(tx, { viewer: { role: "api" }, search, now, isOwn: false }).catch((error: unknown) => {
+  const { orgId, name, search, rung, now } = args
+  const found = await asTenant(context.db, orgId, (tx) =>
+    readScope(tx, { viewer: { role: "api" }, search, now, isOwn: false }),
+  ).catch((error: unknown) => {
     if (isNotFound(error)) return null
     throw error
   })
@@ -47,19 +52,17 @@ export async function readRows(
   if (search.has("from") && range.preset !== null) return "no_such_range"
   const { from, to, weeks } = range
   const { timeZone } = organization
-  const common = { from, to, now, teamId: team?.id ?? null, timeZone }
-  const scope: Scope = { ...common, rung, readable, bucket: weeks > DAILY_UP_TO_WEEKS ? "week" : "day" }
-  const read = await READERS[name](tx, scope)
-  const all = read.map((row) => ROWS[name].parse(toPlain(row)))
+  const scope = { orgId, search, teamId: team?.id ?? null, timeZone, now, from, to, rung, readable }
+  const { coverage, freshness, ...read } = await READERS[name](context, scope)
+  const all = read.rows.map((row) => ROWS[name].parse(toPlain(row)))
   const rows = all.filter((row) => rung === null || ("rung" in row && row.rung === rung)).slice(0, INCIDENTS_MAX)
-  const freshness = await getFreshness(tx, { ...common, ownDeveloperIds: null })
   return {
     range: { from: from.toISOString(), to: to.toISOString(), weeks, timeZone },
     team: team === null ? null : { id: team.id, name: team.name },
     basis: {
       peopleAtLeast: mostPeople(rows),
       events: freshness.signals,
-      coverage: await getCoverage(tx, common),
+      coverage,
       lastObservedAt: freshness.lastObservedAt?.toISOString() ?? null,
       lastReceivedAt: freshness.lastReceivedAt?.toISOString() ?? null,
       minGroupSize: organization.minGroupSize,
@@ -70,62 +73,75 @@ export async function readRows(
   }
 }
 
-type Reader = (tx: TenantTx, scope: Scope) => Promise<readonly object[]>
+type Reader = (context: WeeksContext, scope: Scope) => Promise<Read>
 
 const as = (of: string, rows: readonly object[]) => rows.map((row) => ({ of, ...row }))
 
+/** Of the resources whose page does not say how much was seen. */
+function getBasis({ answers }: WeeksContext, of: Scope): Promise<Omit<Read, "rows">> {
+  return answers.get(
+    questionOfWeeks({ ...of, page: "basis" }, async (tx, scope) => ({
+      coverage: await getCoverage(tx, scope),
+      freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),
+    })),
+  )
+}
+
 const READERS: Record<ResourceName, Reader> = {
-  async ladder(tx, scope) {
-    const ladder = await getLadder(tx, { ...scope, ownDeveloperIds: null })
-    return [
+  async ladder(context, scope) {
+    const { ladder } = await getLadderAnswer(context, scope)
+    const rows = [
       ...as("range", ladder.rungs),
       ...as("previous", ladder.previous),
       ...as("bucket", ladder.buckets),
       ...as("team", ladder.teams),
     ]
+    return { rows, coverage: (await getBasis(context, scope)).coverage, freshness: ladder.freshness }
   },
 
-  async moves(tx, scope) {
-    const { classes, weeks } = await getMoves(tx, scope)
-    return [...as("range", classes), ...as("week", weeks)]
+  async moves(context, scope) {
+    const { ladder, moves } = await getLadderAnswer(context, scope)
+    const rows = [...as("range", moves.classes), ...as("week", moves.weeks)]
+    return { rows, coverage: (await getBasis(context, scope)).coverage, freshness: ladder.freshness }
   },
 
-  async usage(tx, scope) {
-    const rows = [
-      ...as("week", await listWeekSeats(tx, scope)),
-      ...as("rung", (await listRungWork(tx, scope)).map(toWorkRow)),
-    ]
+  async usage(context, scope) {
+    const { weeks, work, spend, coverage, freshness } = await getUsageAnswer(context, { ...scope, seesSpend: true })
     // Teams are not cut by tool, mode, language and model as well.
-    if (scope.teamId !== null) return rows
-    const pieces = (await listWork(tx, scope)).map((piece) => ({
+    const pieces = (work.pieces ?? []).map((piece) => ({
       ...toWorkRow(piece),
       of: piece.cut === "agent_tool" ? "tool" : piece.cut,
     }))
-    return [...rows, ...pieces, ...as("model", (await getSpend(tx, scope)).models)]
+    const rows = [
+      ...as("week", weeks),
+      ...as("rung", work.rungs.map(toWorkRow)),
+      ...pieces,
+      ...as("model", spend?.models ?? []),
+    ]
+    return { rows, coverage, freshness }
   },
 
-  async latency(tx, scope) {
-    const latency = await getLatency(tx, scope)
+  async latency(context, scope) {
+    const { latency, tools, models, coverage, freshness } = await getLatencyAnswer(context, scope)
     const { rung } = scope
+    const splitsOf = (of: string, splits: readonly object[] | null) =>
+      // Of all rungs together nobody asked for one.
+      rung === null ? [] : (splits ?? []).map((split) => ({ of, rung, ...split }))
     const rows = [
       ...as("range", latency.rungs),
       ...as("previous", latency.previous),
       ...as("bucket", latency.buckets),
       ...as("team", latency.teams),
+      ...splitsOf("tool", tools),
+      ...splitsOf("model", models),
     ]
-    if (scope.teamId !== null || rung === null) return rows
-    const splitsOf = (of: string, splits: readonly object[]) => splits.map((split) => ({ of, rung, ...split }))
-    return [
-      ...rows,
-      ...splitsOf("tool", await listToolLatency(tx, { ...scope, rung })),
-      ...splitsOf("model", await listModelLatency(tx, { ...scope, rung })),
-    ]
+    return { rows, coverage, freshness }
   },
 
-  async outcomes(tx, scope) {
-    const funnels = await getTaskFunnels(tx, scope)
-    const changes = await getChanges(tx, { ...scope, limit: await getReviewLimit(tx, scope.teamId) })
-    return [
+  async outcomes(context, scope) {
+    const limit = await asTenant(context.db, scope.orgId, (tx) => getReviewLimit(tx, scope.teamId))
+    const { funnels, changes, coverage, freshness } = await getOutcomesAnswer(context, { ...scope, limit })
+    const rows = [
       ...as("tasks", funnels.rungs),
       ...as("tasks_previous", funnels.previous),
       ...as("changes", changes.rungs),
@@ -133,33 +149,39 @@ const READERS: Record<ResourceName, Reader> = {
       ...as("changes_week", changes.buckets),
       ...as("changes_team", changes.teams),
     ]
+    return { rows, coverage, freshness }
   },
 
-  async incidents(tx, scope) {
-    const { readable, teamId, rung, from, to } = scope
-    const rows: object[] = []
-    let before: { openedAt: Date; id: string } | null = null
-    for (;;) {
-      const part: VisibleIncident[] = await listIncidents(tx, {
-        // A key is nobody, and has no incidents of its own.
-        viewer: { readable, ownDeveloperIds: [] },
-        filter: { ...(teamId !== null && { teamId }), ...(rung !== null && { rung }) },
-        before,
-        limit: INCIDENTS_AT_ONCE,
-      })
-      const inRange = part.filter(({ openedAt }) => openedAt >= from && openedAt < to)
-      rows.push(...inRange.map(toIncidentRow))
-      const last = part.at(-1)
-      if (last === undefined || last.openedAt < from || part.length < INCIDENTS_AT_ONCE) return rows
-      if (rows.length > INCIDENTS_MAX) return rows
-      before = last
-    }
+  // Of the moment: what is kept would hide what has just been found.
+  async incidents(context, scope) {
+    const rows = await asTenant(context.db, scope.orgId, (tx) => readIncidents(tx, scope))
+    return { rows, ...(await getBasis(context, scope)) }
   },
 }
 
 function toWorkRow({ spend, ...row }: Work): object {
   const { tokens = null, usd = null, unpricedTokens = null } = spend ?? {}
   return { ...row, tokens, usd, unpricedTokens }
+}
+
+async function readIncidents(tx: TenantTx, { readable, teamId, rung, from, to }: Scope): Promise<readonly object[]> {
+  const rows: object[] = []
+  let before: { openedAt: Date; id: string } | null = null
+  for (;;) {
+    const part: VisibleIncident[] = await listIncidents(tx, {
+      // A key is nobody, and has no incidents of its own.
+      viewer: { readable, ownDeveloperIds: [] },
+      filter: { ...(teamId !== null && { teamId }), ...(rung !== null && { rung }) },
+      before,
+      limit: INCIDENTS_AT_ONCE,
+    })
+    const inRange = part.filter(({ openedAt }) => openedAt >= from && openedAt < to)
+    rows.push(...inRange.map(toIncidentRow))
+    const last = part.at(-1)
+    if (last === undefined || last.openedAt < from || part.length < INCIDENTS_AT_ONCE) return rows
+    if (rows.length > INCIDENTS_MAX) return rows
+    before = last
+  }
 }
 
 function toIncidentRow(incident: VisibleIncident): object {

@@ -82,11 +82,9 @@ const FILES: Record<string, (outcomes: OutcomesData) => File> = {
     rows: loops.map(({ rung, state, people, tasks, loops: count, share, burned }) => {
       const none = state === "withheld" ? "withheld" : null
       const orNone = (value: number | null) => value ?? (burned.state === "withheld" ? "withheld" : null)
-      return [
-        ...[rung, people ?? none, tasks ?? none, count ?? none],
-        ...[share?.value ?? none, share?.interval.low ?? none, share?.interval.high ?? none],
-        ...[orNone(burned.tokens), orNone(burned.usd)],
-      ]
+      const counts = [rung, people ?? none, tasks ?? none, count ?? none]
+      const shares = [share?.value ?? none, share?.interval.low ?? none, share?.interval.high ?? none]
+      return [...counts, ...shares, orNone(burned.tokens), orNone(burned.usd)]
     }),
   }),
   teams: ({ byTeam, teams }) => ({
