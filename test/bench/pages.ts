@@ -323,7 +323,7 @@ async function populate(owner: Kysely<DB>, orgId: string): Promise<void> {
     from generate_series(0, ${PEOPLE - 1}::int) n join team t on t.name = 'team ' || n / ${PEOPLE_PER_TEAM}::int`.execute(
     owner,
   )
-  for (const [kind, count] of Object.entries({ agent_tool: 5, model: 12 })) {
+  for (const [kind, count] of Object.entries({ agent_tool: 5, model: 12, mode: 6, language: 8 })) {
     await sql`
       insert into dimension (org_id, kind, value)
       select ${orgId}::uuid, ${kind}::dimension_kind, ${kind}::text || ' ' || n from generate_series(0, ${count - 1}::int) n`.execute(
@@ -332,7 +332,7 @@ async function populate(owner: Kysely<DB>, orgId: string): Promise<void> {
   }
 }
 
-/** A day's signals, made by the database: everyone has two models and a tool, and works at two rungs or more. */
+/** A day's signals, made by the database: everyone has two models, modes and languages and a tool, and works at two rungs or more. */
 async function fill(owner: Kysely<DB>, { orgId, ago }: { orgId: string; ago: number }): Promise<void> {
   const rows = Math.round(total / DAYS)
   const day = dayOf(now, -ago)
@@ -342,18 +342,19 @@ async function fill(owner: Kysely<DB>, { orgId, ago }: { orgId: string; ago: num
     await sql`set local belay.batch_id = '0'`.execute(tx)
     await sql`
       insert into signal (org_id, developer_id, observed_at, signal_id, kind, rung, operation_id, agent_tool_id, model_id,
-        outcome, origin, latency_ms, duration_ms, input_tokens, output_tokens, cost_usd)
+        outcome, origin, latency_ms, duration_ms, input_tokens, output_tokens, cost_usd, mode_id, language_id)
       select ${orgId}::uuid, md5('person ' || person)::uuid,
         ${day}::text::timestamptz + n * (${span}::text::interval / ${rows}::int),
         md5(${day}::text || ' ' || n)::uuid,
         (case when is_suggestion then 'suggestion' when n % 10 = 7 then 'task' when n % 10 = 8 then 'tool_call' else 'model_call' end)::signal_kind,
         (case when is_suggestion then 'autocomplete' when n / 10 % 4 = 0 then 'orchestration' when n / 10 % 2 = 0 then 'chat' else 'agent' end)::rung,
-        case when is_suggestion then null else 'o ' || ${day}::text || ' ' || n / 10 end,
+        case when is_suggestion then 's ' || ${day}::text || ' ' || n else 'o ' || ${day}::text || ' ' || n / 10 end,
         tool.id, model.id,
         (case when is_suggestion then (array['accepted', 'rejected', 'ignored'])[1 + n % 3] end)::outcome,
         (case when is_suggestion then 'human' end)::origin,
         exp(5 + 1.2 * (random() + random() + random() - 1.5)), exp(8 + random()), 1000 + n % 500, 50 + n % 50,
-        case when n % 10 in (6, 9) then 0.01 end
+        case when n % 10 in (6, 9) then 0.01 end,
+        case when is_suggestion then null else mode.id end, language.id
       from (
         select n, n % 10 < 6 as is_suggestion, case when n % 10 < 6 then n * 7 + n / 10 else n / 10 * 13 end % ${PEOPLE}::int as person
         from generate_series(0, ${rows - 1}::int) n
@@ -361,7 +362,11 @@ async function fill(owner: Kysely<DB>, { orgId, ago }: { orgId: string; ago: num
       join (select id, row_number() over (order by id) - 1 as nth from dimension where kind = 'agent_tool') tool
         on tool.nth = person % 5
       join (select id, row_number() over (order by id) - 1 as nth from dimension where kind = 'model') model
-        on model.nth = (person % 6) * 2 + (n / 10 % 7 = 0)::int`.execute(tx)
+        on model.nth = (person % 6) * 2 + (n / 10 % 7 = 0)::int
+      join (select id, row_number() over (order by id) - 1 as nth from dimension where kind = 'mode') mode
+        on mode.nth = (person % 5 + (n / 10 % 5 = 0)::int) % 6
+      join (select id, row_number() over (order by id) - 1 as nth from dimension where kind = 'language') language
+        on language.nth = (person % 7 + (n / 10 % 3 = 0)::int) % 8`.execute(tx)
   })
 }
 
