@@ -65,9 +65,25 @@ export const GLOSSARY = {
     definition:
       "People who were in a team on any day of the week. An unused seat is one of them who was not active. Fewer than the privacy floor are not counted out.",
   },
+  use_by_rung: {
+    title: "Operations by rung",
+    definition:
+      "Operations by the rung on which they ran, with the tokens and the cost of their calls of models. Cost is what sources say, and by the price table of the day what others cost.",
+  },
   use_by_tool: {
     title: "Operations by agent tool",
-    definition: "Operations of the whole organization, by rung and the agent tool they ran in.",
+    definition:
+      "Operations of the whole organization, by rung and the agent tool they ran in, with the tokens and the cost of their calls of models.",
+  },
+  use_by_mode: {
+    title: "Operations by mode",
+    definition:
+      "Operations of the whole organization, by rung and the mode that their signals name, as the agent tool calls it (plan, default, code). Several: they name more than one. Not named: the tool does not tell its mode.",
+  },
+  use_by_language: {
+    title: "Operations by language",
+    definition:
+      "Operations of the whole organization, by rung and the programming language that their signals name. Several: they name more than one. Not named: the tool does not tell the language.",
   },
   spend_by_model: {
     title: "Spend by model",
@@ -141,12 +157,18 @@ export const GLOSSARY = {
   },
   loops: {
     title: "Loops",
-    definition: "An agent that repeats the same steps without getting further, and the time, tokens and cost it took.",
+    definition:
+      "Tasks in which tools failed five times or more, and at least as often as they worked: an agent that does not get further. Of tasks, and parts that agents handed on, whose calls of tools are told one by one; with a 95 % interval (Wilson), and the tokens and the cost of those tasks as a whole. What a tool was called with is not told, so that steps that repeat and work are not seen.",
   },
   outcomes_by_team: {
     title: "Outcomes by team",
     definition:
       "Changes of each team's agents. A change counts for the person whose task in it began first, in the team they were in on that day; a team's figures include those of its sub-teams.",
+  },
+  compared_with: {
+    title: "Compared with",
+    definition:
+      "The same weeks of another team, or of all teams, in place of the period before. Only what does not grow with a team is compared: shares, rates, percentiles, and what falls on one person, operation or change. Each side is what its own page shows; where that is withheld, nothing is compared.",
   },
   coverage: {
     title: "Coverage",

@@ -3,6 +3,7 @@ import type { TenantTx } from "#server/db/tenant.ts"
 import { listTeams } from "#server/rungs/queries.ts"
 import { getOrganization } from "#server/team/queries.ts"
 import { findReadableTeams, type Reader } from "#server/team/readable-teams.ts"
+import { type Against, ALL_TEAMS, NOT_COMPARABLE } from "./against.ts"
 import { formatDay } from "./format.ts"
 import { parseRange, type Range } from "./range.ts"
 
@@ -24,6 +25,19 @@ export async function readScope(
   const team = found ?? (readable.organization ? null : (teams[0] ?? null))
   if (team === null && !readable.organization && !isOwn) throw data(describeNothing(viewer), { status: 403 })
   return { organization, readable, teams, team, range: parseRange(search, now, organization.timeZone) }
+}
+
+/** Whom the URL compares that team with; null for the period before, and for a team with itself. Refuses what they may not read. */
+export function readAgainst(
+  search: URLSearchParams,
+  { readable, teams, team }: Pick<Awaited<ReturnType<typeof readScope>>, "readable" | "teams" | "team">,
+): Against | null {
+  const wanted = search.get("against")
+  if (wanted === null || wanted === (team?.id ?? ALL_TEAMS)) return null
+  if (wanted === ALL_TEAMS && readable.organization) return { teamId: null, name: "all teams" }
+  const found = teams.find(({ id }) => id === wanted)
+  if (found === undefined) throw data(NOT_COMPARABLE, { status: 404 })
+  return { teamId: found.id, name: found.name }
 }
 
 /** Why a viewer has no figures to read, and who changes that. */

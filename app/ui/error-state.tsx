@@ -1,5 +1,6 @@
 import { isRouteErrorResponse, Link, useRouteError, useRouteLoaderData } from "@remix-run/react"
 import { TriangleAlert } from "lucide-react"
+import { NOT_COMPARABLE } from "../lib/against.ts"
 import { paths } from "../lib/paths.ts"
 import { buttonClass } from "./button.ts"
 
@@ -15,6 +16,7 @@ interface Described {
 export function describeError(error: unknown): Described {
   if (isRouteErrorResponse(error)) {
     if (error.status === 404) {
+      if (error.data === NOT_COMPARABLE) return { title: "There is no such comparison", message: NOT_COMPARABLE }
       return { title: "There is no such page", message: "The address may be mistyped, or what it named is gone." }
     }
     if (error.status === 403) return { title: "This is not open to you", message: String(error.data) }

@@ -111,7 +111,7 @@ export function RangeFilter({ range, now, timeZone }: { range: Range; now: Date;
   )
 }
 
-interface Team {
+export interface Team {
   readonly id: string
   readonly name: string
   readonly parentId: string | null
@@ -119,15 +119,10 @@ interface Team {
 
 /** A team, or the organization for who may read that. */
 export function TeamFilter(props: { teams: readonly Team[]; teamId: string | null; canReadOrganization: boolean }) {
-  const { teams } = props
   return (
     <ParamFilter label="Team" name="team" value={props.teamId}>
       {props.canReadOrganization && <option value="">All teams</option>}
-      {teams
-        .filter((team) => team.parentId === null)
-        .map((team) => (
-          <TeamOption key={team.id} team={team} parts={teams.filter(({ parentId }) => parentId === team.id)} />
-        ))}
+      <TeamOptions teams={props.teams} />
     </ParamFilter>
   )
 }
@@ -153,17 +148,28 @@ export function ParamFilter(props: { label: string; name: string; value: string 
   )
 }
 
-/** A team with sub-teams is a group of options, of which the first is the whole. */
-function TeamOption({ team, parts }: { team: Team; parts: readonly Team[] }) {
-  if (parts.length === 0) return <option value={team.id}>{team.name}</option>
-  return (
-    <optgroup label={team.name}>
-      <option value={team.id}>All of {team.name}</option>
-      {parts.map((part) => (
-        <option key={part.id} value={part.id}>
-          {part.name}
+/** A team with sub-teams is a group of options, of which the first is the whole. All but `without`; a sub-team is alone when its team is not among them. */
+export function TeamOptions({ teams, without }: { teams: readonly Team[]; without?: string | null }) {
+  return teams
+    .filter(({ parentId }) => teams.every(({ id }) => id !== parentId))
+    .map((team) => {
+      const parts = teams.filter(({ parentId, id }) => parentId === team.id && id !== without)
+      const whole = team.id !== without && (
+        <option key={team.id} value={team.id}>
+          {parts.length === 0 ? team.name : `All of ${team.name}`}
         </option>
-      ))}
-    </optgroup>
-  )
+      )
+      return parts.length === 0 ? (
+        whole
+      ) : (
+        <optgroup key={team.id} label={team.name}>
+          {whole}
+          {parts.map((part) => (
+            <option key={part.id} value={part.id}>
+              {part.name}
+            </option>
+          ))}
+        </optgroup>
+      )
+    })
 }

@@ -83,6 +83,22 @@ const changes = {
 
 const text = z.string().nullable()
 
+const work = {
+  rung,
+  state,
+  operations: count,
+  people: count,
+  spendState: state.describe("Of tokens and cost, which not every source tells."),
+  tokens: count,
+  usd: count,
+  unpricedTokens: count,
+}
+const workPiece = {
+  ...work,
+  name: text,
+  hasSeveral: z.boolean().describe("Operations whose signals name more than one."),
+}
+
 export const ROWS = {
   ladder: z.discriminatedUnion("of", [
     z.object({ of: z.literal("range"), ...ladder }),
@@ -112,7 +128,10 @@ export const ROWS = {
   ]),
   usage: z.discriminatedUnion("of", [
     z.object({ of: z.literal("week"), week: at, state, active: count, unused: count }),
-    z.object({ of: z.literal("tool"), rung, name: text, state, operations: count, people: count }),
+    z.object({ of: z.literal("rung"), ...work }),
+    z.object({ of: z.literal("tool"), ...workPiece }),
+    z.object({ of: z.literal("mode"), ...workPiece }),
+    z.object({ of: z.literal("language"), ...workPiece }),
     z.object({
       of: z.literal("model"),
       name: text,

@@ -10,6 +10,7 @@ const LOCAL = [
   "decision_hour",
   "counted_team_day",
   "first_token_day",
+  "work_day",
   "latency_decision_day",
   "account",
   "developer_identity",

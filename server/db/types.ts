@@ -1210,7 +1210,15 @@ export interface Operation {
   cost_usd: Generated<Numeric>;
   developer_id: string;
   first_ms: number | null;
+  /**
+   * as mode_id, of languages
+   */
+  language_id: number | null;
   last_at: Timestamp;
+  /**
+   * the lowest id of the modes that its signals name, and other_mode_id the highest: the same where it is one
+   */
+  mode_id: number | null;
   /**
    * the one with the lowest id of its calls; 0 where a call names none
    */
@@ -1223,6 +1231,8 @@ export interface Operation {
   open_output_tokens: Generated<number>;
   operation_id: string;
   org_id: string;
+  other_language_id: number | null;
+  other_mode_id: number | null;
   /**
    * the one with the highest id: the same where only one was called
    */
@@ -1247,6 +1257,14 @@ export interface Operation {
   session_id: string | null;
   signals: number;
   started_at: Timestamp;
+  /**
+   * input and output of its calls
+   */
+  tokens: Generated<number>;
+  /**
+   * of tool_calls_seen
+   */
+  tool_calls_failed: Generated<number>;
   /**
    * tool calls as its end counts them; null where no signal does
    */
@@ -1917,6 +1935,52 @@ export interface WebhookEndpoint {
   sealed_secret_before: Buffer | null;
 }
 
+export interface WorkDay {
+  agent_tool_id: number;
+  /**
+   * of models, each once
+   */
+  calls: number;
+  cost_usd: Numeric;
+  /**
+   * in the organization's time zone
+   */
+  day: Timestamp;
+  developer_id: string;
+  /**
+   * whether their tool calls went in circles
+   */
+  is_loop: boolean;
+  language_id: number;
+  mode_id: number;
+  /**
+   * of calls; 0 where sources name none, -1 where an operation has several; provider_id, mode_id and language_id likewise
+   */
+  model_id: number;
+  open_cached_tokens: number;
+  /**
+   * of calls of which the source gives no cost, as in model_use
+   */
+  open_input_tokens: number;
+  open_output_tokens: number;
+  /**
+   * without the parts of others, whose calls and tools are counted
+   */
+  operations: number;
+  org_id: string;
+  provider_id: number;
+  rung: Rung;
+  tokens: number;
+  /**
+   * the day in UTC, with which prices change
+   */
+  utc_day: Timestamp;
+  /**
+   * operations and parts with a tool call that has a signal of its own
+   */
+  with_tools: number;
+}
+
 export interface DB {
   account: Account;
   agent_tool_arrival: AgentToolArrival;
@@ -2012,4 +2076,5 @@ export interface DB {
   unrecognized_item: UnrecognizedItem;
   webhook_delivery: WebhookDelivery;
   webhook_endpoint: WebhookEndpoint;
+  work_day: WorkDay;
 }

@@ -30,6 +30,12 @@ const MODELS: Record<string, readonly [string, string]> = {
 /** What a call costs, to that of a middling model. */
 const COST_FACTOR: Record<string, number> = { "claude-sonnet-4-5": 0.7, "claude-opus-4-5": 1.7 }
 
+/** As tools name them; who is not here does not tell. */
+const MODES: Record<string, readonly [string, ...string[]]> = {
+  "claude-code": ["default", "default", "default", "acceptEdits", "acceptEdits", "plan"],
+  kilo: ["orchestrator", "orchestrator", "code"],
+}
+
 /** Until a model begins to answer. */
 const FIRST_TOKEN_MEDIAN_MS: Record<string, number> = {
   "claude-sonnet-4-5": 850,
@@ -128,15 +134,15 @@ function createWriter(
 
   // Chance of their own, so that the rest of the day is the same with them and without.
   const firstTokens = createRandom(`${key} first tokens`)
-  const modelCall = (atMs: number, rung: Rung, tool: string, operationId: string, size: number) =>
+  const modelCall = (atMs: number, rung: Rung, tool: string, own: Partial<SignalFields>, size: number, by = random) =>
     emit(atMs, rung, tool, {
       kind: "model_call",
-      operationId,
-      inputTokens: Math.round(random.logNormal(6000 * size, 0.5)),
-      outputTokens: Math.round(random.logNormal(350 * size, 0.5)),
-      cachedTokens: Math.round(random.logNormal(2500 * size, 0.4)),
-      costUsd: Number((0.012 * size * (COST_FACTOR[modelOf(tool)[1]] ?? 1) * (0.5 + random.next())).toFixed(6)),
-      durationMs: random.logNormal(3500, 0.5),
+      ...own,
+      inputTokens: Math.round(by.logNormal(6000 * size, 0.5)),
+      outputTokens: Math.round(by.logNormal(350 * size, 0.5)),
+      cachedTokens: Math.round(by.logNormal(2500 * size, 0.4)),
+      costUsd: Number((0.012 * size * (COST_FACTOR[modelOf(tool)[1]] ?? 1) * (0.5 + by.next())).toFixed(6)),
+      durationMs: by.logNormal(3500, 0.5),
       latencyMs: firstTokens.logNormal(FIRST_TOKEN_MEDIAN_MS[modelOf(tool)[1]] ?? 900, 0.45),
     })
 
@@ -167,6 +173,33 @@ function createWriter(
   }
 
   // Chance of their own here too.
+  const modes = createRandom(`${key} modes`)
+  const steps = createRandom(`${key} steps`)
+  const modeOf = (tool: string) => {
+    const known = MODES[tool]
+    return known === undefined ? null : modes.pick(known)
+  }
+  /** Calls of tools from a moment on, and now and then an agent that tries the same in vain. */
+  const toolCalls = (
+    atMs: number,
+    rung: Rung,
+    tool: string,
+    own: Partial<SignalFields>,
+    [many, loops]: [number, number],
+  ) => {
+    const failed = steps.chance(loops) ? steps.between(6, 9) : 0
+    for (let index = 0; index < many + failed; index++) {
+      emit(atMs + index * 900, rung, tool, {
+        ...own,
+        kind: "tool_call",
+        action: steps.pick(["Read", "Grep", "Bash", "Edit"]),
+        durationMs: steps.logNormal(300, 0.9),
+        ...(index >= many && { outcome: "failed", error: "other" }),
+      })
+    }
+    for (let call = 0; call * 3 < failed; call++) modelCall(atMs + (many + call * 3) * 900, rung, tool, own, 1, steps)
+  }
+
   const decisions = createRandom(`${key} decisions`)
   /** What a hook decides on a command. */
   const decision = (atMs: number, rung: Rung, tool: string) => {
@@ -211,7 +244,7 @@ function createWriter(
       const first = random.logNormal(780, 0.4)
       const whole = first + random.logNormal(5200, 0.5)
       emit(atMs, "chat", "copilot", { kind: "start", operationId })
-      modelCall(atMs + whole - 10, "chat", "copilot", operationId, 0.5)
+      modelCall(atMs + whole - 10, "chat", "copilot", { operationId }, 0.5)
       emit(atMs + whole, "chat", "copilot", {
         kind: "turn",
         operationId,
@@ -225,25 +258,27 @@ function createWriter(
     task(atMs: number, climate: Climate) {
       const tool = developer.agentTool
       const operationId = nextOperation("agent")
+      const own = { operationId, mode: modeOf(tool) }
       const whole = random.logNormal(150_000, 0.6)
-      emit(atMs, "agent", tool, { kind: "start", operationId })
+      emit(atMs, "agent", tool, { kind: "start", ...own })
       for (let step = 1; step <= 3; step++) {
         const at = atMs + (whole * step) / 4
-        modelCall(at, "agent", tool, operationId, 1)
+        modelCall(at, "agent", tool, own, 1)
         emit(at + 40, "agent", tool, {
           kind: "tool_call",
-          operationId,
+          ...own,
           action: random.pick(["Read", "Grep", "Bash", "Edit"]),
           durationMs: random.logNormal(300, 0.9),
         })
         decision(at + 20, "agent", tool)
       }
+      toolCalls(atMs + whole * 0.3, "agent", tool, own, [0, 0.04])
       edit(atMs + whole * 0.8, "agent", tool, operationId, climate)
       edit(atMs + whole * 0.9, "agent", tool, operationId, climate)
       if (random.chance(0.5)) prompt(atMs + whole * 0.5, "agent", tool, operationId)
       emit(atMs + whole, "agent", tool, {
         kind: "task",
-        operationId,
+        ...own,
         latencyMs: whole,
         durationMs: whole,
         toolCalls: 3,
@@ -254,20 +289,22 @@ function createWriter(
     run(atMs: number, climate: Climate) {
       const tool = random.chance(0.5) ? "kilo" : "claude-code"
       const operationId = nextOperation("orchestration")
+      const mode = modeOf(tool)
       const prompts = count(random, climate.promptsPerRun)
       const whole = random.logNormal(1_100_000, 0.5) + prompts * 12_000
-      emit(atMs, "orchestration", tool, { kind: "start", operationId })
+      emit(atMs, "orchestration", tool, { kind: "start", operationId, mode })
       for (let child = 1; child <= 3; child++) {
         const childId = nextOperation("orchestration")
-        modelCall(atMs + (whole * child) / 4, "orchestration", tool, childId, 1.6)
+        const own = { operationId: childId, parentOperationId: operationId, mode }
+        modelCall(atMs + (whole * child) / 4, "orchestration", tool, { operationId: childId, mode }, 1.6)
         emit(atMs + (whole * child) / 4 + 50, "orchestration", tool, {
           kind: "task",
-          operationId: childId,
-          parentOperationId: operationId,
+          ...own,
           latencyMs: whole / 4,
           durationMs: whole / 4,
           toolCalls: random.between(4, 14),
         })
+        toolCalls(atMs + (whole * child) / 5, "orchestration", tool, own, [1, 0.05])
         decision(atMs + (whole * child) / 4 + 20, "orchestration", tool)
       }
       for (let asked = 1; asked <= prompts; asked++) {
@@ -276,6 +313,7 @@ function createWriter(
       emit(atMs + whole, "orchestration", tool, {
         kind: "run",
         operationId,
+        mode,
         outcome: decide(climate.runAcceptance),
         origin: "human",
         latencyMs: whole,

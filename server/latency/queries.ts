@@ -80,7 +80,9 @@ export async function getLatency(tx: TenantTx, scope: LatencyScope): Promise<Lat
   const totalsOf = (isCurrent: boolean) =>
     RUNGS.map((rung) => {
       const row = periodsOf(isCurrent).find((candidate) => candidate.is_main && candidate.rung === rung)
-      return row === undefined ? { ...NOTHING, rung, weeks: { shown: 0, total: 0 }, lateShare: null } : toFigures(row)
+      return row === undefined
+        ? { ...NOTHING_TIMED, rung, weeks: { shown: 0, total: 0 }, lateShare: null }
+        : toFigures(row)
     })
   const teamsOf = (isCurrent: boolean) =>
     periodsOf(isCurrent).flatMap((row) => (row.is_main ? [] : [{ ...toFigures(row), teamId: row.node_id }]))
@@ -94,7 +96,14 @@ export async function getLatency(tx: TenantTx, scope: LatencyScope): Promise<Lat
   }
 }
 
-const NOTHING: Percentiles = { state: "no_data", p50Ms: null, p95Ms: null, p99Ms: null, timed: null, people: null }
+export const NOTHING_TIMED: Percentiles = {
+  state: "no_data",
+  p50Ms: null,
+  p95Ms: null,
+  p99Ms: null,
+  timed: null,
+  people: null,
+}
 
 function toFigures(row: RawFigures): LatencyFigures {
   const weeks = { shown: row.latency_weeks_shown, total: row.latency_weeks }
@@ -258,7 +267,7 @@ async function readSplits(
 }
 
 function splitOf(row: RawSplit | undefined): Percentiles {
-  if (row === undefined) return NOTHING
+  if (row === undefined) return NOTHING_TIMED
   const weeks = { shown: row.weeks_shown, total: row.weeks }
   return toPercentiles({ histogram: toHistogram(row), weeks, timed: row.timed, people: row.people })
 }

@@ -188,45 +188,150 @@ const PIECES_MAX = 6
  * other arithmetic leaves less.
  */
 export function disclosedPieces(minGroupSize: RawBuilder<number>) {
+  return sql`
+    ${piecesBesideTeams("piece", { minGroupSize, from: sql`select * from piece_contribution` })}, disclosed_piece as materialized (
+      select week, rung, family, piece_id, people, is_visible from piece_candidate
+    )`
+}
+
+/**
+ * Common table expressions up to `<name>_candidate (week, rung, family, piece_id, people, place, is_visible)`: the rule of
+ * `disclosedPieces` for the pieces of one cut, the largest first. The visible ones are those up to a place.
+ */
+function piecesBesideTeams(name: string, args: { minGroupSize: RawBuilder<number>; from: RawBuilder<unknown> }) {
   const key = sql`week, rung, family`
   const all = sql.lit((1 << PIECES_MAX) - 1)
+  const [given, member, size, person, group, cut, mover, shown, candidate] = [
+    ...["given", "member", "size", "person", "group", "cut", "mover", "shown", "candidate"],
+  ].map((step) => sql.id(`${name}_${step}`))
   return sql`
-    piece_member as (${regionsOf("piece_contribution")}), piece_size as (
+    ${given} as (${args.from}), ${member} as (${regionsOf(`${name}_given`)}), ${size} as (
       select *, row_number() over (partition by ${key} order by people desc, piece_id)::int as place
       from (
-        select ${key}, piece_id, count(distinct developer_id)::int as people from piece_member group by ${key}, piece_id
+        select ${key}, piece_id, count(distinct developer_id)::int as people from ${member} group by ${key}, piece_id
       ) sized
-    ), piece_person as (
+    ), ${person} as (
       select ${key}, region_id, developer_id,
         bit_or(case when place <= ${sql.lit(PIECES_MAX)} then 1 << (place - 1) else 0 end) as bits,
         bool_or(place > ${sql.lit(PIECES_MAX)}) as has_rest
-      from piece_member join piece_size using (${key}, piece_id) group by ${key}, region_id, developer_id
-    ), piece_group as (
-      select ${key}, region_id, bits, has_rest, count(*) as people from piece_person group by ${key}, region_id, bits, has_rest
-    ), piece_cut as (
-      select ${key}, shown, chosen, sum(least(inside, outside)) as people
+      from ${member} join ${size} using (${key}, piece_id) group by ${key}, region_id, developer_id
+    ), ${group} as (
+      select ${key}, region_id, bits, has_rest, count(*) as people from ${person} group by ${key}, region_id, bits, has_rest
+    ), ${cut} as (
+      select ${key}, chosen, sum(least(inside, outside)) as people
       from (
-        select ${key}, shown, chosen, region_id,
+        select ${key}, chosen, region_id,
           coalesce(sum(people) filter (where bits & chosen <> 0), 0) as inside,
           coalesce(sum(people) filter (where bits & ~chosen & ${all} <> 0 or has_rest), 0) as outside
-        from piece_group
-        cross join generate_series(1, ${sql.lit(PIECES_MAX)}) as shown
-        cross join lateral generate_series(1, (1 << shown) - 1) as chosen
-        group by ${key}, shown, chosen, region_id
+        from ${group} join (select ${key}, max(place) as pieces from ${size} group by ${key}) counted using (${key})
+        cross join lateral generate_series(1, (1 << least(pieces, ${sql.lit(PIECES_MAX)})) - 1) as chosen
+        group by ${key}, chosen, region_id
       ) of_region
-      group by ${key}, shown, chosen
-    ), piece_mover as (
+      group by ${key}, chosen
+    ), ${mover} as (
       select ${key}, count(*) as people
-      from (select ${key} from piece_person group by ${key}, developer_id having count(*) > 1) mover group by ${key}
-    ), piece_shown as (
-      select ${key}, max(shown) filter (where is_safe) as shown
+      from (select ${key} from ${person} group by ${key}, developer_id having count(*) > 1) mover group by ${key}
+    ), ${shown} as (
+      select ${key}, ${largestSafe(sql`min(chosen) filter (
+        where c.people > 0 and c.people - coalesce(m.people, 0) < ${args.minGroupSize}
+      )`)} as shown
+      from ${cut} c left join ${mover} m using (${key}) group by ${key}
+    ), ${candidate} as materialized (
+      select ${key}, piece_id, people, place, coalesce(place <= shown, false) and people >= ${args.minGroupSize} as is_visible
+      from ${size} left join ${shown} using (${key})
+    )`
+}
+
+/** How many pieces, the largest, have no set that tells too much: of the first such set the smallest piece is its highest bit. */
+function largestSafe(firstUnsafe: RawBuilder<unknown>) {
+  const firsts = Array.from({ length: PIECES_MAX - 1 }, (_, place) => sql.lit(2 << place))
+  return sql`coalesce(width_bucket(${firstUnsafe}, array[${sql.join(firsts)}]), ${sql.lit(PIECES_MAX)})`
+}
+
+/**
+ * Common table expressions `disclosed_<cut> (week, rung, family, piece_id, people, is_visible)` of several cuts of the same
+ * figures into pieces, after `disclosureOf`. Reads a CTE `cut_contribution`, which is `contribution` with a `<cut>_id` for each.
+ *
+ * Each cut is held against the teams, as by `disclosedPieces`, and against each of the cuts before it, which therefore show as
+ * much with it as without: sums over some visible pieces of the one less sums over some of the other leave what is in exactly one
+ * of the two, which is nobody or at least k people. Here people with work on both sides are the rule, so that who is
+ * left is counted exactly, for every two sets.
+ */
+export function disclosedCuts(minGroupSize: RawBuilder<number>, cuts: readonly string[]) {
+  return sql.join(
+    cuts.map((cut, index) => {
+      const from = sql`select *, ${sql.ref(`${cut}_id`)} as piece_id from cut_contribution`
+      const earlier = cuts.slice(0, index)
+      const bounds = earlier.map(
+        (other) => sql`, (
+        select s.shown from ${sql.id(`${cut}_beside_${other}`)} s where (s.week, s.rung, s.family) = (c.week, c.rung, c.family)
+      )`,
+      )
+      return sql`${piecesBesideTeams(cut, { minGroupSize, from })}, ${sql.join(
+        earlier.map((other) => sql`${besideCut(cut, other, minGroupSize)}, `),
+        sql``,
+      )}${sql.id(`disclosed_${cut}`)} as materialized (
+        select week, rung, family, piece_id, people, place,
+          is_visible and place <= least(${sql.lit(PIECES_MAX)}${sql.join(bounds, sql``)}) as is_visible
+        from ${sql.id(`${cut}_candidate`)} c
+      )`
+    }),
+    sql`, `,
+  )
+}
+
+/** The visible pieces of a cut, and what is in none of them. */
+const PLACES = PIECES_MAX + 1
+
+/**
+ * Common table expressions up to `<cut>_beside_<other> (week, rung, family, shown)`: how many candidates of a cut may be shown
+ * beside the visible pieces of another. A person is a set of the cells where they have work, a bit for each pair of places.
+ */
+function besideCut(cut: string, other: string, minGroupSize: RawBuilder<number>) {
+  const key = sql`week, rung, family`
+  const [person, mask, bound, left, beside] = ["person", "mask", "bound", "left", "beside"].map((step) =>
+    sql.id(step === "beside" ? `${cut}_beside_${other}` : `${cut}_${other}_${step}`),
+  )
+  const placeOf = (piece: string) => sql`case when ${sql.ref(`${piece}.is_visible`)}
+    then ${sql.ref(`${piece}.place`)} - 1 else ${sql.lit(PIECES_MAX)} end`
+  const rows = Array.from({ length: PLACES }, (_, row) => {
+    const without = sql`case when theirs >> ${sql.lit(row)} & 1 = 1 then chosen # ${sql.lit((1 << PLACES) - 1)} else chosen end`
+    return sql`((${without})::int8 << ${sql.lit(row * PLACES)})`
+  })
+  return sql`
+    ${person} as (
+      select x.week, x.rung, x.family, x.developer_id,
+        bit_or(1::int8 << (${placeOf("theirs")}) * ${sql.lit(PLACES)} + (${placeOf("own")})) as cells
+      from cut_contribution x
+      join ${sql.id(`${cut}_candidate`)} own
+        on (own.week, own.rung, own.family, own.piece_id) = (x.week, x.rung, x.family, ${sql.ref(`x.${cut}_id`)})
+      join ${sql.id(`disclosed_${other}`)} theirs
+        on (theirs.week, theirs.rung, theirs.family, theirs.piece_id) = (x.week, x.rung, x.family, ${sql.ref(`x.${other}_id`)})
+      group by x.week, x.rung, x.family, x.developer_id
+    ), ${mask} as (
+      select ${key}, cells, count(*) as people from ${person} group by ${key}, cells
+    ), ${bound} as (
+      select ${key}, coalesce(max(own.pieces), 0) as own_pieces, coalesce(max(theirs.pieces), 0) as their_pieces
       from (
-        select ${key}, shown, bool_and(c.people = 0 or c.people - coalesce(m.people, 0) >= ${minGroupSize}) as is_safe
-        from piece_cut c left join piece_mover m using (${key}) group by ${key}, shown
-      ) counted
+        select ${key}, count(*)::int as pieces from ${sql.id(`${cut}_candidate`)} where is_visible group by ${key}
+      ) own
+      left join (
+        select ${key}, count(*)::int as pieces from ${sql.id(`disclosed_${other}`)} where is_visible group by ${key}
+      ) theirs using (${key})
       group by ${key}
-    ), disclosed_piece as materialized (
-      select ${key}, piece_id, people, coalesce(place <= shown, false) and people >= ${minGroupSize} as is_visible
-      from piece_size left join piece_shown using (${key})
+    ), ${left} as (
+      select ${key}, chosen, theirs, sum(people) filter (where cells & (${sql.join(rows, sql` | `)}) <> 0) as people
+      from ${bound}
+      cross join lateral generate_series(1, (1 << own_pieces) - 1) as chosen
+      -- The last bit is what is in none of the visible pieces, and is at the end of all places.
+      cross join lateral (
+        select (drawn & ((1 << their_pieces) - 1)) | ((drawn >> their_pieces) << ${sql.lit(PIECES_MAX)}) as theirs
+        from generate_series(0, (2 << their_pieces) - 1) as drawn
+      ) set_of_theirs
+      join ${mask} using (${key})
+      group by ${key}, chosen, theirs
+    ), ${beside} as (
+      select ${key}, ${largestSafe(sql`min(chosen) filter (where people > 0 and people < ${minGroupSize})`)} as shown
+      from ${left} group by ${key}
     )`
 }

@@ -4,7 +4,7 @@ import { expect } from "vitest"
 import { test } from "../../test/db.ts"
 import { makeOrganization } from "../../test/factories.ts"
 import { asTenant, type TenantTx } from "../db/tenant.ts"
-import { disclosedCells, disclosedPieces, disclosureOf } from "./disclosure.ts"
+import { disclosedCells, disclosedCuts, disclosedPieces, disclosureOf } from "./disclosure.ts"
 
 /** Who used which piece, in which team; of one week. */
 interface Use {
@@ -128,4 +128,71 @@ test("cells of a group, and what is left of it, are those of nobody or at least 
     ),
   )
   expect(shown).toBeGreaterThan(30)
+})
+
+test("sums over pieces of one cut less sums over those of another are never those of fewer than k people", async ({
+  database,
+  db,
+}) => {
+  const orgId = await makeOrganization(database)
+  let [shownFirst, shownSecond] = [0, 0]
+  const drawn = fc.record({
+    k: fc.constantFrom(2, 3, 4),
+    uses: fc
+      .array(
+        fc.uniqueArray(fc.record({ first: fc.nat({ max: 2 }), second: fc.nat({ max: 3 }) }), {
+          minLength: 1,
+          maxLength: 3,
+          selector: ({ first, second }) => first * 4 + second,
+        }),
+        { minLength: 1, maxLength: 30, size: "max" },
+      )
+      .map((people) => people.flatMap((own, person) => own.map((use) => ({ person, ...use })))),
+  })
+  await asTenant(db, orgId, (tx) =>
+    fc.assert(
+      fc.asyncProperty(drawn, async ({ k, uses }) => {
+        const minimum = sql<number>`${sql.lit(k)}`
+        const { rows } = await sql<{ cut: string; piece: number }>`
+          with cut_contribution as (
+            select timestamptz '2026-11-16 00:00:00Z' as week, 'chat'::rung as rung, 'volume' as family,
+              timestamptz '2026-11-16 00:00:00Z' as day, null::uuid as top_team_id, null::uuid as sub_team_id,
+              person as developer_id, first_id, second_id
+            from unnest(
+              ${uses.map(({ person }) => idOf(person))}::uuid[], ${uses.map(({ first }) => first)}::int[],
+              ${uses.map(({ second }) => second)}::int[]
+            ) as use (person, first_id, second_id)
+          ), contribution as (
+            select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from cut_contribution
+          ), ${disclosureOf(minimum)}, ${disclosedCuts(minimum, ["first", "second"])}
+          select 'first' as cut, piece_id as piece from disclosed_first where is_visible
+          union all select 'second', piece_id from disclosed_second where is_visible`.execute(tx)
+        const of = (cut: string) => rows.filter((row) => row.cut === cut).map(({ piece }) => piece)
+        const [firsts, seconds] = [of("first"), of("second")]
+        shownFirst += firsts.length
+        shownSecond += seconds.length
+        const isIn = (set: number, index: number, rest: number) => (set & (1 << (index < 0 ? rest : index))) !== 0
+        const leaks: unknown[] = []
+        if (countPeople(uses as never) >= k) {
+          // The last bit is what is in no visible piece: all of it less those is known.
+          for (let a = 0; a < 2 << firsts.length; a++) {
+            for (let b = 0; b < 1 << seconds.length; b++) {
+              const left = new Set(
+                uses.flatMap((use) =>
+                  isIn(a, firsts.indexOf(use.first), firsts.length) !== isIn(b, seconds.indexOf(use.second), 30)
+                    ? [use.person]
+                    : [],
+                ),
+              ).size
+              if (left > 0 && left < k) leaks.push({ left, a, b, firsts, seconds })
+            }
+          }
+        }
+        expect(leaks).toEqual([])
+      }),
+      { numRuns: 120 },
+    ),
+  )
+  expect(shownFirst).toBeGreaterThan(60)
+  expect(shownSecond).toBeGreaterThan(60)
 })

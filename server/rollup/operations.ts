@@ -4,9 +4,10 @@ import { IS_ACCEPTED, IS_PRESENTED, IS_PROMPT } from "./measures.ts"
 import { IS_CALL } from "./model-use.ts"
 import { SCRATCH_COLUMNS } from "./scratch.ts"
 import type { Counting } from "./counting.ts"
+import { addSuggestedWork, insertWork } from "./work.ts"
 
 /**
- * Adds the counted signals to `operation`, and to `developer_day` and `latency_decision_day` what that changes.
+ * Adds the counted signals to `operation`, and to `developer_day`, `latency_decision_day` and `work_day` what that changes.
  *
  * What signals of an operation say together is folded one by one, in any order: sums, the highest, the first. Only where
  * a signal that was counted has changed since is an operation folded anew from all of its signals. Suggestions are no
@@ -25,7 +26,8 @@ const FIELDS = sql.raw(
   `operation_id, developer_id, agent_tool_id, rung, parent_operation_id, started_at, asked_at, last_at, signals,
    first_ms, whole_ms, accepted, presented, prompts, tool_calls_seen, tool_calls_said, calls, cost_usd,
    open_input_tokens, open_cached_tokens, open_output_tokens, model_id, other_model_id, provider_id, other_provider_id,
-   session_id, repository_id, other_repository_id`,
+   session_id, repository_id, other_repository_id, mode_id, other_mode_id, language_id, other_language_id, tokens,
+   tool_calls_failed`,
 )
 
 /**
@@ -46,7 +48,8 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
       sum(prompts)::integer, sum(tool_calls_seen)::integer, max(tool_calls_said),
       sum(calls)::integer, sum(cost_usd)::numeric(16, 6), sum(open_input_tokens)::bigint, sum(open_cached_tokens)::bigint,
       sum(open_output_tokens)::bigint, min(model_id), max(other_model_id), min(provider_id), max(other_provider_id),
-      max(session_id), min(repository_id), max(other_repository_id)
+      max(session_id), min(repository_id), max(other_repository_id), min(mode_id), max(other_mode_id), min(language_id),
+      max(other_language_id), sum(tokens)::bigint, sum(tool_calls_failed)::integer
     from (
       select
         operation_id,
@@ -78,7 +81,13 @@ function foldOf(orgId: string, signals: RawBuilder<unknown>) {
         max(coalesce(provider_id, 0)) filter (where ${IS_CALL}) as other_provider_id,
         max(session_id) as session_id,
         min(repository_id) as repository_id,
-        max(repository_id) as other_repository_id
+        max(repository_id) as other_repository_id,
+        min(mode_id) as mode_id,
+        max(mode_id) as other_mode_id,
+        min(language_id) as language_id,
+        max(language_id) as other_language_id,
+        coalesce(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) filter (where ${IS_CALL}), 0) as tokens,
+        count(*) filter (where kind = 'tool_call' and error is not null) as tool_calls_failed
       from ${signals}
       where ${IS_OF_OPERATION}
       group by operation_id, developer_id
@@ -199,7 +208,13 @@ async function mergeOperations({ tx, orgId }: Counting): Promise<void> {
       other_provider_id = greatest(o.other_provider_id, excluded.other_provider_id),
       session_id = greatest(o.session_id, excluded.session_id),
       repository_id = least(o.repository_id, excluded.repository_id),
-      other_repository_id = greatest(o.other_repository_id, excluded.other_repository_id)`.execute(tx)
+      other_repository_id = greatest(o.other_repository_id, excluded.other_repository_id),
+      mode_id = least(o.mode_id, excluded.mode_id),
+      other_mode_id = greatest(o.other_mode_id, excluded.other_mode_id),
+      language_id = least(o.language_id, excluded.language_id),
+      other_language_id = greatest(o.other_language_id, excluded.other_language_id),
+      tokens = o.tokens + excluded.tokens,
+      tool_calls_failed = o.tool_calls_failed + excluded.tool_calls_failed`.execute(tx)
 }
 
 /**
@@ -219,7 +234,11 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
     delete from latency_decision_day d
     where org_id = ${orgId}::uuid and rung <> 'autocomplete'
       and (developer_id, day) in (select developer_id, day from touched_day)`.execute(tx)
-  // Both at once, as finding the operations is most of the work.
+  await sql`
+    delete from work_day d
+    where org_id = ${orgId}::uuid and rung <> 'autocomplete'
+      and (developer_id, day) in (select developer_id, day from touched_day)`.execute(tx)
+  // All at once, as finding the operations is most of the work.
   await sql`
     with timed as materialized (
       select *, belay_latency_bucket(timed_ms::real) as bucket from (${operationsOf({ orgId, timeZone })}) placed
@@ -229,7 +248,7 @@ async function countDays({ tx, orgId, timeZone, daysFrom }: Counting): Promise<v
         sum(accepted), sum(presented)
       from timed where bucket is not null and presented > 0
       group by day, developer_id, rung, agent_tool_id, band
-    )
+    ), work as (${insertWork(orgId)})
     insert into developer_day (org_id, day, developer_id, rung, agent_tool_id, operations, ran, accepted, presented, prompts,
       timed, latency_buckets, latency_counts)
     select ${orgId}::uuid, day, developer_id, rung, agent_tool_id,
@@ -256,6 +275,9 @@ function operationsOf({ orgId, timeZone }: Pick<Counting, "orgId" | "timeZone">)
     end as timed_ms
     from (
       select t.day, t.developer_id, o.agent_tool_id, o.accepted, o.presented, o.prompts, o.first_ms, o.whole_ms,
+        (o.started_at at time zone 'UTC')::date as utc_day, o.model_id, o.other_model_id, o.provider_id, o.other_provider_id,
+        o.mode_id, o.other_mode_id, o.language_id, o.other_language_id, o.tool_calls_seen, o.tool_calls_failed, o.calls,
+        o.tokens, o.cost_usd, o.open_input_tokens, o.open_cached_tokens, o.open_output_tokens,
         o.parent_operation_id is null as is_whole,
         o.signals > 1 or o.asked_at is null or exists (
           select from operation c where c.org_id = ${orgId}::uuid and c.parent_operation_id = o.operation_id
@@ -274,7 +296,8 @@ function operationsOf({ orgId, timeZone }: Pick<Counting, "orgId" | "timeZone">)
 }
 
 /** Suggestions are counted as they come, from the cells: each is an operation, and its own minute is when it began. */
-async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Promise<void> {
+async function addSuggestions(counting: Counting): Promise<void> {
+  const { tx, orgId, timeZone, daysFrom } = counting
   await sql`
     insert into developer_day as r (org_id, day, developer_id, rung, agent_tool_id, operations, ran, accepted, presented,
       prompts, timed, latency_buckets, latency_counts)
@@ -321,4 +344,5 @@ async function addSuggestions({ tx, orgId, timeZone, daysFrom }: Counting): Prom
     delete from latency_decision_day
     where org_id = ${orgId}::uuid and rung = 'autocomplete' and presented = 0
       and day in (select (observed_at at time zone ${timeZone})::date from counted_signal where sign < 0)`.execute(tx)
+  await addSuggestedWork(counting)
 }

@@ -15,6 +15,7 @@ const REBUILT = [
   { table: "developer_day", time: "day" },
   { table: "latency_decision_day", time: "day" },
   { table: "first_token_day", time: "day" },
+  { table: "work_day", time: "day" },
   { table: "decision_hour", time: "hour" },
   { table: "operation_commit", time: "observed_at" },
   { table: "session_branch", time: "first_at" },

@@ -79,6 +79,66 @@ test("signals are summed by minute, hour and day, and a re-sent batch adds nothi
   expect(await differencesOf(database, orgId)).toEqual([])
 })
 
+test("an operation is of the mode, language and model that it has one of, and goes in circles when its tools fail", async ({
+  database,
+}) => {
+  const orgId = await makeOrganization(database)
+  await startCounting(database, orgId)
+  const task = (operationId: string, fields: Parameters<typeof makeSignal>[0] = {}) =>
+    makeSignal({ kind: "task", rung: "agent", operationId, ...fields })
+  const tools = (operationId: string, failed: number, fine: number) =>
+    Array.from({ length: failed + fine }, (_, index) =>
+      makeSignal({ kind: "tool_call", rung: "agent", operationId, error: index < failed ? "other" : null }),
+    )
+  const call = (operationId: string, model: string, costUsd: number | null) =>
+    makeSignal({ kind: "model_call", rung: "agent", operationId, model, inputTokens: 90, outputTokens: 10, costUsd })
+  await storeSignals(database, orgId, [
+    task("one", { mode: "plan", language: "go" }),
+    ...tools("one", 5, 5),
+    call("one", "opus", 0.5),
+    call("one", "opus", null),
+    task("several", { mode: "plan", language: "go" }),
+    task("several", { mode: "code", language: null }),
+    ...tools("several", 5, 6),
+    call("several", "opus", 0.5),
+    call("several", "haiku", 0.25),
+    ...tools("few", 4, 0),
+    makeSignal({ kind: "suggestion", rung: "autocomplete", language: "rust", mode: null }),
+  ])
+  await countAll(database.worker, NOW)
+  const names = async (id: number) =>
+    id <= 0
+      ? id
+      : (await database.owner.selectFrom("dimension").select("value").where("id", "=", id).executeTakeFirstOrThrow())
+          .value
+  const rows = await database.owner
+    .selectFrom("work_day")
+    .selectAll()
+    .orderBy("is_loop")
+    .orderBy("rung")
+    .orderBy("calls")
+    .execute()
+  const told = await Promise.all(
+    rows.map(async (row) => [
+      ...[
+        await names(row.model_id),
+        await names(row.mode_id),
+        await names(row.language_id),
+        row.is_loop,
+        row.operations,
+      ],
+      ...[row.with_tools, row.calls, row.tokens, row.cost_usd, row.open_input_tokens, row.open_output_tokens],
+    ]),
+  )
+  expect(told).toEqual([
+    [0, 0, "rust", false, 1, 0, 0, 0, "0.000000", 0, 0],
+    [0, 0, 0, false, 1, 1, 0, 0, "0.000000", 0, 0],
+    [-1, -1, "go", false, 1, 1, 2, 200, "0.750000", 0, 0],
+    ["opus", "plan", "go", true, 1, 1, 2, 200, "0.500000", 90, 10],
+  ])
+  expect(await differencesOf(database, orgId)).toEqual([])
+})
+
 test("days begin in the organization's zone, also on the day on which the clocks change", async ({ database }) => {
   const orgId = await makeOrganization(database)
   await database.owner.updateTable("org").set({ time_zone: "Europe/Berlin" }).where("id", "=", orgId).execute()
@@ -190,6 +250,11 @@ const sent: fc.Arbitrary<readonly Sent[]> = fc
       repository: fc.option(fc.constantFrom("acme/shop", "acme/site")),
       rung: fc.constantFrom("autocomplete", "chat", "agent", "orchestration"),
       model: fc.option(fc.constantFrom("opus", "haiku")),
+      mode: fc.option(fc.constantFrom("plan", "code")),
+      language: fc.option(fc.constantFrom("go", "rust")),
+      error: fc.option(fc.constant("timeout")),
+      inputTokens: fc.option(fc.constant(100)),
+      costUsd: fc.option(fc.constant(0.25)),
       person: fc.option(fc.constantFrom("ada", "ben")),
       hoursAgo: fc.nat({ max: 60 }),
       latencyMs: fc.option(fc.integer({ min: 0, max: 1_000_000 })),

@@ -1,6 +1,5 @@
-import { sql } from "kysely"
+import { type RawBuilder, sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
-import type { Rung } from "#sdk/ladder.ts"
 import { disclosedPieces, disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { type FigureState, type LadderScope, placedDays, stateOf, type Weeks, weeksOf } from "../rungs/figures.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
@@ -172,47 +171,12 @@ export async function getActivePeople(
 }
 
 /** What is told of more weeks of one period than of the other would look like growth, or like a fall. */
-const HAS_AS_MANY_WEEKS = sql`
-  count(distinct week) filter (where is_visible and not is_current) = count(distinct week) filter (where is_visible and is_current)`
-
-/** Use of one agent tool at one rung, of the whole organization. */
-export interface ToolUse {
-  readonly rung: Rung
-  /** Null when withheld. */
-  readonly name: string | null
-  readonly state: FigureState
-  /** Of the weeks that may be shown. */
-  readonly operations: number | null
-  readonly people: number | null
-  /** Operations of the period before; null unless as many weeks of it as of this one may be shown. */
-  readonly previous: number | null
+export function hasAsManyWeeks(isVisible: RawBuilder<unknown>) {
+  return sql`count(distinct week) filter (where ${isVisible} and not is_current)
+    = count(distinct week) filter (where ${isVisible} and is_current)`
 }
 
-/** Operations by rung and agent tool, the most first; the same operations as the ladder's. */
-export async function listToolUse(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly ToolUse[]> {
-  const found = await sql<ToolUse>`
-    with ${weeksOf(scope)}, ${MEMBERSHIP},
-    ${placedDays(
-      { ...scope, ownDeveloperIds: null },
-      { table: "developer_day", columns: sql`d.agent_tool_id as piece_id, d.operations` },
-    )}, piece_contribution as (
-      select distinct week, rung, 'volume' as family, week as day, top_team_id, sub_team_id, developer_id, piece_id from placed_day
-    ), contribution as (
-      select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id from piece_contribution
-    ), ${disclosureOf(MIN_GROUP_SIZE)}, ${disclosedPieces(MIN_GROUP_SIZE)}, figure as (
-      select p.rung, p.piece_id, bool_or(s.is_visible) filter (where p.is_current) as is_shown,
-        sum(p.operations) filter (where s.is_visible and p.is_current)::int as operations,
-        count(distinct p.developer_id) filter (where s.is_visible and p.is_current)::int as people,
-        case when ${HAS_AS_MANY_WEEKS} then sum(p.operations) filter (where s.is_visible and not p.is_current)::int end as previous
-      from placed_day p left join disclosed_piece s using (week, rung, piece_id)
-      group by p.rung, p.piece_id having bool_or(p.is_current)
-    )
-    select f.rung, case when is_shown then d.value end as name, case when is_shown then 'shown' else 'withheld' end as state,
-      operations, case when is_shown then people end as people, case when is_shown then previous end as previous
-    from figure f left join dimension d on d.id = f.piece_id
-    order by f.rung desc, operations desc nulls last, name`.execute(tx)
-  return found.rows
-}
+const HAS_AS_MANY_WEEKS = hasAsManyWeeks(sql`is_visible`)
 
 /** What calls of one model took, of the whole organization. */
 export interface ModelSpend {

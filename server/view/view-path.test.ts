@@ -4,6 +4,7 @@ import { toViewPath } from "./view-path.ts"
 test("a view is a page of figures with its filters, and leads nowhere else", () => {
   expect(toViewPath("/latency?rung=agent&range=8w#top")).toBe("/latency?rung=agent&range=8w")
   expect(toViewPath("/?team=a b")).toBe("/?team=a+b")
+  expect(toViewPath("/usage?team=a&against=all")).toBe("/usage?team=a&against=all")
   expect(toViewPath("/incidents?state=any&before=2026-11-01_x")).toBe("/incidents?state=any")
   for (const given of [
     "https://example.com/latency",

@@ -80,7 +80,17 @@ test("use is told by week, tool and model, with unused seats and budgets", async
     orgId,
     PEOPLE.flatMap((person) => [
       makeSignal({ person, at }),
-      makeSignal({ person, at, kind: "model_call", rung: "agent", model: "opus", inputTokens: 90, costUsd: 0.5 }),
+      makeSignal({
+        person,
+        at,
+        kind: "model_call",
+        rung: "agent",
+        model: "opus",
+        mode: "plan",
+        language: "go",
+        inputTokens: 90,
+        costUsd: 0.5,
+      }),
     ]),
   )
   await page.goto("/usage?range=1w")
@@ -92,11 +102,31 @@ test("use is told by week, tool and model, with unused seats and budgets", async
   await page.getByText("No data: to compare, two models need merged changes").waitFor()
   await page.getByRole("figure", { name: "Operations by agent tool" }).getByText("Chat · claude-code").waitFor()
   await page.getByText("No budget is in force.").waitFor()
+  await page.getByRole("group", { name: "By" }).getByRole("link", { name: "Mode" }).click()
+  const work = page.getByRole("figure", { name: "Operations by mode" })
+  await work.getByText("Chat · not named").waitFor()
+  await work.getByRole("group", { name: "Figure" }).getByRole("link", { name: "Cost" }).click()
+  await page.waitForURL(/by=mode.*measure=cost/)
+  await work.getByRole("listitem").filter({ hasText: "Agent · plan" }).getByText("$3.00").waitFor()
+  await work.getByText("Show as a table").click()
+  expect(await work.getByRole("row").allTextContents()).toEqual([
+    "RungModeOperationsChangePeopleTokensCost",
+    "Agentplan66540$3.00",
+    "Chatnot named66no datano data",
+  ])
+  const csv = await page.request.get((await work.getByRole("link", { name: "as CSV" }).getAttribute("href")) ?? "")
+  expect((await csv.text()).split("\r\n").slice(0, 2)).toEqual([
+    "rung,mode,people,operations,operations_before,tokens,usd,usd_before,unpriced_tokens",
+    "agent,plan,6,6,,540,3,,0",
+  ])
   const file = await page.request.get("/usage.csv?range=1w&chart=people")
   expect(await file.text()).toBe("week,active,unused\r\n2026-11-16,6,6\r\n")
   await expectGoodOnPhone(page)
   await page.getByRole("combobox", { name: "Team" }).selectOption({ label: "Checkout" })
   await page.getByText("cut by team as well, the groups would be too small to show").waitFor()
+  await page.getByRole("combobox", { name: "Compared with" }).selectOption({ label: "All teams" })
+  await page.getByText("Of seats 50 % are in use in the week of 16 Nov, ±0 pts against all teams.").waitFor()
+  await expectGoodOnPhone(page)
 })
 
 test("outcomes say where review falls behind, beside how far tasks came, and list nobody's changes but one's own", async ({
@@ -119,6 +149,9 @@ test("outcomes say where review falls behind, beside how far tasks came, and lis
     PEOPLE.flatMap((person) => [
       makeSignal({ person, kind: "task", rung: "agent", operationId: `${person} agent`, toolCalls: 4, at }),
       makeSignal({ person, kind: "run", rung: "orchestration", operationId: `${person} orchestration`, at }),
+      ...Array.from({ length: 6 }, () =>
+        makeSignal({ person, kind: "tool_call", rung: "agent", operationId: `${person} agent`, error: "other", at }),
+      ),
     ]),
   )
   for (const [index, operation] of tasks.entries()) {
@@ -157,10 +190,22 @@ test("outcomes say where review falls behind, beside how far tasks came, and lis
   const [columns = "", agent = ""] = (await file.text()).split("\r\n")
   expect(columns).toMatch(/^week,rung,people,changes,sized,within_limit,/)
   expect(agent).toMatch(/^2026-11-16,agent,6,6,6,6,/)
-  await page.getByText("no agent tool says when its agent goes in circles").waitFor()
+  const loops = page.getByRole("figure", { name: "Loops" })
+  await loops.getByText("6 of 6 tasks").waitFor()
+  await loops.getByText("What they burned: no data, no source says what they took.").waitFor()
+  const burned = await page.request.get((await loops.getByRole("link", { name: "as CSV" }).getAttribute("href")) ?? "")
+  expect((await burned.text()).split("\r\n").slice(1)).toEqual([
+    expect.stringMatching(/^agent,6,6,6,1,0\.\d+,1,,$/),
+    "orchestration,,,,,,,,",
+    "",
+  ])
   await expectGoodOnPhone(page)
   await page.getByRole("link", { name: "Checkout" }).first().click()
   await page.waitForURL(/team=/)
+  await page.getByRole("combobox", { name: "Compared with" }).selectOption({ label: "All teams" })
+  await debt.getByText("against all teams: 83 %").waitFor()
+  await page.getByRole("figure", { name: "Evidence and rework" }).getByText("against all teams: 0 %").first().waitFor()
+  await expectGoodOnPhone(page)
   await page.getByRole("link", { name: "Your own changes" }).click()
   await page.getByText("No change is known to have your agents’ work in it.").waitFor()
   expect(await page.getByText("acme/shop").count()).toBe(0)

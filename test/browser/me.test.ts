@@ -26,6 +26,8 @@ test("everybody sees their own figures and signals and nobody else's", async ({ 
   expect(await signals.getByText("codex").count()).toBe(0)
   await ada.getByText("Nobody but you saw these data.").waitFor()
   await expectGoodOnPhone(ada)
+  await ada.getByRole("link", { name: "your changes" }).click()
+  await ada.getByText("No change is known to have your agents’ work in it.").waitFor()
 
   // An auditor, who may see no figures, has a page of their own too, without a way to pages that are not theirs.
   const auditor = await openAs({ email: "auditor@example.com", role: "auditor" })

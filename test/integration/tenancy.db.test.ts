@@ -114,15 +114,11 @@ import {
   listUnpricedModels,
   listUse,
 } from "#server/spend/use.ts"
+import { getLoops } from "#server/outcomes/loop-queries.ts"
 import { getChangeCosts } from "#server/usage/cost-queries.ts"
-import {
-  getActivePeople,
-  getCoverage,
-  getSpend,
-  listActiveDays,
-  listToolUse,
-  listWeekSeats,
-} from "#server/usage/queries.ts"
+import { getActivePeople, getCoverage, getSpend, listActiveDays, listWeekSeats } from "#server/usage/queries.ts"
+import { pricesOf } from "#server/usage/work.ts"
+import { listRungWork, listWork } from "#server/usage/work-queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -552,8 +548,19 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listWeekSeats: async (tx) => {
       expect(await listWeekSeats(tx, scope)).toEqual([])
     },
-    listToolUse: async (tx) => {
-      expect(await listToolUse(tx, scope)).toEqual([])
+    listWork: async (tx) => {
+      expect(await listWork(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
+    },
+    listRungWork: async (tx) => {
+      const rows = await listRungWork(tx, { ...scope, to: LATER, now: LATER })
+      expect(rows.map(({ state }) => state)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    },
+    getLoops: async (tx) => {
+      const { rungs } = await getLoops(tx, { ...scope, to: LATER, now: LATER })
+      expect(rungs.map(({ state }) => state)).toEqual(["no_data", "no_data"])
+    },
+    pricesOf: async (tx) => {
+      expect((await pricesOf(tx, { ...scope, to: LATER, now: LATER })).modelIds).toEqual([])
     },
     getSpend: async (tx) => {
       expect(await getSpend(tx, { ...scope, to: LATER, now: LATER })).toEqual({ models: [], teams: [] })

@@ -7,6 +7,7 @@ import { getReviewLimit } from "#server/outcomes/review-queries.ts"
 import { getFreshness, type LadderFreshness } from "#server/rungs/queries.ts"
 import type { Readable } from "#server/team/readable-teams.ts"
 import { type Coverage, getCoverage } from "#server/usage/queries.ts"
+import type { Work } from "#server/usage/work-queries.ts"
 import { readScope } from "../../lib/scope.server.ts"
 import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { getLadderAnswer } from "../ladder/load.server.ts"
@@ -105,9 +106,17 @@ const READERS: Record<ResourceName, Reader> = {
   },
 
   async usage(context, scope) {
-    const { weeks, tools, spend, coverage, freshness } = await getUsageAnswer(context, { ...scope, seesSpend: true })
-    // Teams are not cut by tool and model as well.
-    const rows = [...as("week", weeks), ...as("tool", tools ?? []), ...as("model", spend?.models ?? [])]
+    const { weeks, work, spend, coverage, freshness } = await getUsageAnswer(context, { ...scope, seesSpend: true })
+    const rows = [
+      ...as("week", weeks),
+      ...as("rung", work.rungs.map(toWorkRow)),
+      // Teams are not cut by tool, mode, language and model as well.
+      ...(work.pieces ?? []).map((piece) => ({
+        ...toWorkRow(piece),
+        of: piece.cut === "agent_tool" ? "tool" : piece.cut,
+      })),
+      ...as("model", spend?.models ?? []),
+    ]
     return { rows, coverage, freshness }
   },
 
@@ -167,6 +176,11 @@ async function readIncidents(tx: TenantTx, { readable, teamId, rung, from, to }:
     if (rows.length > INCIDENTS_MAX) return rows
     before = last
   }
+}
+
+function toWorkRow({ spend, ...row }: Work): object {
+  const { tokens = null, usd = null, unpricedTokens = null } = spend ?? {}
+  return { ...row, tokens, usd, unpricedTokens }
 }
 
 function toIncidentRow(incident: VisibleIncident): object {

@@ -3,6 +3,7 @@ import { clsx } from "clsx"
 import { CircleAlert, CircleCheck, TrendingDown, TrendingUp } from "lucide-react"
 import { RUNGS } from "#sdk/ladder.ts"
 import { SparkBars } from "../../charts/sparkline.tsx"
+import { sayBeside, sayDifference } from "../../lib/against.ts"
 import {
   formatCount,
   formatDuration,
@@ -137,7 +138,7 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
       detail={formatMargin(row.interval)}
       note={
         <>
-          {before !== undefined && <Change now={row} before={before} />}
+          {before !== undefined && <Change now={row} beside={before} against={ladder.against} />}
           {plural(row.presented ?? 0, "decision")} by {plural(row.presentedDevelopers ?? 0, "person", "people")}{" "}
           <WeeksShown weeks={row.weeks.acceptance} minGroupSize={ladder.minGroupSize} />
         </>
@@ -146,16 +147,27 @@ function Acceptance({ row, ladder }: { row: Row; ladder: LadderData }) {
   )
 }
 
-/** Coloured only when it may not be chance. */
-function Change({ now, before }: { now: Figures; before: Figures }) {
-  if (now.acceptance === null || before.acceptance === null) return null
-  const move = acceptanceMoved(now, before)
-  const Icon = move === "rose" ? TrendingUp : TrendingDown
+/** Coloured only when it may not be chance. To another team it is no move: without colour, and in words when it may be. */
+function Change({ now, beside, against }: { now: Figures; beside: Figures; against: LadderData["against"] }) {
+  const points =
+    now.acceptance === null || beside.acceptance === null ? null : formatPoints(now.acceptance - beside.acceptance)
+  const told = sayDifference(against, points, beside.acceptanceState)
+  if (told === null) return null
+  const difference = acceptanceMoved(now, beside)
+  if (against !== null) {
+    return (
+      <span className="block">
+        {told}
+        {points !== null && difference === null && ", within chance"}
+      </span>
+    )
+  }
+  const Icon = difference === "rose" ? TrendingUp : TrendingDown
   return (
     <>
-      <span className={clsx(move === "rose" && "text-good", move === "fell" && "text-bad")}>
-        {move !== null && <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
-        {formatPoints(now.acceptance - before.acceptance)}
+      <span className={clsx(difference === "rose" && "text-good", difference === "fell" && "text-bad")}>
+        {difference !== null && <Icon aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
+        {told}
       </span>{" "}
       ·{" "}
     </>
@@ -171,6 +183,7 @@ function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
   if (row.latencyP95Ms === null || row.latencyP50Ms === null)
     return <NoData label={label}>not measured by this source</NoData>
   const isMet = row.latencyP95Ms <= objective.p95Ms
+  const other = ladder.against === null ? undefined : ladder.previous.find(({ rung }) => rung === row.rung)
   const Icon = isMet ? CircleCheck : CircleAlert
   return (
     <Figure
@@ -196,6 +209,15 @@ function Latency({ row, ladder }: { row: Row; ladder: LadderData }) {
             {isMet ? "within" : "past"} {formatDuration(objective.p95Ms)}
           </span>{" "}
           <WeeksShown weeks={row.weeks.latency} minGroupSize={ladder.minGroupSize} />
+          {other !== undefined && (
+            <span className="block">
+              {sayBeside(
+                ladder.against,
+                other.latencyP95Ms === null ? null : formatDuration(other.latencyP95Ms),
+                other.latencyState,
+              )}
+            </span>
+          )}
         </>
       }
     />
@@ -206,12 +228,14 @@ function Prompts({ row, ladder }: { row: Row; ladder: LadderData }) {
   const label = `Questions per ${OPERATION_WORDS[row.rung]}`
   if (row.volumeState === "withheld") return <Withheld label={label} minGroupSize={ladder.minGroupSize} />
   if (row.promptsPerOperation === null) return <NoData label={label} />
-  const before = ladder.previous.find((candidate) => candidate.rung === row.rung)?.promptsPerOperation ?? null
+  const beside = ladder.previous.find((candidate) => candidate.rung === row.rung)
+  const prompts = beside?.promptsPerOperation ?? null
+  const isTold = prompts !== null && (prompts > 0 || ladder.against !== null)
   return (
     <Figure
       label={label}
       value={formatRate(row.promptsPerOperation)}
-      note={before !== null && before > 0 && `was ${formatRate(before)}`}
+      note={sayBeside(ladder.against, isTold ? formatRate(prompts) : null, beside?.volumeState ?? "no_data")}
     />
   )
 }

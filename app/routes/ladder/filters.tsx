@@ -2,6 +2,7 @@ import { useSearchParams } from "@remix-run/react"
 import { Download } from "lucide-react"
 import { plural } from "../../lib/format.ts"
 import { paths } from "../../lib/paths.ts"
+import { AgainstFilter } from "../../ui/against.tsx"
 import { buttonClass } from "../../ui/button.ts"
 import { RangeFilter, Segments, TeamFilter, useWithParams } from "../../ui/scope-filters.tsx"
 import type { LadderData } from "./load.server.ts"
@@ -14,7 +15,10 @@ export function Filters({ ladder }: { ladder: LadderData }) {
     <div role="search" aria-label="Filters" className="mt-5 flex flex-wrap items-center gap-x-3 gap-y-2">
       <RangeFilter range={ladder.range} now={ladder.now} timeZone={ladder.timeZone} />
       {ladder.teams.length > 0 && !ladder.isOwn && (
-        <TeamFilter teams={ladder.teams} teamId={ladder.teamId} canReadOrganization={ladder.canReadOrganization} />
+        <>
+          <TeamFilter teams={ladder.teams} teamId={ladder.teamId} canReadOrganization={ladder.canReadOrganization} />
+          <AgainstFilter {...ladder} />
+        </>
       )}
       {ladder.hasOwn && (
         <Segments

@@ -1,6 +1,7 @@
 import type { MetaFunction } from "@remix-run/node"
 import { useLoaderData } from "@remix-run/react"
 import { guard } from "../../lib/guard.server.ts"
+import { AgainstNote } from "../../ui/against.tsx"
 import { Bands } from "./bands.tsx"
 import { EmptyLadder } from "./empty.tsx"
 import { Filters } from "./filters.tsx"
@@ -28,6 +29,10 @@ export default function Ladder() {
         <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">{ladder.sentence}</p>
       </header>
       <Filters ladder={ladder} />
+      <AgainstNote
+        against={ladder.against}
+        rest={`The sentence above${ladder.teamId === null ? " and the table by team tell" : " tells"} the period before; people, operations and moves are not compared.`}
+      />
       {isEmpty ? (
         <EmptyLadder />
       ) : (

@@ -6,7 +6,8 @@ import { getLadder } from "#server/rungs/queries.ts"
 import { listDevelopersOf } from "#server/team/identities.ts"
 import { mayDo } from "#server/team/roles.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
-import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { putBeside } from "../../lib/against.ts"
+import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeLadder } from "./sentence.ts"
 
@@ -16,7 +17,7 @@ const DAILY_UP_TO_WEEKS = 2
 /** Everything the ladder shows for the range, team and people that the URL names. */
 export async function loadLadder(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
-  const { organization, readable, teams, team, range, own, isOwn, incidents } = await asTenant(
+  const { organization, readable, teams, team, range, own, isOwn, against, incidents } = await asTenant(
     context.db,
     viewer.orgId,
     async (tx) => {
@@ -29,6 +30,8 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
         ...scope,
         own: ownIds,
         isOwn: asksForOwn,
+        // One's own stand beside nobody's.
+        against: asksForOwn ? null : readAgainst(search, scope),
         incidents: isToldOfIncidents
           ? await countCurrentIncidents(tx, { viewer: viewerOfIncidents, teamId: scope.team?.id ?? null })
           : [],
@@ -37,23 +40,27 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { ladder, moves } = isOwn
-    ? {
-        ladder: await asTenant(context.db, viewer.orgId, (tx) =>
-          getLadder(tx, {
-            from: range.from,
-            to: range.to,
-            now,
-            timeZone,
-            bucket: bucketOf(range.weeks),
-            teamId: null,
-            ownDeveloperIds: own,
-          }),
-        ),
-        // One's own are under Me. The CSV file has none.
-        moves: null,
-      }
-    : await getLadderAnswer(context, { orgId: viewer.orgId, search, teamId, timeZone })
+  const asked = { orgId: viewer.orgId, search, timeZone }
+  const [{ ladder, moves }, other] = await Promise.all([
+    isOwn
+      ? {
+          ladder: await asTenant(context.db, viewer.orgId, (tx) =>
+            getLadder(tx, {
+              from: range.from,
+              to: range.to,
+              now,
+              timeZone,
+              bucket: bucketOf(range.weeks),
+              teamId: null,
+              ownDeveloperIds: own,
+            }),
+          ),
+          // One's own are under Me. The CSV file has none.
+          moves: null,
+        }
+      : getLadderAnswer(context, { ...asked, teamId }),
+    against === null ? null : getLadderAnswer(context, { ...asked, teamId: against.teamId }),
+  ])
   return {
     now,
     timeZone,
@@ -67,7 +74,8 @@ export async function loadLadder(viewer: Viewer, search: URLSearchParams, contex
     isOwn,
     sentence: describeLadder(ladder, teams, describeRange(range, timeZone)),
     rungs: ladder.rungs.toReversed(),
-    previous: ladder.previous,
+    against,
+    previous: putBeside(ladder, other?.ladder).previous,
     buckets: ladder.buckets,
     byTeam: ladder.teams,
     previousByTeam: ladder.previousTeams,

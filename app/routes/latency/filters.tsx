@@ -1,4 +1,5 @@
 import { RUNGS } from "#sdk/ladder.ts"
+import { AgainstFilter } from "../../ui/against.tsx"
 import { ParamFilter, RangeFilter, TeamFilter } from "../../ui/scope-filters.tsx"
 import { RUNG_LABELS } from "../ladder/rungs.ts"
 import type { LatencyData } from "./load.server.ts"
@@ -10,6 +11,7 @@ export function Filters({ latency }: { latency: LatencyData }) {
     <div role="search" aria-label="Filters" className="mt-5 flex flex-wrap items-center gap-x-3 gap-y-2">
       <RangeFilter range={range} now={now} timeZone={timeZone} />
       {teams.length > 0 && <TeamFilter teams={teams} teamId={teamId} canReadOrganization={canReadOrganization} />}
+      <AgainstFilter {...latency} />
       <ParamFilter label="Rung" name="rung" value={latency.rung}>
         {RUNGS.toReversed().map((rung) => (
           <option key={rung} value={rung}>

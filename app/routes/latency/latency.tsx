@@ -2,6 +2,7 @@ import type { MetaFunction } from "@remix-run/node"
 import { Link, useLoaderData } from "@remix-run/react"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
+import { AgainstNote } from "../../ui/against.tsx"
 import { EmptyLatency } from "./empty.tsx"
 import { Filters } from "./filters.tsx"
 import { loadLatency } from "./load.server.ts"
@@ -26,6 +27,10 @@ export default function LatencyPage() {
         <p className="mt-1 max-w-4xl text-xl font-semibold tracking-tight text-balance">{latency.sentence}</p>
       </header>
       <Filters latency={latency} />
+      <AgainstNote
+        against={latency.against}
+        rest={`The sentence above tells the period before.${latency.tools === null ? "" : " By agent tool and by model nothing is told of a team, so nothing is compared there."}`}
+      />
       {isEmpty ? (
         <EmptyLatency />
       ) : (

@@ -8,13 +8,15 @@ import {
   listMarkedChanges,
   listModelLatency,
   listToolLatency,
+  NOTHING_TIMED,
 } from "#server/latency/queries.ts"
 import { LATENCY_OBJECTIVES } from "#server/rungs/objectives.ts"
 import { getFreshness } from "#server/rungs/queries.ts"
 import type { Viewer } from "#server/sign-in/sessions.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { getCoverage } from "#server/usage/queries.ts"
-import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { putBeside } from "../../lib/against.ts"
+import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeLatency } from "./sentence.ts"
 
@@ -24,24 +26,22 @@ const DAILY_UP_TO_WEEKS = 2
 /** Everything the page on latency shows for the range, team, rung, tool and model that the URL names. */
 export async function loadLatency(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
-  const { organization, readable, teams, team, range, changes } = await asTenant(
+  const { organization, readable, teams, team, range, against, changes } = await asTenant(
     context.db,
     viewer.orgId,
     async (tx) => {
       const found = await readScope(tx, { viewer, search, now, isOwn: false })
-      return { ...found, changes: await listMarkedChanges(tx, found.range) }
+      return { ...found, against: readAgainst(search, found), changes: await listMarkedChanges(tx, found.range) }
     },
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
   const wanted = RUNGS.find((name) => name === search.get("rung")) ?? null
-  const { latency, rung, tools, models, ...more } = await getLatencyAnswer(context, {
-    orgId: viewer.orgId,
-    search,
-    teamId,
-    timeZone,
-    rung: wanted,
-  })
+  const ask = (of: string | null, ofRung: Rung | null) =>
+    getLatencyAnswer(context, { orgId: viewer.orgId, search, teamId: of, timeZone, rung: ofRung })
+  const { latency, rung, tools, models, firstTokens, ...more } = await ask(teamId, wanted)
+  // The slowest rung of this team may not be the slowest of the other.
+  const other = against === null ? null : await ask(against.teamId, rung)
   const chosen = (name: string, splits: typeof tools) =>
     splits?.find((split) => split.name !== null && split.name === search.get(name))?.name ?? null
   return {
@@ -58,13 +58,18 @@ export async function loadLatency(viewer: Viewer, search: URLSearchParams, conte
     model: chosen("model", models),
     sentence: describeLatency(latency, teams, describeRange(range, timeZone)),
     bucket: latency.bucket,
+    against,
     rungs: latency.rungs,
-    previous: latency.previous,
+    previous: putBeside(latency, other?.latency).previous,
     buckets: latency.buckets,
     byTeam: latency.teams,
     previousByTeam: latency.previousTeams,
     tools,
     models,
+    firstTokens:
+      firstTokens === null || other === null
+        ? firstTokens
+        : { ...firstTokens, previous: other.firstTokens ?? NOTHING_TIMED },
     ...more,
     changes,
     canAlert: mayDo(viewer.role, "alert_rules.manage"),

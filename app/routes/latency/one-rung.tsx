@@ -318,7 +318,7 @@ function Splits(props: { latency: LatencyData; splits: readonly LatencySplit[]; 
               to={split.name === null ? null : withParams({ [by]: latency[by] === null ? split.name : null })}
               color={RUNG_COLORS[latency.rung]}
               figures={split}
-              previous={split.previous}
+              previous={latency.against === null ? split.previous : undefined}
               steps={split.buckets.map((bucket) => ({ ...bucket, at: bucket.week }))}
               objectiveMs={objectiveMs}
               words={by === "tool" ? `${OPERATION_WORDS[latency.rung]}s` : "calls"}

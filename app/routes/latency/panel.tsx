@@ -4,6 +4,7 @@ import { CircleAlert, CircleCheck } from "lucide-react"
 import { lazy, type ReactNode, Suspense } from "react"
 import type { Percentiles } from "#server/latency/queries.ts"
 import type { LinesPoint, LinesProps } from "../../charts/lines.tsx"
+import { sayBeside } from "../../lib/against.ts"
 import { formatCount, formatDay, formatDuration, formatRate, plural } from "../../lib/format.ts"
 import { niceMaxMs } from "../../lib/nice-max.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
@@ -23,6 +24,7 @@ export function Panel(props: {
   to: string | null
   color: string
   figures: Percentiles
+  /** Undefined where nothing is compared. */
   previous: Percentiles | undefined
   steps: readonly Step[]
   /** Milliseconds; null without one. */
@@ -65,8 +67,14 @@ export function Panel(props: {
             <span className="text-xl font-semibold tracking-tight">{formatDuration(figures.p95Ms)}</span>
             <span className="text-xs text-ink-faint">p95</span>
             {objectiveMs !== null && <Held p95Ms={figures.p95Ms} objectiveMs={objectiveMs} />}
-            {previous?.p95Ms != null && (
-              <span className="text-xs text-ink-faint">was {formatDuration(previous.p95Ms)}</span>
+            {previous !== undefined && (
+              <span className="text-xs text-ink-faint">
+                {sayBeside(
+                  latency.against,
+                  previous.p95Ms === null ? null : formatDuration(previous.p95Ms),
+                  previous.state,
+                )}
+              </span>
             )}
           </>
         )}

@@ -81,7 +81,12 @@ export default function Me() {
         <p className="mt-1 max-w-3xl text-ink-soft">
           {openNow.length === 0 && "Only you see this page. "}
           {own.person?.teamName ? `In ${own.person.teamName} you` : "You"} appear to others as a part of figures
-          {own.person?.pseudonym ? `, never by name; your pseudonym is ${own.person.pseudonym}` : ""}.
+          {own.person?.pseudonym ? `, never by name; your pseudonym is ${own.person.pseudonym}` : ""}. What became of
+          your agents’ work is under{" "}
+          <Link to={paths.ownChanges()} prefetch="intent" className="text-accent underline underline-offset-2">
+            your changes
+          </Link>
+          .
         </p>
       </header>
       {own.freshness.signals === 0 && own.canConnect && (

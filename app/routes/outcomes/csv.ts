@@ -77,6 +77,18 @@ const FILES: Record<string, (outcomes: OutcomesData) => File> = {
     columns: ["week", "rung", ...Object.values(CHANGE_COLUMNS)],
     rows: buckets.map((row) => [isoDay(row.week, timeZone), row.rung, ...cellsOf(row)]),
   }),
+  loops: ({ loops }) => ({
+    columns: ["rung", "people", "tasks", "loops", "share", "low", "high", "tokens", "usd"],
+    rows: loops.map(({ rung, state, people, tasks, loops: count, share, burned }) => {
+      const none = state === "withheld" ? "withheld" : null
+      const orNone = (value: number | null) => value ?? (burned.state === "withheld" ? "withheld" : null)
+      return [
+        ...[rung, people ?? none, tasks ?? none, count ?? none],
+        ...[share?.value ?? none, share?.interval.low ?? none, share?.interval.high ?? none],
+        ...[orNone(burned.tokens), orNone(burned.usd)],
+      ]
+    }),
+  }),
   teams: ({ byTeam, teams }) => ({
     columns: ["team", "rung", ...Object.values(CHANGE_COLUMNS)],
     // Of teams that the viewer may not read there is no name.

@@ -1,5 +1,6 @@
 import { clsx } from "clsx"
 import { CircleAlert } from "lucide-react"
+import { type Against, sayBeside } from "../../lib/against.ts"
 import { formatCount, formatMargin, formatShare, plural } from "../../lib/format.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { paths } from "../../lib/paths.ts"
@@ -76,6 +77,8 @@ function OneFunnel(props: { funnel: FunnelData; previous: FunnelData | undefined
   const { stages } = funnel
   const broken = findBreak(stages)
   const before = previous?.stages ?? []
+  const { against } = outcomes
+  const isNoneBeside = against !== null && funnel.state === "shown" && previous !== undefined && before.length === 0
   return (
     <section aria-label={RUNG_LABELS[funnel.rung]} className="min-w-0">
       <div className="flex flex-wrap items-baseline justify-between gap-x-3">
@@ -87,6 +90,7 @@ function OneFunnel(props: { funnel: FunnelData; previous: FunnelData | undefined
           {funnel.people !== null && `${plural(funnel.people, "person", "people")} · `}
           {funnel.planned !== null && plural(funnel.planned, OPERATION_WORDS[funnel.rung])}{" "}
           <WeeksShown weeks={funnel.weeks} minGroupSize={outcomes.minGroupSize} />
+          {isNoneBeside && ` · ${sayBeside(against, null, previous.state)}`}
         </p>
       </div>
       {funnel.state === "shown" ? (
@@ -99,6 +103,7 @@ function OneFunnel(props: { funnel: FunnelData; previous: FunnelData | undefined
               color={RUNG_COLORS[funnel.rung]}
               isBreak={stage === broken}
               before={before.find(({ name }) => name === stage.name)}
+              against={against}
             />
           ))}
         </ul>
@@ -117,9 +122,21 @@ function OneFunnel(props: { funnel: FunnelData; previous: FunnelData | undefined
   )
 }
 
-function StageBar(props: { stage: Stage; whole: number; color: string; isBreak: boolean; before: Stage | undefined }) {
-  const { stage, whole, isBreak, before } = props
+function StageBar(props: {
+  stage: Stage
+  whole: number
+  color: string
+  isBreak: boolean
+  before: Stage | undefined
+  against: Against | null
+}) {
+  const { stage, whole, isBreak, before, against } = props
   const { name, reached, step, unknown } = stage
+  // Where another team has none of the funnel, its head says so once.
+  const beside =
+    step === null || before === undefined
+      ? null
+      : sayBeside(against, before.step === null ? null : formatShare(before.step.value), "no_data")
   const widthOf = (count: number) => `${whole === 0 ? 0 : (count / whole) * 100}%`
   return (
     <li className="grid grid-cols-[7.5rem_1fr_3.25rem] items-center gap-x-3 text-sm sm:grid-cols-[9.5rem_1fr_3.5rem]">
@@ -137,7 +154,11 @@ function StageBar(props: { stage: Stage; whole: number; color: string; isBreak: 
       >
         {isBreak && <CircleAlert aria-hidden className="mr-1 inline size-3.5 align-[-2px]" />}
         {step !== null && `${formatShare(step.value)} ${formatMargin(step.interval)} ${OF_WHAT[name]}`}
-        {step !== null && before?.step != null && `, was ${formatShare(before.step.value)}`}
+        {beside !== null && (
+          <>
+            , <span className="inline-block">{beside}</span>
+          </>
+        )}
         {isBreak && " · breaks here"}
       </span>
     </li>

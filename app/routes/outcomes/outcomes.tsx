@@ -3,6 +3,7 @@ import { Link, useLoaderData } from "@remix-run/react"
 import { mayDo } from "#server/team/roles.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { paths } from "../../lib/paths.ts"
+import { AgainstFilter, AgainstNote } from "../../ui/against.tsx"
 import { RangeFilter, TeamFilter } from "../../ui/scope-filters.tsx"
 import { EmptyOutcomes } from "./empty.tsx"
 import { Funnels } from "./funnel.tsx"
@@ -37,7 +38,12 @@ export default function OutcomesPage() {
             canReadOrganization={outcomes.canReadOrganization}
           />
         )}
+        <AgainstFilter {...outcomes} />
       </div>
+      <AgainstNote
+        against={outcomes.against}
+        rest="Shares, medians and what falls on one change are compared, counts are not. The sentence above tells the period before."
+      />
       {isEmpty ? (
         <EmptyOutcomes canConnect={outcomes.canConnect} />
       ) : (

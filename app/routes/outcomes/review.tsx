@@ -1,5 +1,6 @@
 import { Link } from "@remix-run/react"
 import { lazy, type ReactNode, Suspense } from "react"
+import { sayBeside } from "../../lib/against.ts"
 import {
   formatCount,
   formatDay,
@@ -21,6 +22,7 @@ import { Term } from "../../ui/term.tsx"
 import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { OutcomesBasis } from "./basis.tsx"
 import type { ChangesData, OutcomesData } from "./load.server.ts"
+import { Loops } from "./loops.tsx"
 import type { Share } from "./stages.ts"
 
 const Lines = lazy(() => import("../../charts/lines.tsx"))
@@ -41,11 +43,14 @@ export function Review({ outcomes }: { outcomes: OutcomesData }) {
         <Compared outcomes={outcomes} term="review_effort" chart="effort" rows={EFFORT_ROWS} />
         <Compared outcomes={outcomes} term="evidence" chart="evidence" rows={EVIDENCE_ROWS} />
         <ContextHealth outcomes={outcomes} />
-        <Loops />
+        <Loops outcomes={outcomes} />
       </div>
     </section>
   )
 }
+
+const sayLimit = ({ lines, files }: OutcomesData["limit"]) =>
+  `${plural(lines, "line")}${files === null ? "" : ` and ${plural(files, "file")}`}`
 
 const reviewableOf = ({ shares }: ChangesData) => shares.reviewable
 const debtOf = ({ shares }: ChangesData) => shares.unreviewed
@@ -110,8 +115,9 @@ function RungLines(props: {
 
 function Reviewable({ outcomes }: { outcomes: OutcomesData }) {
   const withParams = useWithParams()
-  const { limit, changes, previousChanges, buckets } = outcomes
-  const bound = `${plural(limit.lines, "line")}${limit.files === null ? "" : ` and ${plural(limit.files, "file")}`}`
+  const { limit, changes, previousChanges, buckets, against, otherLimit } = outcomes
+  const bound = sayLimit(limit)
+  const otherBound = otherLimit === null ? bound : sayLimit(otherLimit)
   return (
     <ChartCard
       term="reviewable_share"
@@ -120,7 +126,11 @@ function Reviewable({ outcomes }: { outcomes: OutcomesData }) {
       basis={
         <OutcomesBasis
           outcomes={outcomes}
-          parts={[limit.isFromPolicy ? "limit of the policy" : "no policy sets a limit", ...peopleOf(changes)]}
+          parts={[
+            limit.isFromPolicy ? "limit of the policy" : "no policy sets a limit",
+            ...(otherBound === bound ? [] : [`that of ${against?.name ?? ""} is ${otherBound}`]),
+            ...peopleOf(changes),
+          ]}
         />
       }
       csv={paths.outcomesCsv(withParams({ chart: "changes" }))}
@@ -171,7 +181,7 @@ function Reviewable({ outcomes }: { outcomes: OutcomesData }) {
   )
 }
 
-/** A share of each rung with its interval and what it was: the sentence over a picture. */
+/** A share of each rung with its interval and the one beside it: the sentence over a picture. */
 function RungShares(props: {
   outcomes: OutcomesData
   rows: readonly ChangesData[]
@@ -184,6 +194,11 @@ function RungShares(props: {
         const share = props.shareIn(row)
         const before = props.previous.find(({ rung }) => rung === row.rung)
         const was = before === undefined ? null : props.shareIn(before)
+        const beside = sayBeside(
+          props.outcomes.against,
+          was === null ? null : formatShare(was.value),
+          before?.state ?? "no_data",
+        )
         return (
           <span key={row.rung} className="figures inline-flex flex-wrap items-baseline gap-x-1.5">
             <span
@@ -200,7 +215,12 @@ function RungShares(props: {
                 <span className="text-ink-soft">{formatMargin(share.interval)}</span>
                 <span className="text-xs text-ink-faint">
                   of {formatCount(share.whole)}
-                  {was !== null && ` · was ${formatShare(was.value)}`}
+                  {beside !== null && (
+                    <>
+                      {" "}
+                      · <span className="inline-block">{beside}</span>
+                    </>
+                  )}
                 </span>
               </>
             )}
@@ -330,7 +350,7 @@ const EVIDENCE_ROWS: readonly ComparedRow[] = [
   shareRow("Closed without merging", ({ shares }) => shares.abandoned),
 ]
 
-/** Figures of one rung beside those of the other, and what each was before. */
+/** Figures of one rung beside those of the other, and what each was before or is of the team that is compared with. */
 function Compared(props: {
   outcomes: OutcomesData
   term: "review_effort" | "evidence"
@@ -370,6 +390,7 @@ function Compared(props: {
               const [value, rest] = [valueOf(row), restsOn(row)]
               const before = previousChanges.find(({ rung }) => rung === row.rung)
               const was = before === undefined ? null : valueOf(before)
+              const beside = sayBeside(outcomes.against, was, before?.state ?? "no_data")
               return (
                 <div key={row.rung} className="figures min-w-0">
                   <span className="sr-only">{RUNG_LABELS[row.rung]}: </span>
@@ -381,7 +402,7 @@ function Compared(props: {
                     <>
                       <strong className="text-base font-semibold">{value}</strong>{" "}
                       <span className="text-xs whitespace-nowrap text-ink-faint">{rest}</span>
-                      {was !== null && <span className="block text-xs text-ink-faint">was {was}</span>}
+                      {beside !== null && <span className="block text-xs text-ink-faint">{beside}</span>}
                     </>
                   )}
                 </div>
@@ -432,19 +453,6 @@ function ContextHealth({ outcomes }: { outcomes: OutcomesData }) {
         height={150}
       />
     </ChartCard>
-  )
-}
-
-function Loops() {
-  return (
-    <div className="relative min-w-0 rounded-md border border-line bg-surface p-4">
-      <h3 className="mb-3 text-base font-medium">
-        <Term term="loops" />
-      </h3>
-      <NoPicture height={150}>
-        No data: no agent tool says when its agent goes in circles, and Belay does not guess it from repeated calls.
-      </NoPicture>
-    </div>
   )
 }
 

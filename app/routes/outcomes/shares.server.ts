@@ -1,3 +1,4 @@
+import type { Loops } from "#server/outcomes/loop-queries.ts"
 import type { ChangeFigures } from "#server/outcomes/review-queries.ts"
 import type { TaskFunnel } from "#server/outcomes/task-queries.ts"
 import { computeWilsonInterval } from "#server/rungs/wilson.ts"
@@ -53,4 +54,9 @@ export function sharesOf(row: ChangeFigures) {
 /** A row with its shares, which the browser does not work out. */
 export function withShares<T extends ChangeFigures>(row: T) {
   return { ...row, shares: sharesOf(row) }
+}
+
+/** A row with its share of tasks, which the browser does not work out. */
+export function withLoopShare(row: Loops) {
+  return { ...row, share: shareOf(row.loops, row.tasks) }
 }

@@ -1,4 +1,6 @@
-import type { ChangeCost, ModelCost } from "#server/usage/cost-queries.ts"
+import type { ReactNode } from "react"
+import type { ChangeCost, ModelCost, RungCost } from "#server/usage/cost-queries.ts"
+import { sayBeside } from "../../lib/against.ts"
 import { formatCount, formatShare, formatUsd, plural } from "../../lib/format.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { paths } from "../../lib/paths.ts"
@@ -47,7 +49,10 @@ export function ChangeCosts({ usage, costs }: { usage: UsageData; costs: NonNull
                   <strong className="text-base font-semibold">{told(cost)}</strong>
                   <span className="text-xs text-ink-faint">
                     {reachOf(cost)} · {plural(cost.standing, "change")}
-                    {sayBefore(costs.previous.find((row) => row.rung === rung)?.cost ?? null)}{" "}
+                    {sayOther(
+                      usage.against,
+                      costs.previous.find((row) => row.rung === rung),
+                    )}{" "}
                     <WeeksShown weeks={weeks} minGroupSize={minGroupSize} />
                   </span>
                 </>
@@ -131,8 +136,20 @@ function CostBar({ cost, highest, color }: { cost: ChangeCost; highest: number; 
 const told = ({ perStanding }: ChangeCost) => (perStanding === null ? "none stands" : formatUsd(perStanding))
 const reachOf = ({ interval }: ChangeCost) =>
   interval === null ? "" : `${formatUsd(interval.low)} to ${formatUsd(interval.high)}`
-const sayBefore = (before: ChangeCost | null) =>
-  before?.perStanding == null ? "" : ` · was ${formatUsd(before.perStanding)}`
+function sayOther(against: UsageData["against"], other: RungCost | undefined): ReactNode {
+  if (other === undefined) return null
+  const { cost, state } = other
+  const isTold = cost !== null && (cost.perStanding !== null || against !== null)
+  const beside = sayBeside(against, isTold ? told(cost) : null, state)
+  return (
+    beside !== null && (
+      <>
+        {" "}
+        · <span className="inline-block">{beside}</span>
+      </>
+    )
+  )
+}
 const keyOf = (row: Omit<ModelCost, "cost">) => `${row.rung} ${modelOf(row)} ${row.isEasy}`
 const modelOf = ({ name, hasSeveral }: Pick<ModelCost, "name" | "hasSeveral">) =>
   hasSeveral ? "several models" : (name ?? "not named")

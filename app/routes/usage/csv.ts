@@ -4,6 +4,7 @@ import { toCsv } from "../../lib/csv.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { isoDay } from "../../lib/range.ts"
 import { loadUsage, type UsageData } from "./load.server.ts"
+import { nameOfWork, WORK_CUTS, type WorkCut, workRowsOf } from "./work-rows.ts"
 
 type Cell = string | number | null
 interface File {
@@ -16,9 +17,10 @@ export const loader = guard("ladder.read", async ({ viewer, request, context }) 
   const search = new URL(request.url).searchParams
   const usage = await loadUsage(viewer, search, context)
   const chart = search.get("chart") ?? "people"
-  const file = FILES[chart]?.(usage)
+  const by = WORK_CUTS.find(({ name }) => name === search.get("by"))?.name ?? "agent_tool"
+  const file = FILES[chart]?.(usage, by)
   if (file === undefined) throw data("No such chart", { status: 404 })
-  const name = `belay-usage-${chart}-${isoDay(usage.range.from, usage.timeZone)}.csv`
+  const name = `belay-usage-${chart === "work" ? `work-by-${by}` : chart}-${isoDay(usage.range.from, usage.timeZone)}.csv`
   return new Response(toCsv(file.columns, file.rows), {
     headers: {
       "content-type": "text/csv; charset=utf-8",
@@ -35,7 +37,7 @@ function costCells(cost: ChangeCost | null): readonly Cell[] {
   return [people, closed, merged, standing, usd, perStanding, interval?.low ?? null, interval?.high ?? null]
 }
 
-const FILES: Record<string, (usage: UsageData) => File> = {
+const FILES: Record<string, (usage: UsageData, by: WorkCut) => File> = {
   people: ({ weeks, timeZone }) => ({
     columns: ["week", "active", "unused"],
     rows: weeks.map(({ week, active, unused }) => [isoDay(week, timeZone), orWithheld(active), orWithheld(unused)]),
@@ -70,15 +72,33 @@ const FILES: Record<string, (usage: UsageData) => File> = {
       ]),
     ],
   }),
-  tools: ({ tools }) => ({
-    columns: ["rung", "agent_tool", "people", "operations", "operations_before"],
-    rows: (tools ?? []).map((row) => [
-      row.rung,
-      orWithheld(row.name),
-      orWithheld(row.people),
-      orWithheld(row.operations),
-      row.previous,
-    ]),
+  work: ({ work }, by) => ({
+    columns: [
+      "rung",
+      by === "rung" ? "all" : by,
+      "people",
+      "operations",
+      "operations_before",
+      "tokens",
+      "usd",
+      "usd_before",
+      "unpriced_tokens",
+    ],
+    rows: workRowsOf(work, by).map((row) => {
+      const { spend, spendState } = row
+      const orNone = (value: Cell | undefined): Cell => value ?? (spendState === "no_data" ? null : "withheld")
+      return [
+        row.rung,
+        row.state !== "shown" ? "withheld" : by === "rung" ? "all" : nameOfWork(row),
+        orWithheld(row.people),
+        orWithheld(row.operations),
+        row.previous,
+        orNone(spend?.tokens),
+        orNone(spend?.usd),
+        spend?.previousUsd ?? null,
+        orNone(spend?.unpricedTokens),
+      ]
+    }),
   }),
   teams: ({ spendByTeam, teams }) => ({
     columns: ["team", "people", "calls", "tokens", "usd", "usd_before"],

@@ -5,15 +5,10 @@ import { listBudgets } from "#server/spend/queries.ts"
 import { mayDo } from "#server/team/roles.ts"
 import { getChangeCosts } from "#server/usage/cost-queries.ts"
 import { compareEasyWork } from "#server/usage/easy-work.ts"
-import {
-  getActivePeople,
-  getCoverage,
-  getSpend,
-  listActiveDays,
-  listToolUse,
-  listWeekSeats,
-} from "#server/usage/queries.ts"
-import { describeRange, readScope } from "../../lib/scope.server.ts"
+import { getActivePeople, getCoverage, getSpend, listActiveDays, listWeekSeats } from "#server/usage/queries.ts"
+import { listRungWork, listWork, type Work } from "#server/usage/work-queries.ts"
+import { putBeside } from "../../lib/against.ts"
+import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
 import { describeUsage } from "./sentence.ts"
 
@@ -24,24 +19,27 @@ const THREE_WEEKS_MS = 21 * 86_400_000
 export async function loadUsage(viewer: Viewer, search: URLSearchParams, context: WeeksContext) {
   const now = context.now()
   const seesSpend = mayDo(viewer.role, "budgets.read")
-  const { organization, readable, teams, team, range, budgets } = await asTenant(
+  const { organization, readable, teams, team, range, against, budgets } = await asTenant(
     context.db,
     viewer.orgId,
     async (tx) => {
       const found = await readScope(tx, { viewer, search, now, isOwn: false })
       const all = seesSpend ? await listBudgets(tx, { orgId: viewer.orgId, readable: found.readable, now }) : null
-      return { ...found, budgets: all?.filter(({ scope: of }) => of !== "person") ?? null }
+      return {
+        ...found,
+        against: readAgainst(search, found),
+        budgets: all?.filter(({ scope: of }) => of !== "person") ?? null,
+      }
     },
   )
   const { timeZone } = organization
   const teamId = team?.id ?? null
-  const { weeks, costs, spend, ...more } = await getUsageAnswer(context, {
-    orgId: viewer.orgId,
-    search,
-    teamId,
-    timeZone,
-    seesSpend,
-  })
+  const ask = (of: string | null) =>
+    getUsageAnswer(context, { orgId: viewer.orgId, search, teamId: of, timeZone, seesSpend })
+  const [{ weeks, costs, spend, ...more }, other] = await Promise.all([
+    ask(teamId),
+    against === null ? null : ask(against.teamId),
+  ])
   return {
     now,
     timeZone,
@@ -52,8 +50,12 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
     teamName: team?.name ?? null,
     canReadOrganization: readable.organization,
     sentence: describeUsage(weeks, describeRange(range, timeZone)),
+    against,
+    seesSpend,
     weeks,
-    costs,
+    /** Of whom the page compares with; null without one. */
+    otherWeeks: other?.weeks ?? null,
+    costs: costs === null ? null : putBeside(costs, other?.costs),
     easyWork: costs?.models == null ? null : compareEasyWork(costs.models),
     ...more,
     spendByTeam: spend?.teams ?? null,
@@ -67,13 +69,17 @@ export async function loadUsage(viewer: Viewer, search: URLSearchParams, context
 export function usageQuestion(of: WeeksAsked & { seesSpend: boolean }) {
   const { seesSpend, ...asked } = of
   const isOfAll = of.teamId === null
+  const tellSpend = <T extends Work>(row: T): T => (seesSpend ? row : { ...row, spendState: "no_data", spend: null })
   return questionOfWeeks({ ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
     weeks: await listWeekSeats(tx, scope),
     costs: seesSpend ? await getChangeCosts(tx, scope) : null,
     days: isOfAll ? await listActiveDays(tx, scope) : null,
     fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
-    // Teams are not cut by tool and model as well.
-    tools: isOfAll ? await listToolUse(tx, scope) : null,
+    work: {
+      rungs: (await listRungWork(tx, scope)).map(tellSpend),
+      // Teams are not cut by tool, mode, language and model as well.
+      pieces: isOfAll ? (await listWork(tx, scope)).map(tellSpend) : null,
+    },
     spend: isOfAll && seesSpend ? await getSpend(tx, scope) : null,
     coverage: await getCoverage(tx, scope),
     freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),

@@ -2,22 +2,25 @@ import type { MetaFunction } from "@remix-run/node"
 import { Link, useLoaderData } from "@remix-run/react"
 import { clsx } from "clsx"
 import { lazy, Suspense } from "react"
-import { formatChange, formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
+import { formatCount, formatDay, formatShare, formatUsd, formatUse, plural } from "../../lib/format.ts"
 import { guard } from "../../lib/guard.server.ts"
 import { GLOSSARY } from "../../lib/glossary.ts"
 import { niceMax } from "../../lib/nice-max.ts"
 import { paths } from "../../lib/paths.ts"
 import { useInBrowser } from "../../lib/use-in-browser.ts"
+import { AgainstFilter, AgainstNote } from "../../ui/against.tsx"
 import { ChartCard, NoPicture } from "../../ui/chart-card.tsx"
 import { withheldReason } from "../../ui/figure.tsx"
 import { RangeFilter, TeamFilter, useWithParams } from "../../ui/scope-filters.tsx"
 import { CELL, FIGURE_CELL, ROW, Table } from "../../ui/table.tsx"
 import { Term } from "../../ui/term.tsx"
-import { RUNG_COLORS, RUNG_LABELS } from "../ladder/rungs.ts"
 import { ActiveDays } from "./active-days.tsx"
+import { compareActiveShares } from "./active-share.ts"
 import { UsageBasis } from "./basis.tsx"
 import { ChangeCosts, EasyWorkCard } from "./change-costs.tsx"
+import { Bar, changeColumns, MoreWithheld, sayChange } from "./bar.tsx"
 import { loadUsage, type UsageData } from "./load.server.ts"
+import { WorkCard } from "./work.tsx"
 
 export { PageError as ErrorBoundary } from "../../ui/error-state.tsx"
 
@@ -43,7 +46,12 @@ export default function UsagePage() {
         {usage.teams.length > 0 && (
           <TeamFilter teams={usage.teams} teamId={usage.teamId} canReadOrganization={usage.canReadOrganization} />
         )}
+        <AgainstFilter {...usage} />
       </div>
+      <AgainstNote
+        against={usage.against}
+        rest={`The share of seats in use and what a surviving change costs are compared; people, operations and spend are not, as they grow with a team.${usage.spendByTeam === null ? "" : " Spend by team tells the period before."}`}
+      />
       <section aria-labelledby="use" className="mt-8">
         <h2 id="use" className="text-lg font-semibold">
           Use
@@ -51,7 +59,7 @@ export default function UsagePage() {
         <div className="mt-3 grid gap-4 xl:grid-cols-2">
           <ActivePeople usage={usage} />
           {usage.days !== null && <ActiveDays usage={usage} days={usage.days} />}
-          {usage.tools === null ? <NotCut /> : <Tools usage={usage} tools={usage.tools} />}
+          <WorkCard usage={usage} />
         </div>
       </section>
       {usage.budgets !== null && (
@@ -71,8 +79,8 @@ export default function UsagePage() {
         </section>
       )}
       <p className="mt-8 text-xs text-ink-faint">
-        Changes are against the period before, of as many weeks. By mode and by language use is not told: no rollup has
-        them. What each figure is:{" "}
+        {usage.against === null && "Changes are against the period before, of as many weeks. "}
+        What each figure is:{" "}
         <Link to={paths.glossary()} className="text-accent underline underline-offset-2">
           glossary
         </Link>
@@ -93,7 +101,7 @@ function ActivePeople({ usage }: { usage: UsageData }) {
     <ChartCard
       term="active_people"
       of={usage.teamName ?? "all teams"}
-      says={sayFourWeeks(usage)}
+      says={sayPeople(usage)}
       basis={<UsageBasis usage={usage} />}
       csv={paths.usageCsv(withParams({ chart: "people" }))}
       table={
@@ -161,6 +169,14 @@ function ActivePeople({ usage }: { usage: UsageData }) {
   )
 }
 
+/** Of another team the share of seats stands beside: people are more where a team is larger. */
+function sayPeople(usage: UsageData): string {
+  const { against, otherWeeks, weeks, timeZone } = usage
+  const compared =
+    against === null || otherWeeks === null ? null : compareActiveShares(weeks, otherWeeks, against, timeZone)
+  return compared === null ? sayFourWeeks(usage) : `${sayFourWeeks(usage)} ${compared}`
+}
+
 /** Over weeks people are counted once. */
 function sayFourWeeks({ fourWeeks, minGroupSize }: UsageData): string {
   const { state, active, weeks } = fourWeeks
@@ -170,82 +186,12 @@ function sayFourWeeks({ fourWeeks, minGroupSize }: UsageData): string {
   return `${plural(active, "person", "people")} active in four weeks${part}.`
 }
 
-/** Against the period before, where that may be shown and was something. */
-function sayChange(now: number | null, before: number | null): string {
-  return now === null || before === null || before === 0 ? "" : formatChange(now / before - 1)
-}
-
-/** A length beside its figure. */
-function Bar(props: { label: string; share: number; color: string; figure: string; change: string }) {
-  return (
-    <li className="grid grid-cols-[8rem_1fr_6.5rem] items-center gap-3 text-sm sm:grid-cols-[13rem_1fr_8rem]">
-      <span className="min-w-0 break-words">{props.label}</span>
-      <svg role="presentation" width="100%" height="16" className="block">
-        <rect width={`${props.share * 100}%`} height="16" rx="2" fill={props.color} />
-      </svg>
-      <span className="figures text-right whitespace-nowrap">
-        {props.figure} <span className="inline-block w-13 text-xs text-ink-faint">{props.change}</span>
-      </span>
-    </li>
-  )
-}
-
-function Tools({ usage, tools }: { usage: UsageData; tools: NonNullable<UsageData["tools"]> }) {
-  const withParams = useWithParams()
-  const shown = tools.filter(({ state }) => state === "shown")
-  const highest = Math.max(1, ...shown.map(({ operations }) => operations ?? 0))
-  return (
-    <ChartCard
-      term="use_by_tool"
-      className="xl:col-span-2"
-      basis={<UsageBasis usage={usage} />}
-      csv={paths.usageCsv(withParams({ chart: "tools" }))}
-      table={
-        <Table
-          caption={GLOSSARY.use_by_tool.title}
-          titles={["Rung", "Agent tool", "Operations", "Change", "People"]}
-          figures={["Operations", "Change", "People"]}
-        >
-          {shown.map((row) => (
-            <tr key={`${row.rung} ${row.name}`} className={ROW}>
-              <td className={CELL}>{RUNG_LABELS[row.rung]}</td>
-              <td className={CELL}>{row.name}</td>
-              <td className={FIGURE_CELL}>{formatCount(row.operations ?? 0)}</td>
-              <td className={FIGURE_CELL}>{sayChange(row.operations, row.previous)}</td>
-              <td className={FIGURE_CELL}>{row.people}</td>
-            </tr>
-          ))}
-        </Table>
-      }
-    >
-      {shown.length === 0 ? (
-        <NoPicture height={HEIGHT}>
-          {tools.length === 0 ? "no data" : `withheld: it ${withheldReason(usage.minGroupSize)}`}
-        </NoPicture>
-      ) : (
-        <ul className="space-y-1.5">
-          {shown.map((row) => (
-            <Bar
-              key={`${row.rung} ${row.name}`}
-              label={`${RUNG_LABELS[row.rung]} · ${row.name ?? ""}`}
-              share={(row.operations ?? 0) / highest}
-              color={RUNG_COLORS[row.rung]}
-              figure={formatCount(row.operations ?? 0)}
-              change={sayChange(row.operations, row.previous)}
-            />
-          ))}
-        </ul>
-      )}
-      <MoreWithheld hidden={tools.length - shown.length} isAnyShown={shown.length > 0} usage={usage} />
-    </ChartCard>
-  )
-}
-
 function Models({ usage, models }: { usage: UsageData; models: NonNullable<UsageData["models"]> }) {
   const withParams = useWithParams()
   const shown = models.filter(({ state }) => state === "shown")
   const highest = Math.max(0.01, ...shown.map(({ usd }) => usd ?? 0))
   const total = shown.reduce((sum, { usd }) => sum + (usd ?? 0), 0)
+  const changes = changeColumns(usage)
   const unpriced = shown.reduce((sum, row) => sum + (row.unpricedTokens ?? 0), 0)
   return (
     <ChartCard
@@ -256,14 +202,18 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
       table={
         <Table
           caption={GLOSSARY.spend_by_model.title}
-          titles={["Model", "Cost", "Change", "Calls", "Tokens", "People"]}
+          titles={["Model", "Cost", ...changes, "Calls", "Tokens", "People"]}
           figures={["Cost", "Change", "Calls", "Tokens", "People"]}
         >
           {shown.map((row) => (
             <tr key={row.name} className={ROW}>
               <td className={CELL}>{row.name ?? "not named"}</td>
               <td className={FIGURE_CELL}>{formatUsd(row.usd ?? 0)}</td>
-              <td className={FIGURE_CELL}>{sayChange(row.usd, row.previousUsd)}</td>
+              {changes.map((title) => (
+                <td key={title} className={FIGURE_CELL}>
+                  {sayChange(row.usd, row.previousUsd)}
+                </td>
+              ))}
               <td className={FIGURE_CELL}>{formatCount(row.calls ?? 0)}</td>
               <td className={FIGURE_CELL}>{formatCount(row.tokens ?? 0)}</td>
               <td className={FIGURE_CELL}>{row.people}</td>
@@ -285,7 +235,7 @@ function Models({ usage, models }: { usage: UsageData; models: NonNullable<Usage
               share={(row.usd ?? 0) / highest}
               color="var(--rung-3)"
               figure={formatUsd(row.usd ?? 0)}
-              change={sayChange(row.usd, row.previousUsd)}
+              change={changes.length === 0 ? "" : sayChange(row.usd, row.previousUsd)}
             />
           ))}
         </ul>
@@ -363,16 +313,6 @@ function TeamSpends({ usage, rows }: { usage: UsageData; rows: NonNullable<Usage
   )
 }
 
-function MoreWithheld(props: { hidden: number; isAnyShown: boolean; usage: UsageData }) {
-  if (props.hidden === 0 || !props.isAnyShown) return null
-  return (
-    <p className="mt-3 text-xs text-ink-faint">
-      {props.hidden === 1 ? "One more is" : `${props.hidden} more are`} withheld: it{" "}
-      {withheldReason(props.usage.minGroupSize)}.
-    </p>
-  )
-}
-
 function Budgets({ usage, budgets }: { usage: UsageData; budgets: NonNullable<UsageData["budgets"]> }) {
   return (
     <div className="relative min-w-0 rounded-md border border-line bg-surface p-4">
@@ -420,19 +360,5 @@ function Budgets({ usage, budgets }: { usage: UsageData; budgets: NonNullable<Us
         </Link>
       </p>
     </div>
-  )
-}
-
-/** Where a team is chosen. */
-function NotCut() {
-  const withParams = useWithParams()
-  return (
-    <p className="self-start rounded-md border border-line bg-surface p-4 text-sm text-ink-soft">
-      By agent tool and by model use is told of the whole organization only: cut by team as well, the groups would be
-      too small to show.{" "}
-      <Link to={withParams({ team: null })} preventScrollReset className="text-accent underline underline-offset-2">
-        All teams
-      </Link>
-    </p>
   )
 }
