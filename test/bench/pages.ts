@@ -192,6 +192,8 @@ async function measure(owner: Kysely<DB>, { prepared, ask, takeQueries }: Asking
     queries: number
     rowsRead: number | null
     raw: number | null
+    /** Of what is standing: it may not have fitted into the time that there was. */
+    wasReady: boolean
     first: number
     p50: number
     p95: number
@@ -208,20 +210,23 @@ async function measure(owner: Kysely<DB>, { prepared, ask, takeQueries }: Asking
     const queries = takeQueries()
     const after = await readRows(owner)
     const times: number[] = []
+    takeQueries()
     for (let round = 0; round < rounds; round++) times.push(await timed(load))
+    // Of a kept answer no more is asked the first time than later.
+    const wasReady = PREPARED.includes(page) && queries <= Math.ceil(takeQueries() / rounds)
     const [p50, p95] = [quantile(times, 0.5), quantile(times, 0.95)]
     // Postgres' counters start anew now and then, and what a page read is not known then.
     const rowsRead = after.all >= before.all ? after.all - before.all : null
     const raw = after.raw >= before.raw ? after.raw - before.raw : null
-    results.push({ page, queries, rowsRead, raw, first, p50, p95 })
+    results.push({ page, queries, rowsRead, raw, wasReady, first, p50, p95 })
     console.log(
-      `${page.padEnd(42)} ${String(queries).padStart(4)} queries ${(rowsRead?.toLocaleString("en") ?? "unknown").padStart(11)} rows read, ${raw?.toLocaleString("en") ?? "unknown"} of signals   first ${first.toFixed(0).padStart(5)} ms${PREPARED.includes(page) ? " (prepared)" : "           "}   p50 ${p50.toFixed(0).padStart(5)} ms   p95 ${p95.toFixed(0).padStart(5)} ms${p95 > BUDGET_MS ? "   over the budget" : ""}`,
+      `${page.padEnd(42)} ${String(queries).padStart(4)} queries ${(rowsRead?.toLocaleString("en") ?? "unknown").padStart(11)} rows read, ${raw?.toLocaleString("en") ?? "unknown"} of signals   first ${first.toFixed(0).padStart(5)} ms${wasReady ? " (prepared)" : "           "}   p50 ${p50.toFixed(0).padStart(5)} ms   p95 ${p95.toFixed(0).padStart(5)} ms${p95 > BUDGET_MS ? "   over the budget" : ""}`,
     )
   }
   const select1 = quantile(floor, 0.5)
   console.log(`SELECT 1${" ".repeat(35)}p50 ${select1.toFixed(2)} ms, p95 ${quantile(floor, 0.95).toFixed(2)} ms`)
   const slowestFirst = (isPrepared: boolean) =>
-    Math.max(...results.flatMap(({ page, first }) => (PREPARED.includes(page) === isPrepared ? [first] : [])))
+    Math.max(...results.flatMap(({ wasReady, first }) => (wasReady === isPrepared ? [first] : [])))
   const slowest = results.toSorted((a, b) => b.p95 - a.p95)[0]
   const report = {
     bench: "pages",
