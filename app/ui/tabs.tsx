@@ -1,10 +1,21 @@
-import { NavLink } from "@remix-run/react"
+import { NavLink, useLocation } from "@remix-run/react"
 import { clsx } from "clsx"
+import { useEffect, useRef } from "react"
 
-/** Links to the pages of one subject, which `label` names. */
+/** Links to the pages of one subject, which `label` names. Where not all of them fit, the current one is in view. */
 export function Tabs({ label, tabs }: { label: string; tabs: readonly { name: string; path: string }[] }) {
+  const nav = useRef<HTMLElement>(null)
+  const { pathname } = useLocation()
+  useEffect(() => {
+    const row = nav.current
+    const current = [...(row?.children ?? [])].find((tab) => tab.getAttribute("href") === pathname)
+    if (row === null || current === undefined) return
+    const [all, one] = [row.getBoundingClientRect(), current.getBoundingClientRect()]
+    // `scrollIntoView` would move the page as well.
+    row.scrollLeft += one.left - all.left - (all.width - one.width) / 2
+  }, [pathname])
   return (
-    <nav aria-label={label} className="mt-4 flex gap-1 overflow-x-auto border-b border-line">
+    <nav ref={nav} aria-label={label} className="mt-4 flex gap-1 overflow-x-auto border-b border-line">
       {tabs.map(({ name, path }) => (
         <NavLink
           key={path}

@@ -238,6 +238,23 @@ test("the pages about policies are good on a phone, with a policy and without", 
     await page.goto(path, { waitUntil: "networkidle" })
     await expectGoodOnPhone(page)
   }
+  // Of more tabs than fit, the current one is in view, also after going from one to the next.
+  await page.setViewportSize({ width: 360, height: 780 })
+  await page.goto("/policy/clients")
+  for (const name of ["Agents' own files", "Policies"]) {
+    await page.getByRole("navigation", { name: "About policies" }).getByRole("link", { name }).click()
+    const current = page.getByRole("navigation", { name: "About policies" }).locator('[aria-current="page"]')
+    await current.getByText(name).waitFor()
+    await expect
+      .poll(() =>
+        current.evaluate((tab) => [
+          tab.getBoundingClientRect().left >= 0,
+          tab.getBoundingClientRect().right <= innerWidth,
+        ]),
+      )
+      .toEqual([true, true])
+  }
+  await page.setViewportSize({ width: 1280, height: 900 })
   await page.goto("/policy/organization/edit", { waitUntil: "networkidle" })
   await page.getByRole("button", { name: "Add a rule" }).click()
   await expectGoodOnPhone(page)
