@@ -8,12 +8,12 @@ export function Tabs({ label, tabs }: { label: string; tabs: readonly { name: st
   const { pathname } = useLocation()
   useEffect(() => {
     const row = nav.current
-    const current = tabs.some(({ path }) => path === pathname) ? row?.querySelector('[aria-current="page"]') : null
-    if (row == null || current == null) return
+    const current = [...(row?.children ?? [])].find((tab) => tab.getAttribute("href") === pathname)
+    if (row === null || current === undefined) return
     const [all, one] = [row.getBoundingClientRect(), current.getBoundingClientRect()]
     // `scrollIntoView` would move the page as well.
     row.scrollLeft += one.left - all.left - (all.width - one.width) / 2
-  }, [pathname, tabs])
+  }, [pathname])
   return (
     <nav ref={nav} aria-label={label} className="mt-4 flex gap-1 overflow-x-auto border-b border-line">
       {tabs.map(({ name, path }) => (
