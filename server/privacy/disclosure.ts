@@ -196,7 +196,8 @@ export function disclosedPieces(minGroupSize: RawBuilder<number>) {
 
 /**
  * Common table expressions up to `<name>_candidate (week, rung, family, piece_id, people, place, is_visible)`: the rule of
- * `disclosedPieces` for the pieces of one cut, the largest first. The visible ones are those up to a place.
+ * `disclosedPieces` for the pieces of one cut, the largest first. The visible ones are those up to a place. A set that parts two
+ * pieces of which the regions have k people each leaves at least as many, and only the other sets are counted out.
  */
 function piecesBesideTeams(name: string, args: { minGroupSize: RawBuilder<number>; from: RawBuilder<unknown> }) {
   const key = sql`week, rung, family`
@@ -209,7 +210,10 @@ function piecesBesideTeams(name: string, args: { minGroupSize: RawBuilder<number
     step("person"),
     step("group"),
   ]
-  const [cut, mover, shown, candidate] = [step("cut"), step("mover"), step("shown"), step("candidate")]
+  const [mover, slot, tie, open, cut] = [step("mover"), step("slot"), step("tie"), step("open"), step("cut")]
+  const [shown, candidate] = [step("shown"), step("candidate")]
+  const rest = sql.lit(PIECES_MAX + 1)
+  const isOfSet = (place: string) => sql`chosen >> (${sql.ref(place)} - 1) & 1`
   return sql`
     ${given} as (${args.from}), ${member} as (${regionsOf(`${name}_given`)}), ${size} as (
       select *, row_number() over (partition by ${key} order by people desc, piece_id)::int as place
@@ -221,29 +225,48 @@ function piecesBesideTeams(name: string, args: { minGroupSize: RawBuilder<number
         bit_or(case when place <= ${sql.lit(PIECES_MAX)} then 1 << (place - 1) else 0 end) as bits,
         bool_or(place > ${sql.lit(PIECES_MAX)}) as has_rest
       from ${member} join ${size} using (${key}, piece_id) group by ${key}, region_id, developer_id
-    ), ${group} as (
+    ), ${group} as materialized (
       select ${key}, region_id, bits, has_rest, count(*) as people from ${person} group by ${key}, region_id, bits, has_rest
+    ), ${mover} as materialized (
+      select ${key}, count(*) as people
+      from (select ${key} from ${person} group by ${key}, developer_id having count(*) > 1) mover group by ${key}
+    ), ${slot} as materialized (
+      select ${key}, region_id, place, sum(people) as people
+      from ${group} cross join generate_series(1, ${rest}) as place
+      where case when place = ${rest} then has_rest else bits >> (place - 1) & 1 = 1 end
+      group by ${key}, region_id, place
+    ), ${tie} as materialized (
+      -- A set with the one piece and without the other leaves so many at least.
+      select ${key}, a.place as own_place, b.place as other_place
+      from ${slot} a join ${slot} b using (${key}, region_id) left join ${mover} m using (${key})
+      where a.place < b.place
+      group by ${key}, a.place, b.place, m.people
+      having sum(least(a.people, b.people)) - coalesce(m.people, 0) >= ${args.minGroupSize}
+    ), ${open} as materialized (
+      select ${key}, chosen
+      from (select ${key}, max(place) as pieces from ${size} group by ${key}) counted
+      cross join lateral generate_series(1, (1 << least(pieces, ${sql.lit(PIECES_MAX)})) - 1) as chosen
+      where not exists (
+        select from ${tie} t where (t.week, t.rung, t.family) = (counted.week, counted.rung, counted.family)
+          and ${isOfSet("own_place")} <> ${isOfSet("other_place")}
+      )
     ), ${cut} as (
       select ${key}, chosen, sum(least(inside, outside)) as people
       from (
         select ${key}, chosen, region_id,
           coalesce(sum(people) filter (where bits & chosen <> 0), 0) as inside,
           coalesce(sum(people) filter (where bits & ~chosen & ${all} <> 0 or has_rest), 0) as outside
-        from ${group} join (select ${key}, max(place) as pieces from ${size} group by ${key}) counted using (${key})
-        cross join lateral generate_series(1, (1 << least(pieces, ${sql.lit(PIECES_MAX)})) - 1) as chosen
+        from ${open} join ${group} using (${key})
         group by ${key}, chosen, region_id
       ) of_region
       group by ${key}, chosen
-    ), ${mover} as (
-      select ${key}, count(*) as people
-      from (select ${key} from ${person} group by ${key}, developer_id having count(*) > 1) mover group by ${key}
-    ), ${shown} as (
+    ), ${shown} as materialized (
       select ${key}, ${largestSafe(sql`min(chosen) filter (
         where c.people > 0 and c.people - coalesce(m.people, 0) < ${args.minGroupSize}
       )`)} as shown
       from ${cut} c left join ${mover} m using (${key}) group by ${key}
     ), ${candidate} as materialized (
-      select ${key}, piece_id, people, place, coalesce(place <= shown, false) and people >= ${args.minGroupSize} as is_visible
+      select ${key}, piece_id, people, place, place <= coalesce(shown, place) and people >= ${args.minGroupSize} as is_visible
       from ${size} left join ${shown} using (${key})
     )`
 }
@@ -268,18 +291,19 @@ export function disclosedCuts(minGroupSize: RawBuilder<number>, cuts: readonly s
     cuts.map((cut, index) => {
       const from = sql`select *, ${sql.ref(`${cut}_id`)} as piece_id from cut_contribution`
       const earlier = cuts.slice(0, index)
-      const bounds = earlier.map(
-        (other) => sql`, (
-        select s.shown from ${sql.id(`${cut}_beside_${other}`)} s where (s.week, s.rung, s.family) = (c.week, c.rung, c.family)
-      )`,
-      )
+      const besides = earlier.map((other) => sql.id(`${cut}_beside_${other}`))
+      const shown = besides.map((beside) => sql`, ${beside}.shown`)
       return sql`${piecesBesideTeams(cut, { minGroupSize, from })}, ${sql.join(
         earlier.map((other) => sql`${besideCut(cut, other, minGroupSize)}, `),
         sql``,
       )}${sql.id(`disclosed_${cut}`)} as materialized (
         select week, rung, family, piece_id, people, place,
-          is_visible and place <= least(${sql.lit(PIECES_MAX)}${sql.join(bounds, sql``)}) as is_visible
-        from ${sql.id(`${cut}_candidate`)} c
+          is_visible and place <= least(${sql.lit(PIECES_MAX)}${sql.join(shown, sql``)}) as is_visible
+        from ${sql.id(`${cut}_candidate`)}
+        ${sql.join(
+          besides.map((beside) => sql`left join ${beside} using (week, rung, family)`),
+          sql` `,
+        )}
       )`
     }),
     sql`, `,
@@ -288,22 +312,32 @@ export function disclosedCuts(minGroupSize: RawBuilder<number>, cuts: readonly s
 
 /** The visible pieces of a cut, and what is in none of them. */
 const PLACES = PIECES_MAX + 1
+const ALL_PLACES = (1 << PLACES) - 1
 
 /**
  * Common table expressions up to `<cut>_beside_<other> (week, rung, family, shown)`: how many candidates of a cut may be shown
- * beside the visible pieces of another. A person is a set of the cells where they have work, a bit for each pair of places.
+ * beside the visible pieces of another; none when all may. A person is a set of the cells where they have work, a bit for each
+ * pair of places. What is left by two sets is the people in some cells. Where a cell of at least k people is among these it is
+ * enough, so that only sets are counted out that have both pieces of each such cell, or neither.
  */
 function besideCut(cut: string, other: string, minGroupSize: RawBuilder<number>) {
   const key = sql`week, rung, family`
   const step = (what: string) => sql.id(`${cut}_${other}_${what}`)
-  const [person, mask, bound, left] = [step("person"), step("mask"), step("bound"), step("left")]
+  const [person, mask, large, bound, left] = [step("person"), step("mask"), step("large"), step("bound"), step("left")]
   const beside = sql.id(`${cut}_beside_${other}`)
   const placeOf = (piece: string) => sql`case when ${sql.ref(`${piece}.is_visible`)}
     then ${sql.ref(`${piece}.place`)} - 1 else ${sql.lit(PIECES_MAX)} end`
-  const rows = Array.from({ length: PLACES }, (_, row) => {
-    const without = sql`case when theirs >> ${sql.lit(row)} & 1 = 1 then chosen # ${sql.lit((1 << PLACES) - 1)} else chosen end`
-    return sql`((${without})::int8 << ${sql.lit(row * PLACES)})`
+  const places = Array.from({ length: PLACES }, (_, place) => place)
+  const cutRows = places.map((row) => {
+    const within = sql`case when theirs >> ${sql.lit(row)} & 1 = 1 then chosen # ${sql.lit(ALL_PLACES)} else chosen end`
+    return sql`((${within})::int8 << ${sql.lit(row * PLACES)})`
   })
+  /** Of their pieces those that have a cell of at least k people with one of a set of ours. */
+  const tiedRows = (set: RawBuilder<unknown>) =>
+    places.map(
+      (row) =>
+        sql`(case when large_cells >> ${sql.lit(row * PLACES)} & ${set} <> 0 then ${sql.lit(1 << row)} else 0 end)`,
+    )
   return sql`
     ${person} as (
       select x.week, x.rung, x.family, x.developer_id,
@@ -314,30 +348,44 @@ function besideCut(cut: string, other: string, minGroupSize: RawBuilder<number>)
       join ${sql.id(`disclosed_${other}`)} theirs
         on (theirs.week, theirs.rung, theirs.family, theirs.piece_id) = (x.week, x.rung, x.family, ${sql.ref(`x.${other}_id`)})
       group by x.week, x.rung, x.family, x.developer_id
-    ), ${mask} as (
+    ), ${mask} as materialized (
       select ${key}, cells, count(*) as people from ${person} group by ${key}, cells
-    ), ${bound} as (
-      select ${key}, coalesce(max(own.pieces), 0) as own_pieces, coalesce(max(theirs.pieces), 0) as their_pieces
+    ), ${large} as materialized (
+      select ${key}, bit_or(1::int8 << cell) filter (where people >= ${minGroupSize}) as cells
       from (
-        select ${key}, count(*)::int as pieces from ${sql.id(`${cut}_candidate`)} where is_visible group by ${key}
+        select ${key}, cell, sum(people) as people
+        from ${mask} cross join generate_series(0, ${sql.lit(PLACES * PLACES - 1)}) as cell
+        where cells >> cell & 1 = 1 group by ${key}, cell
+      ) counted
+      group by ${key}
+    ), ${bound} as materialized (
+      select ${key}, own_pieces, coalesce(their_pieces, 0) as their_pieces, coalesce(cells, 0) as large_cells
+      from (
+        select ${key}, count(*)::int as own_pieces from ${sql.id(`${cut}_candidate`)} where is_visible group by ${key}
       ) own
       left join (
-        select ${key}, count(*)::int as pieces from ${sql.id(`disclosed_${other}`)} where is_visible group by ${key}
+        select ${key}, count(*)::int as their_pieces from ${sql.id(`disclosed_${other}`)} where is_visible group by ${key}
       ) theirs using (${key})
-      group by ${key}
-    ), ${left} as (
-      select ${key}, chosen, theirs, sum(people) filter (where cells & (${sql.join(rows, sql` | `)}) <> 0) as people
-      from ${bound}
-      cross join lateral generate_series(1, (1 << own_pieces) - 1) as chosen
+      left join ${large} using (${key})
+    ), ${left} as materialized (
+      select ${key}, chosen, (${sql.join(cutRows, sql` | `)}) as left_cells
+      from (
+        select *, (${sql.join(tiedRows(sql`chosen`), sql` | `)}) as tied_in,
+          (${sql.join(tiedRows(sql`(chosen # ${sql.lit(ALL_PLACES)})`), sql` | `)}) as tied_out
+        from ${bound} cross join lateral generate_series(1, (1 << own_pieces) - 1) as chosen
+      ) own
       -- The last bit is what is in none of the visible pieces, and is at the end of all places.
       cross join lateral (
         select (drawn & ((1 << their_pieces) - 1)) | ((drawn >> their_pieces) << ${sql.lit(PIECES_MAX)}) as theirs
         from generate_series(0, (2 << their_pieces) - 1) as drawn
       ) set_of_theirs
-      join ${mask} using (${key})
-      group by ${key}, chosen, theirs
-    ), ${beside} as (
+      where tied_in & tied_out = 0 and theirs & tied_in = tied_in and theirs & tied_out = 0
+    ), ${beside} as materialized (
       select ${key}, ${largestSafe(sql`min(chosen) filter (where people > 0 and people < ${minGroupSize})`)} as shown
-      from ${left} group by ${key}
+      from (
+        select ${key}, chosen, left_cells, sum(people) filter (where cells & left_cells <> 0) as people
+        from ${left} join ${mask} using (${key}) group by ${key}, chosen, left_cells
+      ) counted
+      group by ${key}
     )`
 }

@@ -4,7 +4,7 @@ import { joinTeam, makeOrganization, makeSignal, makeTeam, NOW, storeAndCount } 
 import { asTenant } from "../db/tenant.ts"
 import { getLoops } from "../outcomes/loop-queries.ts"
 import type { UsageScope } from "./queries.ts"
-import { type Cut, listRungWork, listWork } from "./work-queries.ts"
+import { type Cut, getWork } from "./work-queries.ts"
 
 /** NOW is Friday, 20 November. */
 const SCOPE: UsageScope = { from: NOW, to: NOW, now: NOW, teamId: null, timeZone: "UTC" }
@@ -43,7 +43,7 @@ test("operations are told by agent tool, mode and language of enough people, wit
     ...PEOPLE.map((person) => makeSignal({ person, agentTool: "copilot" })),
     makeSignal({ person: "ada", agentTool: "kilo" }),
   ])
-  const rows = await asTenant(db, orgId, (tx) => listWork(tx, SCOPE))
+  const rows = (await asTenant(db, orgId, (tx) => getWork(tx, SCOPE))).pieces ?? []
   const of = (cut: Cut) =>
     rows.filter((row) => row.cut === cut).map(({ cut: _cut, hasSeveral: _several, ...row }) => row)
   const withheld = {
@@ -110,7 +110,7 @@ test("a mode is withheld when less of it than of a tool would tell of one person
     ...OTHERS.flatMap((person) => makeTask(person, { agentTool: "kilo", mode: "code" })),
   ])
   const shown = async () =>
-    (await asTenant(db, orgId, (tx) => listWork(tx, SCOPE))).flatMap(({ cut, name, operations: count }) =>
+    ((await asTenant(db, orgId, (tx) => getWork(tx, SCOPE))).pieces ?? []).flatMap(({ cut, name, operations: count }) =>
       cut === "language" || name === null ? [] : [[cut, name, count]],
     )
   expect(await shown()).toEqual([
@@ -144,8 +144,8 @@ test("a team's operations are those of its people on the day, late ones too, and
   for (const person of OTHERS) await joinTeam(database, { orgId, person, teamId: red, from: "2026-01-01" })
   const work = (teamId: string | null) =>
     asTenant(db, orgId, async (tx) => {
-      const rows = await listRungWork(tx, { ...SCOPE, teamId, timeZone: "Europe/Berlin" })
-      return rows.map(({ state, operations: count, people, spend }) => [state, count, people, spend?.usd ?? null])
+      const { rungs } = await getWork(tx, { ...SCOPE, teamId, timeZone: "Europe/Berlin" })
+      return rungs.map(({ state, operations: count, people, spend }) => [state, count, people, spend?.usd ?? null])
     })
   const none = ["no_data", null, null, null]
   const on = (people: readonly string[], at: string) =>

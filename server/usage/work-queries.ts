@@ -1,5 +1,5 @@
 import { sql } from "kysely"
-import type { Rung } from "#sdk/ladder.ts"
+import { type Rung, RUNGS } from "#sdk/ladder.ts"
 import type { TenantTx } from "../db/tenant.ts"
 import { disclosedCuts, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { SEVERAL } from "../rollup/work.ts"
@@ -45,13 +45,20 @@ export interface WorkPiece extends Work {
   readonly hasSeveral: boolean
 }
 
+export interface WorkFigures {
+  /** Always four, the lowest rung first. */
+  readonly rungs: readonly Work[]
+  /** Null of a team, which is not cut by these as well. */
+  readonly pieces: readonly WorkPiece[] | null
+}
+
 interface RawWork {
   readonly rung: Rung
   readonly is_shown: boolean | null
   readonly operations: number | null
   readonly people: number | null
   readonly previous: number | null
-  readonly has_spend: boolean | null
+  readonly has_spend: boolean
   readonly is_spend_shown: boolean | null
   readonly tokens: number | null
   readonly usd: number | null
@@ -80,61 +87,64 @@ const BY = sql`agent_tool_id, mode_id, language_id`
 const FAMILIES = { volume: sql`true`, spend: sql`calls > 0` }
 
 /**
- * Operations by rung and agent tool, mode and language, with what they took, each the most first. An operation of which signals
- * name several modes or languages is of none of them.
+ * Operations with what they took, by rung; of the whole organization also by agent tool, mode and language, each the most first.
+ * An operation of which signals name several modes or languages is of none of them.
  */
-export async function listWork(tx: TenantTx, scope: Omit<UsageScope, "teamId">): Promise<readonly WorkPiece[]> {
+export async function getWork(tx: TenantTx, scope: UsageScope): Promise<WorkFigures> {
+  const { teamId } = scope
   const prices = await pricesOf(tx, scope)
-  const figureOf = (cut: Cut) => sql`
-    select ${sql.lit(cut)} as cut, rung, piece_id, ${SUMS}
-    from (
-      select w.*, ${sql.ref(`w.${cut}_id`)} as piece_id, coalesce(v.is_visible, false) as is_volume_shown,
-        coalesce(s.is_visible, false) as is_spend_shown
-      from work w
-      left join ${sql.id(`disclosed_${cut}`)} v
-        on (v.week, v.rung, v.family, v.piece_id) = (w.week, w.rung, 'volume', ${sql.ref(`w.${cut}_id`)})
-      left join ${sql.id(`disclosed_${cut}`)} s
-        on (s.week, s.rung, s.family, s.piece_id) = (w.week, w.rung, 'spend', ${sql.ref(`w.${cut}_id`)})
-    ) seen
-    group by rung, piece_id having bool_or(is_current and operations > 0)`
-  const found = await sql<RawWork & { cut: Cut; piece_id: number; name: string | null }>`
+  const shownOf = (cut: Cut, family: keyof typeof FAMILIES) => sql`
+    ((week, rung, ${sql.ref(`${cut}_id`)}) in (
+      select week, rung, piece_id from ${sql.id(`disclosed_${cut}`)} where is_visible and family = ${sql.lit(family)}
+    )) is true as ${sql.id(`is_${family}_shown`)}`
+  const pieces = CUTS.map(
+    (cut) => sql`
+      select ${sql.lit(cut)} as cut, rung, ${sql.ref(`${cut}_id`)} as piece_id, ${SUMS}
+      from (select *, ${shownOf(cut, "volume")}, ${shownOf(cut, "spend")} from work) seen
+      group by rung, ${sql.ref(`${cut}_id`)} having bool_or(is_current and operations > 0)`,
+  )
+  const ofRungs = sql`
+    select 'rung' as cut, rung, null::int as piece_id, ${SUMS}
+    from (${atNodes("work", teamId)}) placed where is_main group by rung having bool_or(is_current and operations > 0)`
+  const found = await sql<RawWork & { cut: Cut | "rung"; piece_id: number | null; name: string | null }>`
     with ${workOf(scope, prices, BY)}, cut_contribution as (
       select distinct week, rung, family, day, top_team_id, sub_team_id, developer_id, agent_tool_id, mode_id, language_id
       from work cross join lateral (
         values ('volume', ${FAMILIES.volume}), ('spend', ${FAMILIES.spend})
       ) part (family, is_theirs)
       where is_theirs
-    ), ${shownFamilies("work", FAMILIES)}, ${disclosedCuts(MIN_GROUP_SIZE, CUTS)}, figure as (
-      ${sql.join(CUTS.map(figureOf), sql` union all `)}
+    ), ${shownFamilies("work", FAMILIES)}, ${teamId === null ? sql`${disclosedCuts(MIN_GROUP_SIZE, CUTS)}, ` : sql``}figure as (
+      ${sql.join(teamId === null ? [ofRungs, ...pieces] : [ofRungs], sql` union all `)}
     )
     select f.*, d.value as name from figure f left join dimension d on d.id = f.piece_id
     order by f.cut, f.rung desc, f.operations desc nulls last, d.value`.execute(tx)
-  return found.rows.map((row) => ({
-    ...toWork(row),
-    cut: row.cut,
-    name: row.is_shown === true ? row.name : null,
-    hasSeveral: row.is_shown === true && row.piece_id === SEVERAL,
-  }))
+  return {
+    rungs: RUNGS.map((rung) => {
+      const row = found.rows.find((one) => one.cut === "rung" && one.rung === rung)
+      return row === undefined ? { ...NONE, rung } : toWork(row)
+    }),
+    pieces: teamId !== null ? null : found.rows.flatMap((row) => (row.cut === "rung" ? [] : [toPiece(row, row.cut)])),
+  }
 }
 
-/** Operations by rung with what they took, of the organization or of a team; always four, the lowest rung first. */
-export async function listRungWork(tx: TenantTx, scope: UsageScope): Promise<readonly Work[]> {
-  const prices = await pricesOf(tx, scope)
-  const found = await sql<RawWork>`
-    with ${workOf(scope, prices, BY)}, ${shownFamilies("work", FAMILIES)}
-    select r.rung, f.* from unnest(enum_range(null::rung)) as r (rung) left join (
-      select rung as of_rung, ${SUMS}
-      from (${atNodes("work", scope.teamId)}) placed where is_main group by rung having bool_or(is_current and operations > 0)
-    ) f on f.of_rung = r.rung
-    order by r.rung`.execute(tx)
-  return found.rows.map(toWork)
+const NONE = {
+  state: "no_data",
+  operations: null,
+  people: null,
+  previous: null,
+  spendState: "no_data",
+  spend: null,
+} as const
+
+function toPiece(row: RawWork & { piece_id: number | null; name: string | null }, cut: Cut): WorkPiece {
+  const isShown = row.is_shown === true
+  return { ...toWork(row), cut, name: isShown ? row.name : null, hasSeveral: isShown && row.piece_id === SEVERAL }
 }
 
-/** Of a rung without any the query gives nothing but its name. */
 function toWork(row: RawWork): Work {
   const { rung, operations, people, previous, tokens, usd, unpriced_tokens: unpricedTokens } = row
-  const state = row.has_spend === null ? "no_data" : stateOfShown(row.is_shown)
-  const spendState = row.has_spend === true ? stateOfShown(row.is_spend_shown) : "no_data"
+  const state = stateOfShown(row.is_shown)
+  const spendState = row.has_spend ? stateOfShown(row.is_spend_shown) : "no_data"
   return {
     rung,
     state,

@@ -118,7 +118,7 @@ import { getLoops } from "#server/outcomes/loop-queries.ts"
 import { getChangeCosts } from "#server/usage/cost-queries.ts"
 import { getActivePeople, getCoverage, getSpend, listActiveDays, listWeekSeats } from "#server/usage/queries.ts"
 import { pricesOf } from "#server/usage/work.ts"
-import { listRungWork, listWork } from "#server/usage/work-queries.ts"
+import { getWork } from "#server/usage/work-queries.ts"
 import { createAccount } from "#server/team/bootstrap.ts"
 import {
   closeBreakGlass,
@@ -548,12 +548,9 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
     listWeekSeats: async (tx) => {
       expect(await listWeekSeats(tx, scope)).toEqual([])
     },
-    listWork: async (tx) => {
-      expect(await listWork(tx, { ...scope, to: LATER, now: LATER })).toEqual([])
-    },
-    listRungWork: async (tx) => {
-      const rows = await listRungWork(tx, { ...scope, to: LATER, now: LATER })
-      expect(rows.map(({ state }) => state)).toEqual(["no_data", "no_data", "no_data", "no_data"])
+    getWork: async (tx) => {
+      const { rungs, pieces } = await getWork(tx, { ...scope, to: LATER, now: LATER })
+      expect([...rungs.map(({ state }) => state), pieces]).toEqual(["no_data", "no_data", "no_data", "no_data", []])
     },
     getLoops: async (tx) => {
       const { rungs } = await getLoops(tx, { ...scope, to: LATER, now: LATER })

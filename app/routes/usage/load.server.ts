@@ -6,7 +6,7 @@ import { mayDo } from "#server/team/roles.ts"
 import { getChangeCosts } from "#server/usage/cost-queries.ts"
 import { compareEasyWork } from "#server/usage/easy-work.ts"
 import { getActivePeople, getCoverage, getSpend, listActiveDays, listWeekSeats } from "#server/usage/queries.ts"
-import { listRungWork, listWork, type Work } from "#server/usage/work-queries.ts"
+import { getWork, type Work, type WorkFigures } from "#server/usage/work-queries.ts"
 import { putBeside } from "../../lib/against.ts"
 import { describeRange, readAgainst, readScope } from "../../lib/scope.server.ts"
 import { questionOfWeeks, type WeeksAsked, type WeeksContext } from "../../lib/weeks-answer.server.ts"
@@ -70,16 +70,16 @@ export function usageQuestion(of: WeeksAsked & { seesSpend: boolean }) {
   const { seesSpend, ...asked } = of
   const isOfAll = of.teamId === null
   const tellSpend = <T extends Work>(row: T): T => (seesSpend ? row : { ...row, spendState: "no_data", spend: null })
+  const tellWork = ({ rungs, pieces }: WorkFigures): WorkFigures => ({
+    rungs: rungs.map(tellSpend),
+    pieces: pieces?.map(tellSpend) ?? null,
+  })
   return questionOfWeeks({ ...asked, page: "usage", choices: { seesSpend } }, async (tx, scope) => ({
     weeks: await listWeekSeats(tx, scope),
     costs: seesSpend ? await getChangeCosts(tx, scope) : null,
     days: isOfAll ? await listActiveDays(tx, scope) : null,
     fourWeeks: await getActivePeople(tx, { ...scope, from: new Date(scope.to.getTime() - THREE_WEEKS_MS) }),
-    work: {
-      rungs: (await listRungWork(tx, scope)).map(tellSpend),
-      // Teams are not cut by tool, mode, language and model as well.
-      pieces: isOfAll ? (await listWork(tx, scope)).map(tellSpend) : null,
-    },
+    work: tellWork(await getWork(tx, scope)),
     spend: isOfAll && seesSpend ? await getSpend(tx, scope) : null,
     coverage: await getCoverage(tx, scope),
     freshness: await getFreshness(tx, { ...scope, ownDeveloperIds: null }),

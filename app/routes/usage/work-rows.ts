@@ -1,4 +1,4 @@
-import type { Work, WorkPiece } from "#server/usage/work-queries.ts"
+import type { Work, WorkFigures } from "#server/usage/work-queries.ts"
 import type { Term } from "../../lib/glossary.ts"
 
 /** Operations of one kind. */
@@ -17,12 +17,6 @@ export const WORK_CUTS = [
   { name: "language", label: "Language", term: "use_by_language", isFirst: false },
 ] as const satisfies readonly { name: string; label: string; term: Term; isFirst: boolean }[]
 export type WorkCut = (typeof WORK_CUTS)[number]["name"]
-
-/** Operations of rungs, the highest first, and of their pieces; null of a team, which is not cut as well. */
-export interface WorkFigures {
-  readonly rungs: readonly Work[]
-  readonly pieces: readonly WorkPiece[] | null
-}
 
 /** What is told of one cut, the highest rung first; of rungs without any operation nothing. */
 export function workRowsOf({ rungs, pieces }: WorkFigures, by: WorkCut): readonly WorkRow[] {
