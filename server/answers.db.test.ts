@@ -3,7 +3,8 @@ import { test } from "../test/db.ts"
 import { makeOrganization, makeTeam, NOW } from "../test/factories.ts"
 import { openAnswers } from "./answers.ts"
 
-const AGE = { freshMs: 60_000, staleMs: 600_000 }
+/** However long they took to make. */
+const AGE = { freshMs: 60_000, staleMs: 600_000, timesMade: Infinity }
 const onError = (error: unknown) => {
   throw error
 }
@@ -23,6 +24,18 @@ test("an answer is given again until it is old, then once more while it is made 
   await answers.close()
   expect(await get(later(61_000))).toBe(3)
   expect(await get(later(60_000 + AGE.staleMs))).toBe(4)
+})
+
+test("an answer that takes nothing to make is not kept", async ({ database, db }) => {
+  const orgId = await makeOrganization(database)
+  const answers = openAnswers({ db, age: { ...AGE, timesMade: 0 }, onError })
+  let asked = 0
+  const at = () => ({ period: {}, ask: () => Promise.resolve(++asked) })
+  const question = { orgId, of: {}, now: NOW, at }
+  expect(await answers.get(question)).toBe(1)
+  expect(await answers.get(question)).toBe(2)
+  await answers.prepare(later(1), [question])
+  expect(await answers.get(question)).toBe(3)
 })
 
 test("what decides on whose figures may be shown makes every answer anew at once", async ({ database, db }) => {

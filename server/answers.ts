@@ -41,9 +41,14 @@ export interface AnswerAge {
   readonly freshMs: number
   /** Until it is so old it is given once more, and made anew meanwhile. */
   readonly staleMs: number
+  /**
+   * No longer than so many times as long as it took to make, and ten times that: of a small organization, whose answers take
+   * little, they are as new as if they were not kept.
+   */
+  readonly timesMade: number
 }
 
-export const ANSWER_AGE: AnswerAge = { freshMs: 60_000, staleMs: 10 * 60_000 }
+export const ANSWER_AGE: AnswerAge = { freshMs: 60_000, staleMs: 10 * 60_000, timesMade: 30 }
 /** Each has some hundred kilobytes at most. */
 const KEPT_MAX = 200
 /** Questions are prepared so long after they were last asked: a week and a day. */
@@ -57,6 +62,8 @@ interface Kept {
   readonly stamp: string
   readonly at: number
   readonly answer: Promise<unknown>
+  /** How long it took; null while it is made. */
+  tookMs: number | null
 }
 
 /** A question whose answer is to be made. */
@@ -83,30 +90,46 @@ export function openAnswers(options: {
   /** Organizations whose answers are prepared; whose turn was longest ago comes first. */
   const turns = new Set<string>()
 
+  const freshOf = ({ tookMs }: Kept) => (tookMs === null ? age.freshMs : Math.min(age.freshMs, tookMs * age.timesMade))
+  const staleOf = ({ tookMs }: Kept) =>
+    tookMs === null ? age.staleMs : Math.min(age.staleMs, tookMs * age.timesMade * 10)
+
   const make = <Answer>(key: string, stamp: string, { orgId, now, at }: Question<Answer>): Promise<Answer> => {
+    const began = performance.now()
     const answer = askLargely(db, orgId, at(now).ask)
-    putLast(kept, key, { stamp, at: now.getTime(), answer }, KEPT_MAX)
-    answer.catch(() => {
-      if (kept.get(key)?.answer === answer) kept.delete(key)
-    })
+    const made: Kept = { stamp, at: now.getTime(), answer, tookMs: null }
+    putLast(kept, key, made, KEPT_MAX)
+    answer.then(
+      () => {
+        made.tookMs = performance.now() - began
+      },
+      () => {
+        if (kept.get(key) === made) kept.delete(key)
+      },
+    )
     return answer
   }
 
   const remake = async (key: string, stamp: string, { orgId, now, at }: Question<unknown>) => {
+    const began = performance.now()
     const answer = await askLargely(db, orgId, at(now).ask)
-    putLast(kept, key, { stamp, at: now.getTime(), answer: Promise.resolve(answer) }, KEPT_MAX)
+    const tookMs = performance.now() - began
+    putLast(kept, key, { stamp, at: now.getTime(), answer: Promise.resolve(answer), tookMs }, KEPT_MAX)
   }
 
   /** Those that are too old, or soon will be, in the order in which they are made. */
   const dueOf = (wanted: readonly (readonly [string, Question<unknown>])[], stamp: string, now: Date): Due[] =>
     wanted
-      .map(([key, question]) => {
+      .flatMap(([key, question]) => {
         const known = kept.get(key)
-        const madeAt = known?.stamp === stamp ? known.at : 0
-        return { key, stamp, question, madeAt, isGiven: now.getTime() - madeAt < age.staleMs }
+        if (known?.stamp !== stamp) return [{ key, stamp, question, madeAt: 0, isGiven: false }]
+        const [madeAt, staleMs] = [known.at, staleOf(known)]
+        const ageMs = now.getTime() - madeAt
+        // A little before it would not be given any more, as this is done every so often. What would be too old by the next
+        // time is made quickly by whoever asks.
+        const isDue = ageMs >= staleMs - 2 * age.freshMs && staleMs >= 2 * age.freshMs
+        return isDue ? [{ key, stamp, question, madeAt, isGiven: ageMs < staleMs }] : []
       })
-      // A little before it would not be given any more, as this is done every so often.
-      .filter(({ madeAt }) => now.getTime() - madeAt >= age.staleMs - 2 * age.freshMs)
       .toSorted((a, b) => a.madeAt - b.madeAt)
 
   const renew = (key: string, stamp: string, question: Question<unknown>) => {
@@ -126,9 +149,9 @@ export function openAnswers(options: {
       const stamp = await asTenant(db, orgId, (tx) => readStamp(tx, now))
       const known = kept.get(key)
       const ageMs = known === undefined || known.stamp !== stamp ? Infinity : now.getTime() - known.at
-      if (known === undefined || ageMs >= age.staleMs) return make(key, stamp, question)
+      if (known === undefined || ageMs >= staleOf(known)) return make(key, stamp, question)
       putLast(kept, key, known, KEPT_MAX)
-      if (ageMs >= age.freshMs) renew(key, stamp, question)
+      if (ageMs >= freshOf(known)) renew(key, stamp, question)
       // Under this key is what the same question gave.
       return known.answer as Promise<Answer>
     },

@@ -99,7 +99,7 @@ export async function startTestBelay(
     retentionDays: 30,
     demoOrgId: null,
     // A test looks for what it has just sent.
-    answerAge: { freshMs: 0, staleMs: 0 },
+    answerAge: { freshMs: 0, staleMs: 0, timesMade: 0 },
     now: () => now,
     tell: options.tell ?? ((line) => console.error(line)),
     ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl }),

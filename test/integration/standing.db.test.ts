@@ -20,7 +20,7 @@ test("the pages are given to whoever opens them first what was prepared", async 
   await storeAndCount(database, orgId, [makeSignal()])
   const account = { orgId, email: "owner@example.com", role: "owner" as const, password: "not used here" }
   const viewer = { ...account, ...(await createAccount(database.owner, account)), sessionId: "session" }
-  const answers = openAnswers({ db, age: ANSWER_AGE, onError })
+  const answers = openAnswers({ db, age: { ...ANSWER_AGE, timesMade: Infinity }, onError })
   await answers.prepare(NOW, await listAllStanding({ worker: database.worker, app: db, listStanding, now: NOW }))
   await storeAndCount(database, orgId, [makeSignal()])
 
