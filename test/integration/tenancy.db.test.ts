@@ -549,7 +549,7 @@ function callsOf(x: Xanadu, ours: { orgId: string; accountId: string }) {
       expect(await listWeekSeats(tx, scope)).toEqual([])
     },
     getWork: async (tx) => {
-      const { rungs, pieces } = await getWork(tx, { ...scope, to: LATER, now: LATER })
+      const { rungs, pieces } = await getWork(tx, { ...scope, teamId: null, to: LATER, now: LATER })
       expect([...rungs.map(({ state }) => state), pieces]).toEqual(["no_data", "no_data", "no_data", "no_data", []])
     },
     getLoops: async (tx) => {
