@@ -134,15 +134,15 @@ function createWriter(
 
   // Chance of their own, so that the rest of the day is the same with them and without.
   const firstTokens = createRandom(`${key} first tokens`)
-  const modelCall = (atMs: number, rung: Rung, tool: string, own: Partial<SignalFields>, size: number, by = random) =>
+  const modelCall = (atMs: number, rung: Rung, tool: string, own: Partial<SignalFields>, size: number) =>
     emit(atMs, rung, tool, {
       kind: "model_call",
       ...own,
-      inputTokens: Math.round(by.logNormal(6000 * size, 0.5)),
-      outputTokens: Math.round(by.logNormal(350 * size, 0.5)),
-      cachedTokens: Math.round(by.logNormal(2500 * size, 0.4)),
-      costUsd: Number((0.012 * size * (COST_FACTOR[modelOf(tool)[1]] ?? 1) * (0.5 + by.next())).toFixed(6)),
-      durationMs: by.logNormal(3500, 0.5),
+      inputTokens: Math.round(random.logNormal(6000 * size, 0.5)),
+      outputTokens: Math.round(random.logNormal(350 * size, 0.5)),
+      cachedTokens: Math.round(random.logNormal(2500 * size, 0.4)),
+      costUsd: Number((0.012 * size * (COST_FACTOR[modelOf(tool)[1]] ?? 1) * (0.5 + random.next())).toFixed(6)),
+      durationMs: random.logNormal(3500, 0.5),
       latencyMs: firstTokens.logNormal(FIRST_TOKEN_MEDIAN_MS[modelOf(tool)[1]] ?? 900, 0.45),
     })
 
@@ -179,30 +179,9 @@ function createWriter(
     const known = MODES[tool]
     return known === undefined ? null : modes.pick(known)
   }
-  /** Calls of tools from a moment on, and now and then an agent that tries the same in vain. */
-  const toolCalls = (
-    atMs: number,
-    rung: Rung,
-    tool: string,
-    own: Partial<SignalFields>,
-    [many, loops]: [number, number],
-  ) => {
-    const failed = steps.chance(loops) ? steps.between(6, 9) : 0
-    for (let index = 0; index < many + failed; index++) {
-      emit(atMs + index * 900, rung, tool, {
-        ...own,
-        kind: "tool_call",
-        action: steps.pick(["Read", "Grep", "Bash", "Edit"]),
-        durationMs: steps.logNormal(300, 0.9),
-        ...(index >= many && { outcome: "failed", error: "other" }),
-      })
-    }
-    for (let call = 0; call * 3 < failed; call++) modelCall(atMs + (many + call * 3) * 900, rung, tool, own, 1, steps)
-  }
-
   const decisions = createRandom(`${key} decisions`)
   /** What a hook decides on a command. */
-  const decision = (atMs: number, rung: Rung, tool: string) => {
+  const decision = (atMs: number, rung: Rung, tool: string, operationId: string) => {
     const command = decisions.pick(DEMO_COMMANDS)
     // Some clients listen late, and a few have no policy.
     const lateDays = decisions.chance(0.15) ? 3 : 0
@@ -213,6 +192,7 @@ function createWriter(
         : decideBy(known.policy, { kind: "shell", command }, { nowMs: atMs, rung, agentTool: tool, workspace: "/work" })
     emit(atMs, rung, tool, {
       kind: "policy_decision",
+      operationId,
       origin: "rule",
       action: toShellAction(command),
       policyEffect: decided?.effect ?? "ask",
@@ -270,9 +250,8 @@ function createWriter(
           action: random.pick(["Read", "Grep", "Bash", "Edit"]),
           durationMs: random.logNormal(300, 0.9),
         })
-        decision(at + 20, "agent", tool)
+        decision(at + 20, "agent", tool, operationId)
       }
-      toolCalls(atMs + whole * 0.3, "agent", tool, own, [0, 0.04])
       edit(atMs + whole * 0.8, "agent", tool, operationId, climate)
       edit(atMs + whole * 0.9, "agent", tool, operationId, climate)
       if (random.chance(0.5)) prompt(atMs + whole * 0.5, "agent", tool, operationId)
@@ -304,8 +283,13 @@ function createWriter(
           durationMs: whole / 4,
           toolCalls: random.between(4, 14),
         })
-        toolCalls(atMs + (whole * child) / 5, "orchestration", tool, own, [1, 0.05])
-        decision(atMs + (whole * child) / 4 + 20, "orchestration", tool)
+        emit(atMs + (whole * child) / 5, "orchestration", tool, {
+          ...own,
+          kind: "tool_call",
+          action: steps.pick(["Read", "Grep", "Bash", "Edit"]),
+          durationMs: steps.logNormal(300, 0.9),
+        })
+        decision(atMs + (whole * child) / 4 + 20, "orchestration", tool, childId)
       }
       for (let asked = 1; asked <= prompts; asked++) {
         prompt(atMs + (whole * asked) / (prompts + 1), "orchestration", tool, operationId)
