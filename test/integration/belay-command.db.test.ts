@@ -5,14 +5,22 @@ import path from "node:path"
 import { sql } from "kysely"
 import { expect, onTestFinished } from "vitest"
 import { PAYLOADS } from "#sdk/cli/hook/payloads.ts"
-import { INGEST_KEY, startTestBelay } from "../belay.ts"
-import { test } from "../db.ts"
+import { INGEST_KEY, startTestBelay, type TestBelay } from "../belay.ts"
+import { type TestDatabase, test } from "../db.ts"
 
 const CLI = path.join(import.meta.dirname, "../../sdk/cli/belay-cli.ts")
 
 test("what a tool's hooks tell is stored as its signals, for the person it was connected for", async ({ database }) => {
   const belay = await startTestBelay(database, { now: new Date() })
-  onTestFinished(() => belay.close())
+  // What is left to a test's end may come after its database is gone.
+  try {
+    await walk(belay, database)
+  } finally {
+    await belay.close()
+  }
+})
+
+async function walk(belay: TestBelay, database: TestDatabase): Promise<void> {
   const home = await mkdtemp(path.join(tmpdir(), "belay-command-"))
   onTestFinished(() => rm(home, { recursive: true, force: true }))
   const run = (args: readonly string[], input = "") =>
@@ -78,4 +86,4 @@ test("what a tool's hooks tell is stored as its signals, for the person it was c
   ])
   const doctor = await run(["doctor"])
   for (const line of [/ok +endpoint/, /ok +key +accepted/, /ok +claude-code +connected/]) expect(doctor).toMatch(line)
-})
+}
