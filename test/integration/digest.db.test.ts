@@ -62,13 +62,15 @@ test("on Monday morning of the organization each who wants it gets the week once
   const search = await makeTeam(database, orgId, "Search")
   for (const person of PEOPLE) {
     await joinTeam(database, { orgId, person, teamId: checkout, from: "2026-01-01" })
-    await joinTeam(database, { orgId, person: `${person}2`, teamId: search, from: "2026-01-01" })
   }
+  // One fewer than in Checkout: of two that are equally large either would be withheld with the small one.
+  const others = PEOPLE.slice(1).map((person) => `${person}2`)
+  for (const person of others) await joinTeam(database, { orgId, person, teamId: search, from: "2026-01-01" })
   await joinTeam(database, { orgId, person: "gus", teamId: small, from: "2026-01-01" })
   await storeAndCount(
     database,
     orgId,
-    [...PEOPLE, ...PEOPLE.map((person) => `${person}2`), "gus"].flatMap((person) =>
+    [...PEOPLE, ...others, "gus"].flatMap((person) =>
       (["accepted", "accepted", "rejected"] as const).map((outcome, index) =>
         makeSignal({
           person,
@@ -144,7 +146,7 @@ test("on Monday morning of the organization each who wants it gets the week once
   expect(textTo("manager@example.org")).not.toContain("Search")
   expect(`${textTo("owner@example.org")}${slack?.body}`).not.toMatch(/Small|Search/)
   // Of the others one would tell of the small one: the sum is told, and one of them.
-  expect(slack?.body).toContain("Example works up to agent: 33 tasks by 11 people")
+  expect(slack?.body).toContain("Example works up to agent: 30 tasks by 10 people")
 
   // What was sent is not sent again, whatever the queue says; what is refused is tried again, and given up after a day.
   const first = rows.find(({ state }) => state === "sent")
