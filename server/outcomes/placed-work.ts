@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from "kysely"
 import type { Rung } from "#sdk/ladder.ts"
 import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import type { LadderScope } from "../rungs/figures.ts"
-import { NO_PRICES, type PricedNames } from "../spend/price-table.ts"
+import { NO_PRICES, type PricedNames, priceRows } from "../spend/price-table.ts"
 
 /** Of tasks and changes, which have weeks only. */
 export type WorkScope = Pick<LadderScope, "from" | "to" | "now" | "teamId" | "timeZone">
@@ -77,13 +77,7 @@ export function placedTasks({ now, timeZone }: WorkScope) {
 export function placedChanges({ now, timeZone }: WorkScope, prices: PricedNames = NO_PRICES) {
   const key = sql`provider, repository, number`
   return sql`
-    price as (
-      select * from unnest(
-        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
-        ${prices.until}::text[]::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
-        ${prices.outputUsd}::numeric[]
-      ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
-    ), change_task as (
+    ${priceRows(prices)}, change_task as (
       select distinct on (${key}, task_id) ${key}, c.opened_at, j.task_id, j.rung, j.developer_id, j.started_at, j.tool_calls,
         j.model_id, j.other_model_id,
         case

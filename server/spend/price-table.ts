@@ -209,3 +209,15 @@ export async function priceNames(tx: TenantTx, from: Date): Promise<PricedNames>
     outputUsd: rows.map(({ price }) => price.outputUsd),
   }
 }
+
+/** A common table expression `price`, one row a name and time, as `PricedNames` has them. */
+export function priceRows(prices: PricedNames) {
+  return sql`
+    price as (
+      select * from unnest(
+        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
+        ${prices.until}::text[]::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
+        ${prices.outputUsd}::numeric[]
+      ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
+    )`
+}

@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
 import { disclosureOf, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
-import { NO_PRICES, type PricedNames, priceNames } from "./price-table.ts"
+import { NO_PRICES, type PricedNames, priceNames, priceRows } from "./price-table.ts"
 import { calendarOf, type Period } from "./periods.ts"
 import type { Subject } from "./budgets.ts"
 
@@ -82,13 +82,7 @@ export function usedOf(scope: UseScope, prices: PricedNames, isBySlot = false): 
         ? sql`(team.top_team_id = ${subject.id} or team.sub_team_id = ${subject.id})`
         : sql`true`
   return sql`
-    ${MEMBERSHIP}, price as (
-      select * from unnest(
-        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
-        ${prices.until}::text[]::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
-        ${prices.outputUsd}::numeric[]
-      ) as price (model_id, provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
-    ), used as (
+    ${MEMBERSHIP}, ${priceRows(prices)}, used as (
       select coalesce(person.merged_into_id, u.developer_id) as person_id, u.at, u.day, team.top_team_id, team.sub_team_id, u.model_id, u.calls,
         u.cost_usd + coalesce(
           ((u.open_input_tokens - u.open_cached_tokens) * p.input_usd + u.open_cached_tokens * p.cached_usd

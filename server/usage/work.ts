@@ -2,7 +2,7 @@ import { type RawBuilder, sql } from "kysely"
 import type { TenantTx } from "../db/tenant.ts"
 import { type LadderScope, placedDays, weeksOf } from "../rungs/figures.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
-import { type PricedNames, priceNames } from "../spend/price-table.ts"
+import { type PricedNames, priceNames, priceRows } from "../spend/price-table.ts"
 
 type WeeksScope = Pick<LadderScope, "from" | "to" | "now" | "timeZone">
 
@@ -23,20 +23,14 @@ export function workOf(scope: WeeksScope, prices: PricedNames, by: RawBuilder<un
     d.tokens, d.cost_usd, d.open_input_tokens, d.open_cached_tokens, d.open_output_tokens`
   const at = sql`d.utc_day::timestamp at time zone 'UTC'`
   return sql`
-    ${weeksOf(scope)}, ${MEMBERSHIP}, price as (
-      select * from unnest(
-        ${prices.modelIds}::int[], ${prices.providerIds}::int[], ${prices.from}::text[]::timestamptz[],
-        ${prices.until}::text[]::timestamptz[], ${prices.inputUsd}::numeric[], ${prices.cachedUsd}::numeric[],
-        ${prices.outputUsd}::numeric[]
-      ) as price (price_model_id, price_provider_id, valid_from, valid_until, input_usd, cached_usd, output_usd)
-    ), ${placedDays({ now, timeZone, ownDeveloperIds: null }, { table: "work_day", columns })}, work_piece as (
+    ${weeksOf(scope)}, ${MEMBERSHIP}, ${priceRows(prices)}, ${placedDays({ now, timeZone, ownDeveloperIds: null }, { table: "work_day", columns })}, work_piece as (
       select week, is_current, rung, top_team_id, sub_team_id, developer_id, ${by}, operations, with_tools, calls, tokens,
         cost_usd + coalesce(((open_input_tokens - open_cached_tokens) * input_usd + open_cached_tokens * cached_usd
           + open_output_tokens * output_usd) / 1000000, 0) as usd,
         case when input_usd is null then open_input_tokens + open_output_tokens else 0 end as unpriced_tokens
       from placed_day d
-      left join price on (price_model_id, price_provider_id) = (d.model_id, d.provider_id)
-        and ${at} >= valid_from and ${at} < valid_until
+      left join price p on (p.model_id, p.provider_id) = (d.model_id, d.provider_id)
+        and ${at} >= p.valid_from and ${at} < p.valid_until
     ), work as materialized (
       select week, is_current, rung, week as day, top_team_id, sub_team_id, developer_id, ${by}, sum(operations)::int as operations,
         sum(with_tools)::int as with_tools, sum(calls)::int as calls, sum(tokens)::int8 as tokens, sum(usd) as usd,
