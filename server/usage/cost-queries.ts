@@ -12,7 +12,7 @@ import { disclosedPieces, MIN_GROUP_SIZE } from "../privacy/disclosure.ts"
 import { type FigureState, stateOf, type Weeks, weeksOf } from "../rungs/figures.ts"
 import { MEMBERSHIP } from "../rungs/membership.ts"
 import type { Interval } from "../rungs/wilson.ts"
-import { priceNames } from "../spend/price-table.ts"
+import { pricesOf } from "./work.ts"
 
 /** Changes of up to so many lines are easy work. */
 export const EASY_LINES = 100
@@ -81,8 +81,7 @@ const SEVERAL = -1
 
 /** What surviving changes cost by rung, and by model and size, of changes that were opened in a period and the one before. */
 export async function getChangeCosts(tx: TenantTx, scope: WorkScope): Promise<ChangeCosts> {
-  const edges = await sql<{ from: Date }>`with ${weeksOf(scope)} select min(week) as "from" from week`.execute(tx)
-  const prices = await priceNames(tx, edges.rows[0]?.from ?? scope.from)
+  const prices = await pricesOf(tx, scope)
   const work = sql`
     ${weeksOf(scope)}, ${MEMBERSHIP}, ${placedChanges(scope, prices)}, work as (
       select week, is_current, rung, day, top_team_id, sub_team_id, developer_id,
